@@ -1,0 +1,1 @@
+"""The records table and what is made from it: parts, pictures, batches."""

@@ -1,0 +1,145 @@
+"""The records table: the one form that every data set takes before anything else looks at it.
+
+A row is one labelled picture. Columns:
+
+=========  ========  =============================================================================
+id         str       unique name of the row; the path, with "#2", "#3" .. where a path repeats
+path       str       image file relative to `Records.root`, forward slashes, never outside the root
+label      int64     class index in [0, num_classes)
+split      str       "train", "val", "test", or "" where the data set has folds or no split at all
+fold       Int64     fold number, <NA> where there is none
+subject    string    person (or other group) that must stay on one side of a split, <NA> where unknown
+=========  ========  =============================================================================
+
+A data set may add columns of its own (age, gender, bounding box); nothing in the core reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from finegrained_crl.errors import FinegrainedError
+
+SPLITS = ("train", "val", "test", "")
+COLUMNS = ("id", "path", "label", "split", "fold", "subject")
+
+
+@dataclass(frozen=True)
+class Records:
+    """A labelled image set as a table, with what must stand beside every number made from it.
+
+    Attributes:
+        table: one row per picture, columns as in the module's docstring; index 0..n-1.
+        class_names: class index -> name.
+        root: folder that `path` is relative to.
+        protocol: the split in words, e.g. "CUB-200-2011, official train/test split".
+        policy: how raw labels became class indices, "" where the data set has just one way.
+        dropped: reason -> number of rows of the source that are not in the table.
+    """
+
+    table: pd.DataFrame
+    class_names: tuple[str, ...]
+    root: Path
+    protocol: str
+    policy: str = ""
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, those without a picture included."""
+        return len(self.class_names)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change when a row, a label, a split or a class name does."""
+        text = self.table[list(COLUMNS)].to_csv(index=False) + "\n".join(self.class_names)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_records(
+    columns: dict[str, Any],
+    *,
+    class_names: tuple[str, ...],
+    root: Path,
+    protocol: str,
+    policy: str = "",
+    dropped: dict[str, int] | None = None,
+) -> Records:
+    """Build a checked records table from columns; `path` and `label` are required.
+
+    Args:
+        columns: column name -> values; absent standard columns get their "unknown" value.
+        class_names: class index -> name.
+        root: folder that `path` is relative to.
+        protocol: the split in words.
+        policy: label policy, where the data set has several.
+        dropped: reason -> rows left out.
+    Returns:
+        records with every standard column, `id` unique.
+    Raises:
+        FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name.
+    """
+    table = pd.DataFrame(columns).reset_index(drop=True)
+    if table.empty:
+        raise FinegrainedError(f"no labelled image in {root}: the data set is empty")
+    table["path"] = table["path"].map(str)
+    table["label"] = table["label"].astype("int64")
+    defaults: dict[str, Any] = {"split": "", "fold": pd.NA, "subject": pd.NA}
+    for name, value in defaults.items():
+        if name not in table:
+            table[name] = value
+    table["fold"] = table["fold"].astype("Int64")
+    table["subject"] = table["subject"].astype("string")
+    table["id"] = _unique_ids(table["path"])
+    extra = [c for c in table.columns if c not in COLUMNS]
+    records = Records(table[[*COLUMNS, *extra]], class_names, Path(root), protocol, policy, dropped or {})
+    check_records(records)
+    return records
+
+
+def check_records(records: Records) -> None:
+    """Raise one error that names every kind of broken row, with the first example of each."""
+    table = records.table
+    outside = table["path"].map(escapes_root)
+    wild_label = ~table["label"].between(0, records.num_classes - 1)
+    wild_split = ~table["split"].isin(SPLITS)
+    counts = table["label"].value_counts()
+    empty = [name for i, name in enumerate(records.class_names) if i not in counts.index]
+    problems = []
+    if outside.any():
+        problems.append(f"path escapes the image root {records.root}: {_first(table['path'], outside)}")
+    if wild_label.any():
+        labels = _first(table["label"].astype(str) + " (" + table["path"] + ")", wild_label)
+        problems.append(f"label beyond the {records.num_classes} classes (0..{records.num_classes - 1}): {labels}")
+    if wild_split.any():
+        problems.append(f"split must be train, val or test: {_first(table['split'] + ' (' + table['path'] + ')', wild_split)}")
+    if empty:
+        problems.append(f"class without any image: {_first(pd.Series(empty), pd.Series(True, index=range(len(empty))))}")
+    if problems:
+        raise FinegrainedError(f"{records.protocol}: " + "; ".join(problems))
+
+
+def escapes_root(path: str) -> bool:
+    """Whether a relative path leads out of the folder it is relative to (judged by the text; links are followed)."""
+    normal = posixpath.normpath(path.replace("\\", "/"))
+    return posixpath.isabs(normal) or normal == ".." or normal.startswith("../") or (len(normal) > 1 and normal[1] == ":")
+
+
+def _unique_ids(paths: pd.Series) -> pd.Series:
+    repeat = paths.groupby(paths).cumcount()
+    return paths.where(repeat == 0, paths + "#" + (repeat + 1).astype(str))
+
+
+def _first(values: pd.Series, mask: pd.Series) -> str:
+    """The first offender, and how many more there are."""
+    hits = values[mask]
+    more = f" and {len(hits) - 1} more" if len(hits) > 1 else ""
+    return f"{hits.iloc[0]}{more}"

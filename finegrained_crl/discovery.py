@@ -1,0 +1,86 @@
+"""Names -> methods, data sets and demo makers.
+
+Shipped ones are found by folder: every module of `finegrained_crl_datasets` that defines `dataset` or `maker`, every sub-package
+of `finegrained_crl_plugins` whose `method` module defines `method`. Third parties register through the entry-point groups
+`finegrained_crl.methods` and `finegrained_crl.datasets`. Two owners of one name are an error that names both.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+
+from finegrained_crl.errors import FinegrainedError, nearest
+
+METHODS = "finegrained_crl.methods"
+DATASETS = "finegrained_crl.datasets"
+
+Loader = Callable[[], Any]
+
+
+def methods() -> dict[str, Loader]:
+    """Method name -> function that imports and returns its class."""
+    package = importlib.import_module("finegrained_crl_plugins")
+    shipped = {
+        info.name: _attribute(f"finegrained_crl_plugins.{info.name}.method", "method")
+        for info in pkgutil.iter_modules(package.__path__)
+        if info.ispkg
+    }
+    return _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
+
+
+def datasets() -> dict[str, Loader]:
+    """Data set name -> function that imports and returns its class."""
+    shipped = {_dashless(m): _attribute(m.__name__, "dataset") for m in _dataset_modules() if hasattr(m, "dataset")}
+    return _with_entry_points(shipped, DATASETS, "finegrained_crl_datasets")
+
+
+def makers() -> dict[str, Loader]:
+    """Demo name (`demo-birds`) -> function that imports and returns its maker."""
+    found = [m for m in _dataset_modules() if hasattr(m, "maker")]
+    return {_dashless(m).replace("_", "-"): _attribute(m.__name__, "maker") for m in found}
+
+
+def find(kind: str, name: str, known: dict[str, Loader]) -> Any:
+    """The class behind a name, or an error with the nearest known one.
+
+    Args:
+        kind: what the name is of, for the message ("method").
+        name: the name asked for.
+        known: what `methods()`, `datasets()` or `makers()` returned.
+    Raises:
+        FinegrainedError: nothing has that name.
+    """
+    if name not in known:
+        raise FinegrainedError(f"unknown {kind} '{name}': {nearest(name, known)}")
+    return known[name]()
+
+
+def _dataset_modules() -> Iterator[ModuleType]:
+    package = importlib.import_module("finegrained_crl_datasets")
+    for info in pkgutil.iter_modules(package.__path__):
+        yield importlib.import_module(f"finegrained_crl_datasets.{info.name}")
+
+
+def _dashless(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+def _attribute(module: str, attribute: str) -> Loader:
+    return lambda: getattr(importlib.import_module(module), attribute)
+
+
+def _with_entry_points(shipped: dict[str, Loader], group: str, owner: str) -> dict[str, Loader]:
+    found, owners = dict(shipped), dict.fromkeys(shipped, owner)
+    for point in entry_points(group=group):
+        holder = point.dist.name if point.dist else point.value
+        if point.name in found:
+            raise FinegrainedError(
+                f"two packages offer '{point.name}' in {group}: {owners[point.name]} and {holder}; uninstall one of them"
+            )
+        found[point.name], owners[point.name] = point.load, holder
+    return found

@@ -1,0 +1,57 @@
+"""Writing files so that a crash, a kill or a full disk leaves the old content or the new, never a half."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl.errors import FinegrainedError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file's content at once: write beside it, flush to the disk, rename.
+
+    Raises:
+        FinegrainedError: the disk is full or the folder not writable; an older content of `path` is untouched.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        before = "its previous content is kept" if path.exists() else "nothing was left behind"
+        raise FinegrainedError(
+            f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run again with --resume"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_bytes` of UTF-8 text."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` of indented JSON; NaN, which JSON lacks, is refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        FinegrainedError: missing or damaged.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FinegrainedError(f"{path.absolute()} can't be read: {error}") from None
+    if not isinstance(value, dict):
+        raise FinegrainedError(f"{path.absolute()}: expected a JSON object, got {type(value).__name__}")
+    return value
