@@ -1,0 +1,167 @@
+"""From records to batches: which rows, in which order, decoded where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from finegrained_crl.data.images import read_image
+from finegrained_crl.data.records import Records
+from finegrained_crl.data.transforms import EvalTransform, TrainTransform
+from finegrained_crl.errors import FinegrainedError
+
+Key = tuple[int, int]
+"""(epoch, row of the records table): everything that decides what a worker makes."""
+
+
+class Batch(NamedTuple):
+    """Pictures of one step.
+
+    Attributes:
+        images: uint8, (batch, height, width, 3) for training, (batch, views, height, width, 3) for evaluation.
+        labels: int64, (batch,), class index.
+        rows: int64, (batch,), row of the records table.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    rows: torch.Tensor
+
+
+class Pictures(Dataset[Any]):
+    """Decodes and transforms the picture behind an (epoch, row) key."""
+
+    def __init__(self, records: Records, transform: TrainTransform | EvalTransform, *, convert: bool) -> None:
+        self.paths = (str(records.root) + os.sep + records.table["path"]).to_numpy(dtype=object)
+        self.labels = records.table["label"].to_numpy()
+        self.transform, self.convert = transform, convert
+
+    def __getitem__(self, key: Key) -> Any:
+        epoch, row = key
+        try:
+            image = read_image(Path(self.paths[row]), convert=self.convert)
+        except FinegrainedError as error:
+            # Returned, not raised: a loader wraps what a worker raises into a traceback, and the user needs one line.
+            return error
+        t = self.transform
+        pixels = t(image, epoch, row) if isinstance(t, TrainTransform) else t(image)
+        return torch.from_numpy(np.ascontiguousarray(pixels)), int(self.labels[row]), row
+
+
+def collate(items: list[Any]) -> Batch | FinegrainedError:
+    """Stack pictures into a batch; the first unreadable picture takes its place."""
+    for item in items:
+        if isinstance(item, FinegrainedError):
+            return item
+    images, labels, rows = zip(*items, strict=True)
+    return Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows))
+
+
+@dataclass
+class EpochOrder(Sampler[list[Key]]):
+    """The batches of an epoch for one process, as a pure function of (seed, epoch), from any batch on.
+
+    Each process takes its own slice of every global batch. The last, partial batch of an epoch is dropped (batch-norm statistics of
+    a handful of images would differ); a set smaller than a batch is one batch.
+
+    Attributes:
+        rows: rows to draw from.
+        batch_size: images per batch and process.
+        seed: of the order.
+        weights: (rows,) drawing probabilities, for sampling with replacement; None: each row once.
+        rank: this process.
+        world: number of processes.
+    """
+
+    rows: np.ndarray
+    batch_size: int
+    seed: int
+    weights: np.ndarray | None = None
+    rank: int = 0
+    world: int = 1
+    epoch: int = 0
+    start: int = 0
+
+    def __len__(self) -> int:
+        return max(1, len(self.rows) // (self.batch_size * self.world)) - self.start
+
+    def at(self, epoch: int, start: int = 0) -> EpochOrder:
+        """Move to an epoch and the batch to begin with; the next iteration starts there."""
+        self.epoch, self.start = epoch, start
+        return self
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = self._permuted()
+        whole = self.batch_size * self.world
+        for step in range(self.start, self.start + len(self)):
+            mine = order[step * whole : (step + 1) * whole][self.rank :: self.world]
+            yield [(self.epoch, int(row)) for row in mine]
+
+    def _permuted(self) -> np.ndarray:
+        random = np.random.default_rng((self.seed, self.epoch))
+        if self.weights is None:
+            return random.permutation(self.rows)
+        return random.choice(self.rows, size=len(self.rows), p=self.weights)
+
+
+def balanced_weights(labels: np.ndarray) -> np.ndarray:
+    """Drawing probabilities, (rows,), that make every class equally frequent.
+
+    >>> balanced_weights(np.array([0, 0, 1])).tolist()
+    [0.25, 0.25, 0.5]
+    """
+    counts = np.bincount(labels)
+    weights = 1.0 / counts[labels]
+    return np.asarray(weights / weights.sum())
+
+
+def train_loader(pictures: Pictures, order: EpochOrder, *, workers: int) -> DataLoader[Any]:
+    """Loader whose epochs are set by `order.at(epoch, start)` before each iteration."""
+    return _loader(pictures, workers, batch_sampler=order, persistent_workers=workers > 0)
+
+
+def eval_loader(pictures: Pictures, rows: np.ndarray, *, batch_size: int, workers: int) -> DataLoader[Any]:
+    """Loader over the given rows in their order, every row once."""
+    keys = [(0, int(row)) for row in rows]
+    return _loader(pictures, workers, sampler=keys, batch_size=batch_size)
+
+
+def batches(loader: DataLoader[Any]) -> Iterator[Batch]:
+    """The loader's batches; an unreadable picture is raised as its one-line error."""
+    for batch in loader:
+        if isinstance(batch, FinegrainedError):
+            raise batch
+        yield Batch(*batch)
+
+
+def default_workers(on_gpu: bool) -> int:
+    """Worker processes where the user named no number: on a CPU the model itself wants the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(8, cores) if on_gpu else min(4, cores // 2)
+
+
+def normaliser(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Function from uint8 (.., height, width, 3) to normalised float32 (n, 3, height, width), views folded into the batch.
+
+    Done on the device: bytes are a quarter of the floats that would otherwise cross from the workers. The result is laid out
+    channels-last, as it came.
+    """
+    shift = torch.tensor(mean, device=device).mul(255).view(1, 3, 1, 1)
+    scale = torch.tensor(std, device=device).mul(255).view(1, 3, 1, 1)
+
+    def normalise(images: torch.Tensor) -> torch.Tensor:
+        flat = images.flatten(0, -4).to(device, non_blocking=True).permute(0, 3, 1, 2)  # (n, 3, height, width)
+        return flat.float().sub_(shift).div_(scale)
+
+    return normalise
+
+
+def _loader(pictures: Pictures, workers: int, **how: Any) -> DataLoader[Any]:
+    return DataLoader(pictures, num_workers=workers, collate_fn=collate, pin_memory=torch.cuda.is_available(), **how)

@@ -1,0 +1,1 @@
+"""Recipe, session, loop, run folder: how a classifier is trained."""

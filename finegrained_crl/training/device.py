@@ -1,0 +1,48 @@
+"""The machine as one run sees it: accelerate's device and precision, and the random state of a step."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+
+from finegrained_crl.errors import FinegrainedError
+
+
+def make_accelerator(precision: str, device: str) -> Any:
+    """accelerate's `Accelerator` for one run.
+
+    Args:
+        precision: "fp32", "bf16" or "fp16".
+        device: "auto" (GPU where there is one) or "cpu".
+    Raises:
+        FinegrainedError: the device can't do that precision.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # accelerate keeps one state per process and refuses a second precision; a run after another in one process needs its own.
+    AcceleratorState._reset_state(reset_partial_state=False)
+    try:
+        return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=device == "cpu")
+    except ValueError as error:
+        raise FinegrainedError(f"--precision {precision} is not available here: {error}; use --precision fp32 or auto") from None
+
+
+def seed_step(*key: int) -> None:
+    """Seed torch, numpy and random from a key such as (seed, epoch, step, rank).
+
+    Because each step is seeded by its place alone, dropout, stochastic depth and mixup go on after a resume as if nothing happened,
+    and no generator state has to be saved.
+    """
+    state = int(np.random.SeedSequence(key).generate_state(1, dtype=np.uint32)[0])
+    torch.manual_seed(state)
+    np.random.seed(state)
+    random.seed(state)
+
+
+def memory_format(name: str) -> torch.memory_format:
+    """torch's memory format of that name."""
+    return torch.channels_last if name == "channels_last" else torch.contiguous_format

@@ -1,0 +1,101 @@
+"""`fgcrl finetune --dry-run`: build everything, run two batches, say what a run will need."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.run import RunFolder
+from finegrained_crl.training.session import RunOptions, Session
+
+BATCHES = 2
+
+
+def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
+    """Build a session and time a few updates; nothing stays on the disk.
+
+    Returns:
+        facts: sizes of the parts, images per class and part, parameters, memory, seconds per update, expected time.
+    """
+    from finegrained_crl.training.loop import Loop
+
+    with tempfile.TemporaryDirectory(prefix="fgcrl-dry-run-") as folder:
+        session = Session(recipe, RunFolder(Path(folder) / "run"), options)
+        loop = Loop(session)
+        seconds, losses = _time_updates(loop)
+        evaluation = _time_evaluation(loop)
+    r = session.recipe
+    total = r.epochs * (loop.updates_per_epoch * seconds + len(session.parts.val) * evaluation) + len(session.parts.test) * evaluation
+    return {
+        "protocol": session.records.protocol,
+        "images": {"train": len(session.parts.train), "val": len(session.parts.val), "test": len(session.parts.test)},
+        "classes": session.records.num_classes,
+        "images_per_class": _per_class(session),
+        "dropped": session.records.dropped,
+        "parameters": _parameters(session.trainee),
+        "weights": session.trainee.model.notes,
+        "first_losses": losses,
+        "device": str(session.accelerator.device),
+        "precision": r.precision,
+        "memory_format": r.memory_format,
+        "peak_memory_mib": round(_peak_memory(session.accelerator.device) / 2**20),
+        "updates_per_epoch": loop.updates_per_epoch,
+        "images_per_second": round(r.batch_size * r.accumulate * session.accelerator.num_processes / seconds, 1),
+        "expected_seconds": round(total),
+    }
+
+
+def _time_updates(loop: Any) -> tuple[float, list[float]]:
+    """Seconds per update (the second one: the first warms up), and the first losses."""
+    loop.wrapped.train()
+    loop.session.order.at(0, 0)
+    times, losses = [], []
+    for group in loop._groups():
+        start, before = time.perf_counter(), dict(loop.progress.sums)
+        loop.update(group)
+        times.append(time.perf_counter() - start)
+        losses.append(_added_loss(before, loop.progress.sums))
+        if len(times) == BATCHES:
+            break
+    return times[-1], losses
+
+
+def _added_loss(before: dict[str, float], after: dict[str, float]) -> float:
+    images = after["images"] - before.get("images", 0.0)
+    return sum(v - before.get(k, 0.0) for k, v in after.items() if k.startswith("loss/")) / images
+
+
+def _time_evaluation(loop: Any) -> float:
+    """Seconds per evaluated picture."""
+    rows = loop.session.parts.test[: loop.recipe.batch_size]
+    start = time.perf_counter()
+    loop.scores(loop.evaluated, rows)
+    return (time.perf_counter() - start) / max(1, len(rows))
+
+
+def _per_class(session: Session) -> dict[str, dict[str, int]]:
+    labels = session.records.table["label"].to_numpy()
+    parts = {"train": session.parts.train, "val": session.parts.val, "test": session.parts.test}
+    counts = {name: np.bincount(labels[rows], minlength=session.records.num_classes) for name, rows in parts.items() if len(rows)}
+    return {name: {part: int(c[i]) for part, c in counts.items()} for i, name in enumerate(session.records.class_names)}
+
+
+def _parameters(trainee: torch.nn.Module) -> dict[str, int]:
+    everything = list(trainee.parameters())
+    return {"total": sum(p.numel() for p in everything), "trained": sum(p.numel() for p in everything if p.requires_grad)}
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes: the GPU's own count, or this process's resident set."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

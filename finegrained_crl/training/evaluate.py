@@ -1,0 +1,69 @@
+"""Scores of the held-out pictures, every picture exactly once, on one process or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from finegrained_crl.data.loading import Pictures, batches, eval_loader
+from finegrained_crl.training.method import Trainee
+
+Normalise = Callable[[torch.Tensor], torch.Tensor]
+
+
+def evaluate(
+    trainee: Trainee,
+    pictures: Pictures,
+    rows: np.ndarray,
+    *,
+    accelerator: Any,
+    normalise: Normalise,
+    batch_size: int,
+    workers: int,
+    memory_format: torch.memory_format,
+) -> np.ndarray:
+    """Scores of the given rows in their order.
+
+    Args:
+        trainee: the (unwrapped) model and criterion; left in the mode that it was in.
+        pictures: pictures with an evaluation transform.
+        rows: int64, (n,), rows of the records table.
+        accelerator: accelerate's; each process scores its share, all get everything.
+        normalise: bytes to network input.
+        batch_size: pictures per forward pass; views of one picture are passed together.
+        workers: loader processes.
+        memory_format: layout of the network input.
+    Returns:
+        float32, (n, num_classes), the mean over the views of a picture.
+    """
+    world, rank = accelerator.num_processes, accelerator.process_index
+    mine = rows[rank::world]
+    was_training = trainee.training
+    trainee.eval()
+    parts = []
+    with torch.inference_mode(), accelerator.autocast():
+        for batch in batches(eval_loader(pictures, mine, batch_size=batch_size, workers=workers)):
+            views = batch.images.shape[1]
+            images = normalise(batch.images).contiguous(memory_format=memory_format)
+            scores = trainee.scores(images).float()
+            parts.append(scores.unflatten(0, (-1, views)).mean(1).cpu())  # (batch, views, classes) -> (batch, classes)
+    trainee.train(was_training)
+    return _gather(np.concatenate(parts) if parts else None, len(rows), world)
+
+
+def _gather(mine: np.ndarray | None, total: int, world: int) -> np.ndarray:
+    """Interleave the shares of all processes again: share r holds rows r, r + world, r + 2 world .."""
+    if world == 1:
+        return mine if mine is not None else np.zeros((0, 0), np.float32)
+    from accelerate.utils import gather_object
+
+    shares: list[np.ndarray | None] = gather_object([mine])
+    filled = [s for s in shares if s is not None]
+    out = np.zeros((total, filled[0].shape[1] if filled else 0), np.float32)
+    for rank, share in enumerate(shares):
+        if share is not None:
+            out[rank::world] = share
+    return out

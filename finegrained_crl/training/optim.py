@@ -1,0 +1,103 @@
+"""Optimiser, parameter groups and learning-rate schedule from a recipe; timm's own behind each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.training.method import Trainee
+from finegrained_crl.training.recipe import Recipe
+
+
+def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
+    """Stop training the named modules of the exported network.
+
+    Args:
+        trainee: model and criterion.
+        prefixes: module names ("conv_stem", "blocks.0"), or "backbone" for everything but the head.
+    Returns:
+        the frozen modules: the loop keeps them in evaluation mode, so that batch-norm statistics stand still too.
+    Raises:
+        FinegrainedError: a prefix that names no module.
+    """
+    net = trainee.model.exported()
+    head = {id(p) for h in trainee.model.head_modules() for p in h.parameters()}
+    children = dict(net.named_modules())
+    frozen = []
+    for prefix in prefixes:
+        if prefix != "backbone" and prefix not in children:
+            top = [name for name, _ in net.named_children()]
+            raise FinegrainedError(f"--freeze: the model has no module '{prefix}'; {nearest(prefix, ['backbone', *top])}")
+        root = net if prefix == "backbone" else children[prefix]
+        for module in root.modules():
+            own = list(module.parameters(recurse=False))
+            if not any(id(p) in head for p in own):
+                frozen.append(module)
+                for parameter in own:
+                    parameter.requires_grad_(False)
+    heads = {id(m) for h in trainee.model.head_modules() for m in h.modules()}
+    return [m for m in frozen if id(m) not in heads and not any(id(c) in heads for c in m.modules())]
+
+
+def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
+    """Four groups: backbone and head (with the criterion's own parameters), each with and without weight decay.
+
+    Vectors (biases, norms) are not decayed, as in timm.
+    """
+    head = {id(p) for h in [*trainee.model.head_modules(), trainee.criterion] for p in h.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in trainee.parameters():
+        if parameter.requires_grad:
+            groups.setdefault((id(parameter) in head, parameter.ndim > 1), []).append(parameter)
+    head_lr = recipe.lr if recipe.head_lr is None else recipe.head_lr
+    return [
+        {"params": params, "lr": head_lr if in_head else recipe.lr, "weight_decay": recipe.weight_decay if decayed else 0.0}
+        for (in_head, decayed), params in groups.items()
+    ]
+
+
+def make_optimizer(trainee: Trainee, recipe: Recipe) -> torch.optim.Optimizer:
+    """timm's optimiser of that name over `parameter_groups`.
+
+    Raises:
+        FinegrainedError: no such optimiser.
+    """
+    from timm.optim import create_optimizer_v2, list_optimizers
+
+    if recipe.optimizer not in list_optimizers():
+        guess = nearest(recipe.optimizer, list_optimizers()).partition(" Known:")[0]
+        raise FinegrainedError(f"--optimizer: timm has no '{recipe.optimizer}'; {guess}; common: sgd, momentum, adamw, lamb")
+    groups: Any = parameter_groups(trainee, recipe)
+    options: dict[str, Any] = {"weight_decay": recipe.weight_decay, "momentum": recipe.momentum}
+    if recipe.optimizer in ("sgd", "nesterov", "momentum", "adam", "adamw"):
+        options["fused"] = True  # one kernel for all parameters, on the CPU too; the same arithmetic
+    optimizer: torch.optim.Optimizer = create_optimizer_v2(groups, opt=recipe.optimizer, lr=recipe.lr, **options)
+    return optimizer
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, updates_per_epoch: int) -> Any:
+    """timm's schedule, a function of the number of updates alone: `schedule.step_update(n)` before update n.
+
+    Because it has no memory, an interrupted run needs nothing but n to go on.
+    """
+    from timm.scheduler import create_scheduler_v2
+
+    milestones = recipe.decay_epochs if recipe.schedule == "multistep" else [recipe.epochs + 1]
+    scheduler, _ = create_scheduler_v2(
+        optimizer,
+        sched="multistep" if recipe.schedule == "constant" else recipe.schedule,
+        num_epochs=recipe.epochs,
+        decay_epochs=recipe.decay_epochs[0] if recipe.schedule == "step" else 1,
+        decay_milestones=milestones,
+        cooldown_epochs=0,
+        decay_rate=recipe.decay_rate,
+        min_lr=recipe.min_lr,
+        warmup_lr=0.0,
+        warmup_epochs=recipe.warmup_epochs,
+        step_on_epochs=False,
+        updates_per_epoch=updates_per_epoch,
+    )
+    return scheduler

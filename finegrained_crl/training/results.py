@@ -1,0 +1,175 @@
+"""What a finished run says: predictions of every evaluated picture, and metrics that carry their protocol."""
+
+from __future__ import annotations
+
+import io
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from finegrained_crl import files
+from finegrained_crl.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood, softmax
+from finegrained_crl.metrics.classification import mean_class_accuracy, top1_accuracy, top_k_accuracy
+from finegrained_crl.training import checkpoint
+from finegrained_crl.training.method import Trainee
+from finegrained_crl.training.run import FORMAT
+
+if TYPE_CHECKING:
+    from finegrained_crl.training.loop import Loop
+    from finegrained_crl.training.session import Session
+
+PACKAGES = ("finegrained-crl", "torch", "timm", "accelerate", "albumentations", "numpy", "pandas", "opencv-python-headless", "pillow")
+
+
+def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
+    """The metrics of one part of the data.
+
+    Args:
+        scores: float, (n, num_classes), logits.
+        labels: int64, (n,).
+    Returns:
+        num_images, top1_accuracy, top5_accuracy (from six classes on), mean_class_accuracy (over classes that are present), nll
+        (nats), brier, ece (15 bins), each a plain number.
+    """
+    classes = scores.shape[1]
+    probabilities = softmax(scores)
+    values: dict[str, float | int] = {"num_images": len(labels), "top1_accuracy": top1_accuracy(scores, labels)}
+    if classes > 5:
+        values["top5_accuracy"] = top_k_accuracy(scores, labels, 5)
+    values["mean_class_accuracy"] = mean_class_accuracy(scores, labels, classes)
+    values["nll"] = negative_log_likelihood(probabilities, labels)
+    values["brier"] = brier_score(probabilities, labels)
+    values["ece"] = expected_calibration_error(probabilities, labels)
+    return {k: v if isinstance(v, int) else float(v) for k, v in values.items()}
+
+
+def finish(loop: Loop) -> dict[str, Any]:
+    """Evaluate the final weights, write predictions, models and, last of all, results.json.
+
+    Returns:
+        the content of results.json.
+    """
+    session = loop.session
+    candidates = {"last": loop.evaluated}
+    if session.run.best.is_file():
+        best: Trainee = _selected(loop)
+        candidates["selected"] = best
+    frames: list[pd.DataFrame] = []
+    metrics: dict[str, Any] = {}
+    for which, trainee in candidates.items():
+        metrics[which] = {}
+        for part, rows in (("test", session.parts.test), ("val", session.parts.val)):
+            if len(rows):
+                scores = loop.scores(trainee, rows)
+                frames.append(_prediction_frame(session, rows, scores, part, which))
+                metrics[which][part] = classification_metrics(scores, session.records.table["label"].to_numpy()[rows])
+        if session.is_main:
+            _export(session, trainee, which)
+    results = build_results(loop, metrics)
+    if session.is_main:
+        _write_predictions(session, pd.concat(frames, ignore_index=True))
+        files.write_json(session.run.results, results)
+    return results
+
+
+def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
+    """The content of results.json: nothing in it depends on the clock, so a resumed run writes the same bytes."""
+    session, recipe, p = loop.session, loop.recipe, loop.progress
+    watched = [row["test_top1"] for row in p.history if row.get("test_top1") is not None]
+    return {
+        "format": FORMAT,
+        "headline": "selected" if recipe.early_stopping else "last",
+        "metrics": {"last": metrics["last"], "selected_on_validation": metrics.get("selected")},
+        "oracle_on_test": {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"} if watched else None,
+        "protocol": describe_protocol(session),
+        "dataset": recipe.dataset.as_dict(),
+        "method": recipe.method.as_dict(),
+        "backbone": recipe.backbone,
+        "loss": recipe.loss.as_dict(),
+        "epochs_run": p.epoch,
+        "selected_epoch": p.best_epoch or None,
+        "seed": recipe.seed,
+        "precision": recipe.precision,
+        "memory_format": recipe.memory_format,
+        "processes": session.accelerator.num_processes,
+        "weights": session.trainee.model.notes,
+        "normalisation": {"mean": list(session.trainee.model.mean), "std": list(session.trainee.model.std)},
+        "data": {
+            "fingerprint": session.records.fingerprint(),
+            "num_classes": session.records.num_classes,
+            "train": len(session.parts.train),
+            "val": len(session.parts.val),
+            "test": len(session.parts.test),
+            "dropped": session.records.dropped,
+        },
+        "class_names": list(session.records.class_names),
+        "versions": versions(),
+    }
+
+
+def describe_protocol(session: Session) -> dict[str, Any]:
+    """What a number of this run means: which split, which label policy, which denominator, which views."""
+    r = session.recipe
+    return {
+        "text": session.records.protocol,
+        "evaluated_on": f"fold {r.fold}" if r.fold is not None else r.split or "test",
+        "policy": session.records.policy,
+        "denominator": len(session.parts.test),
+        "validation": _validation_text(session),
+        "views": r.views,
+        "image_size": r.image_size,
+        "resize": r.resize,
+        "eval_resize_ratio": r.eval_resize_ratio,
+        "weights_evaluated": "exponential moving average" if r.ema else "trained",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a number depends on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _validation_text(session: Session) -> str:
+    r = session.recipe
+    if not len(session.parts.val):
+        return "none"
+    if not r.val_fraction:
+        return "the data set's own"
+    known = session.records.table["subject"].notna().all()
+    return f"{r.val_fraction} of train, {'subject-exclusive' if known else 'stratified'}, seed {r.seed}"
+
+
+def _selected(loop: Loop) -> Trainee:
+    trainee = loop.evaluated
+    import copy
+
+    best: Trainee = copy.deepcopy(trainee)
+    best.load_state_dict(checkpoint.load(loop.session.run.best)["trainee"])
+    return best
+
+
+def _export(session: Session, trainee: Trainee, which: str) -> None:
+    checkpoint.save_weights(session.run.weights(which), trainee.model.exported().state_dict())
+    criterion = trainee.criterion.state_dict()
+    if criterion:
+        checkpoint.save_weights(session.run.criterion(which), criterion)
+
+
+def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:
+    frame = session.records.table.iloc[rows][["id", "path", "label"]].reset_index(drop=True)
+    return frame.assign(part=part, weights=which, logits=list(scores))
+
+
+def _write_predictions(session: Session, frame: pd.DataFrame) -> None:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    files.write_bytes(session.run.predictions, buffer.getvalue())

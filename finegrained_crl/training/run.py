@@ -1,0 +1,140 @@
+"""The run folder: what a training run leaves on disk, and the only thing that reports and predictions read.
+
+recipe.yaml           every setting that ran, resolved
+epochs.csv            one line per epoch
+predictions.parquet   id, path, label, part, weights, logits of every evaluated picture
+results.json          metrics with their protocol; there when, and only when, the run is complete
+checkpoints/          last.pt (to resume), best.pt (selected on validation), model_*.safetensors (to use)
+tensorboard/          event files
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finegrained_crl import files
+from finegrained_crl.errors import FinegrainedError
+
+FORMAT = 1
+"""Number of the layout of results.json; a reader refuses a newer one."""
+
+
+class RunFolder:
+    """Paths and state of one run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recipe = folder / "recipe.yaml"
+        self.epochs = folder / "epochs.csv"
+        self.predictions = folder / "predictions.parquet"
+        self.results = folder / "results.json"
+        self.checkpoints = folder / "checkpoints"
+        self.last = self.checkpoints / "last.pt"
+        self.best = self.checkpoints / "best.pt"
+        self.tensorboard = folder / "tensorboard"
+
+    def weights(self, which: str) -> Path:
+        """The exported model: `which` is "last" or "selected"."""
+        return self.checkpoints / f"model_{which}.safetensors"
+
+    def criterion(self, which: str) -> Path:
+        """The criterion's own weights, for losses that have some."""
+        return self.checkpoints / f"criterion_{which}.safetensors"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is complete."""
+        return self.results.is_file()
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was begun here."""
+        return self.recipe.is_file()
+
+    def check(self, recipe: dict[str, Any], *, resume: bool) -> None:
+        """Check that a run with this recipe may begin, or go on, here.
+
+        Raises:
+            FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something else.
+        """
+        if self.holds_run:
+            self._check_same(recipe, resume)
+        elif self.folder.is_dir() and not self._only_leftovers():
+            raise FinegrainedError(f"{self.folder} is not empty and holds no run: choose another --out")
+
+    def claim(self, recipe: dict[str, Any], *, resume: bool) -> None:
+        """`check`, then make this folder the home of a run with this recipe."""
+        self.check(recipe, resume=resume)
+        if not self.holds_run:
+            files.write_text(self.recipe, yaml.safe_dump(recipe, sort_keys=False))
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The recipe that runs, or ran, here.
+
+        Raises:
+            FinegrainedError: no run here.
+        """
+        if not self.holds_run:
+            raise FinegrainedError(f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run")
+        values: dict[str, Any] = yaml.safe_load(self.recipe.read_text(encoding="utf-8"))
+        return values
+
+    def read_results(self) -> dict[str, Any]:
+        """The results of a complete run.
+
+        Raises:
+            FinegrainedError: no run, an unfinished one, or one written by a newer version.
+        """
+        if not self.is_done:
+            self.read_recipe()
+            raise FinegrainedError(f"the run in {self.folder} is not finished: continue it with --resume --out {self.folder}")
+        results = files.read_json(self.results)
+        if results.get("format") != FORMAT:
+            raise FinegrainedError(
+                f"{self.results} has format {results.get('format')}, this version reads {FORMAT}: upgrade finegrained-crl"
+            )
+        return results
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder against a second process; the system lets go when this one dies, however it dies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            import fcntl
+        except ImportError:  # Windows has no flock; two writers are the user's care there
+            yield
+            return
+        with (self.folder / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise FinegrainedError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
+            yield
+
+    def _only_leftovers(self) -> bool:
+        """Whether a kill before the first file was complete left this folder so."""
+        return all(path.name.startswith(".") for path in self.folder.iterdir())
+
+    def _check_same(self, recipe: dict[str, Any], resume: bool) -> None:
+        state = "a finished" if self.is_done else "an unfinished"
+        stored = self.read_recipe()
+        changed = differences(stored, recipe)
+        if not resume:
+            raise FinegrainedError(f"{self.folder} holds {state} run: add --resume to go on with it, or choose another --out")
+        if changed:
+            raise FinegrainedError(f"{self.folder} holds a run with other settings ({'; '.join(changed)}): choose another --out")
+
+
+def differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """Settings that differ, as "lr: 0.1 there, 0.01 asked"; "auto" agrees with whatever was timed to be fastest."""
+    keys = [*stored, *(k for k in asked if k not in stored)]
+    return [
+        f"{key}: {stored.get(key)} there, {asked.get(key)} asked"
+        for key in keys
+        if stored.get(key) != asked.get(key) and asked.get(key) != "auto"
+    ]

@@ -1,0 +1,90 @@
+"""`--precision auto --memory-format auto`: time the few sensible combinations on the real model, take the fastest."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from finegrained_crl.training.device import memory_format
+from finegrained_crl.training.method import Trainee
+from finegrained_crl.training.recipe import Recipe
+
+ROUNDS = 3
+HOPELESS = 2.5
+"""A combination whose first step takes so many times the best one's is not timed further."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of a training step under one combination."""
+
+    precision: str
+    memory_format: str
+    seconds: float
+
+
+def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> list[Timing]:
+    """Time forward and backward passes of a copy of the model, combinations interleaved so that a busy machine slows all alike.
+
+    Args:
+        trainee: the model to train; not changed.
+        recipe: "auto" in `precision` or `memory_format` means: try all that the device can do.
+        device: where training will run.
+        num_classes: for the labels of the random batch.
+    Returns:
+        timings, fastest first.
+    """
+    images = torch.randn(recipe.batch_size, 3, recipe.image_size, recipe.image_size, device=device)
+    labels = torch.arange(recipe.batch_size, device=device) % num_classes
+    copies = {combo: _copy(trainee, combo[1], device) for combo in combinations(recipe, device)}
+    first = {combo: _step_seconds(copies[combo], combo, images, labels) for combo in copies}  # warm-up, and a first look
+    first = {combo: _step_seconds(copies[combo], combo, images, labels) for combo in copies}
+    limit = HOPELESS * min(first.values())
+    times = {combo: [seconds] for combo, seconds in first.items()}
+    for _ in range(ROUNDS - 1):
+        for combo in copies:
+            if first[combo] <= limit:
+                times[combo].append(_step_seconds(copies[combo], combo, images, labels))
+    return sorted((Timing(*combo, statistics.median(t)) for combo, t in times.items()), key=lambda t: t.seconds)
+
+
+def combinations(recipe: Recipe, device: torch.device) -> list[tuple[str, str]]:
+    """(precision, memory format) pairs that the recipe allows and the device can do."""
+    able = ["fp32", "bf16"] if device.type == "cpu" else ["fp32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["fp32", "fp16"]
+    precisions = able if recipe.precision == "auto" else [recipe.precision]
+    formats = ["contiguous", "channels_last"] if recipe.memory_format == "auto" else [recipe.memory_format]
+    return [(p, f) for p in precisions for f in formats]
+
+
+def _copy(trainee: Trainee, layout: str, device: torch.device) -> Trainee:
+    return copy.deepcopy(trainee).to(device).to(memory_format=memory_format(layout)).train()
+
+
+def _step_seconds(trainee: Trainee, combo: tuple[str, str], images: torch.Tensor, labels: torch.Tensor) -> float:
+    batch = images.contiguous(memory_format=memory_format(combo[1]))
+    _wait(images.device)
+    start = time.perf_counter()
+    with _autocast(combo[0], images.device):
+        losses, _ = trainee(batch, labels)
+    sum(losses.values(), torch.zeros((), device=images.device)).backward()
+    _wait(images.device)
+    trainee.zero_grad(set_to_none=True)
+    return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _autocast(precision: str, device: torch.device) -> Iterator[None]:
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+        yield
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,130 @@
+"""Backbones from timm, with weights from the hub or from a file that must fit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.training.method import ModelSpec
+
+
+def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
+    """A timm model with a new head of `spec.num_classes` outputs.
+
+    Returns:
+        the model, and notes for the user on what was loaded and dropped.
+    Raises:
+        FinegrainedError: unknown backbone; weights that can't be had, are unsafe, or belong to another architecture.
+    """
+    import timm
+
+    if not timm.is_model(spec.backbone.partition(".")[0]):
+        guess = nearest(spec.backbone, timm.list_models()).partition(" Known:")[0]
+        raise FinegrainedError(f"timm has no model '{spec.backbone}'; {guess}; `timm.list_models()` lists all")
+    options: dict[str, Any] = {"num_classes": spec.num_classes, "drop_rate": spec.drop_rate}
+    if spec.drop_path_rate:
+        options["drop_path_rate"] = spec.drop_path_rate
+    if spec.weights == "pretrained":
+        return _from_hub(spec.backbone, options), ["pretrained weights from timm / Hugging Face, head new"]
+    model = _create(spec.backbone, options)
+    notes = ["random weights"] if spec.weights == "none" else load_weights(model, Path(spec.weights))
+    return model, notes
+
+
+def load_weights(model: nn.Module, path: Path) -> list[str]:
+    """Load a weights file into a timm model; everything but the head must fit exactly.
+
+    Args:
+        model: a timm classifier; `model.get_classifier()` is its head.
+        path: .safetensors, .pth or .pt; a state dict, bare or wrapped ("state_dict", "model", "module." prefixes ..).
+    Returns:
+        notes: how many tensors were loaded and which head was dropped.
+    Raises:
+        FinegrainedError: no such file, unreadable or unsafe file, or tensors that are missing, extra or of another shape.
+    """
+    state = read_weights(path)
+    ours = model.state_dict()
+    head = _head_prefixes(model)
+    dropped = [k for k in state if k.startswith(head)]
+    state = {k: v for k, v in state.items() if k not in dropped}
+    wanted = {k: v for k, v in ours.items() if not k.startswith(head)}
+    _refuse_misfit(path, type(model).__name__, state, wanted)
+    model.load_state_dict(state, strict=False)
+    return [f"{len(state)} tensors from {path.name}", f"old head dropped ({', '.join(dropped) or 'the file has none'})"]
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file, wrapping removed; code in a pickle is never run.
+
+    Raises:
+        FinegrainedError: no such file, damaged, or holding more than tensors and plain values.
+    """
+    from timm.models import load_state_dict
+
+    if not path.is_file():
+        raise FinegrainedError(f"no weights file {path.absolute()}: check --weights, or use 'pretrained' or 'none'")
+    try:
+        state = load_state_dict(str(path), device="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise FinegrainedError(
+            f"weights {path} refused: the pickle holds more than tensors and could run code; save a plain state dict or .safetensors"
+        ) from None
+    except Exception as error:  # safetensors, zipfile and torch each raise their own kind for a damaged file
+        raise FinegrainedError(f"weights {path} can't be read: {_line(error)}") from error
+    tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise FinegrainedError(f"weights {path} hold no tensors; expected a state dict (bare, or under 'state_dict' or 'model')")
+    return tensors
+
+
+def _create(backbone: str, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    try:
+        model: nn.Module = timm.create_model(backbone, pretrained=False, **options)
+    except (RuntimeError, TypeError) as error:
+        raise FinegrainedError(f"timm can't build '{backbone}' with {options}: {_line(error)}") from error
+    return model
+
+
+def _from_hub(backbone: str, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    try:
+        model: nn.Module = timm.create_model(backbone, pretrained=True, **options)
+    except Exception as error:  # the hub client's errors have no common base
+        raise FinegrainedError(
+            f"can't get pretrained weights of '{backbone}' ({_line(error)}); without a network give --weights FILE or --weights none"
+        ) from error
+    return model
+
+
+def _head_prefixes(model: nn.Module) -> tuple[str, ...]:
+    head = model.get_classifier()  # type: ignore[operator]
+    heads = head if isinstance(head, tuple | list) else [head]
+    return tuple(f"{name}." for name, module in model.named_modules() if any(module is h for h in heads))
+
+
+def _refuse_misfit(path: Path, model: str, state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    shared = state.keys() & wanted.keys()
+    reshaped = [f"{k} {tuple(state[k].shape)} for {tuple(wanted[k].shape)}" for k in sorted(shared) if state[k].shape != wanted[k].shape]
+    kinds = {"missing": sorted(wanted.keys() - shared), "unexpected": sorted(state.keys() - shared), "of another shape": reshaped}
+    text = "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
+    if text:
+        raise FinegrainedError(f"weights {path} don't fit {model}: {text}. Choose the --backbone that they were made for")
+
+
+def _some(names: Iterable[str], most: int = 4) -> str:
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f", and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"
