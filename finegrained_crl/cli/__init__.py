@@ -1,0 +1,1 @@
+"""The `fgcrl` command, one file per sub-command."""

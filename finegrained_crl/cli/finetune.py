@@ -1,0 +1,150 @@
+"""`fgcrl finetune`: train a classifier, leave a run folder."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finegrained_crl.cli import settings
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.run import RunFolder
+
+if TYPE_CHECKING:
+    from finegrained_crl.training.session import RunOptions
+
+summary = "fine-tune a classifier on an image set and leave a run folder"
+example = "fgcrl finetune --dataset image_folder --data my_images --backbone resnet18 --out runs/first"
+
+
+def main(argv: list[str]) -> int:
+    """Train, or with --dry-run show what would be trained."""
+    words = settings.normalise(argv)
+    parser = _parser(words)
+    if "-h" in words or "--help" in words:
+        print(parser.format_help())
+        return 0
+    parsed = parser.parse(words)
+    recipe = _with_absolute_paths(settings.to_recipe(parsed))
+    options = _run_options(parsed)
+    if parsed.dry_run:
+        return _dry_run(recipe, options, as_json=parsed.json)
+    run = RunFolder(Path(parsed.out) if parsed.out else default_folder(recipe))
+    if run.is_done and parsed.resume:
+        run.check(recipe.as_dict(), resume=True)
+        return _show(run, run.read_results(), as_json=parsed.json)
+    results = train(recipe, run, options, resume=parsed.resume)
+    return _show(run, results, as_json=parsed.json) if results else 0
+
+
+def train(recipe: Recipe, run: RunFolder, options: RunOptions, *, resume: bool) -> dict[str, Any] | None:
+    """Train to the end.
+
+    Returns:
+        the content of results.json; None in all processes but the first.
+    """
+    from finegrained_crl.training.loop import Loop
+    from finegrained_crl.training.results import finish
+    from finegrained_crl.training.session import Session
+
+    session = Session(recipe, run, options, resume=resume)
+    loop = Loop(session)
+    if not session.is_main:
+        loop.fit()
+        finish(loop)
+        return None
+    with run.lock():
+        run.claim(session.recipe.as_dict(), resume=resume)
+        _announce(session, loop)
+        loop.fit()
+        return finish(loop)
+
+
+def default_folder(recipe: Recipe) -> Path:
+    """runs/DATASET-METHOD-BACKBONE-LOSS-sSEED."""
+    parts = (recipe.dataset.name, recipe.method.name, recipe.backbone, recipe.loss.name)
+    fold = f"-f{recipe.fold}" if recipe.fold is not None else ""
+    return Path("runs") / f"{'-'.join(parts)}{fold}-s{recipe.seed}".replace("/", "_")
+
+
+def _parser(words: list[str]) -> settings.SettingsParser:
+    resuming = "--resume" in words
+    base = _base(words, resuming)
+    usage = "fgcrl finetune [--recipe NAME|FILE] [--dataset NAME] --data PATH [--out DIR] [any setting below]"
+    return settings.recipe_parser(words, base, _add_run_flags, prog="fgcrl finetune", usage=usage, epilog=f"example: {example}")
+
+
+def _add_run_flags(parser: settings.SettingsParser) -> None:
+    how = parser.add_argument_group("how to run (nothing here changes a result)")
+    settings.add_flag(how, "recipe", str | None, None, "recipe file, or name of a shipped one (`fgcrl list recipes`)")
+    settings.add_flag(how, "out", str | None, None, "run folder [runs/DATASET-METHOD-BACKBONE-LOSS-sSEED]")
+    settings.add_flag(how, "resume", bool, False, "go on with the run in --out, wherever it was interrupted")
+    settings.add_flag(how, "dry_run", bool, False, "build everything, run two batches, print sizes and times, write nothing")
+    settings.add_flag(how, "json", bool, False, "print facts as JSON")
+    settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
+    settings.add_flag(how, "device", str, "auto", "auto, or cpu")
+    settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
+
+
+def _base(words: list[str], resuming: bool) -> dict[str, Any]:
+    """The settings below the flags: a recipe file's, or those of the run to go on with."""
+    recipe, out = settings.peek(words, "--recipe"), settings.peek(words, "--out")
+    if recipe:
+        method = settings.peek(words, "--method.name") or "resnet"
+        return settings.read_recipe_file(settings.find_recipe(recipe, method))
+    if resuming and out and RunFolder(Path(out)).holds_run:
+        return RunFolder(Path(out)).read_recipe()
+    return {}
+
+
+def _with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Paths in a saved recipe must mean the same from every folder."""
+    data = str(Path(recipe.data).absolute()) if recipe.data else ""
+    weights = recipe.weights if recipe.weights in ("pretrained", "none") else str(Path(recipe.weights).absolute())
+    return recipe.replace(data=data, weights=weights)
+
+
+def _run_options(parsed: Any) -> RunOptions:
+    from finegrained_crl.training.session import RunOptions
+
+    if parsed.device not in ("auto", "cpu"):
+        raise FinegrainedError(f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES")
+    return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds)
+
+
+def _announce(session: Any, loop: Any) -> None:
+    r, say = session.recipe, loop.reporter.say
+    sizes = f"{len(session.parts.train)} train, {len(session.parts.val)} validation, {len(session.parts.test)} test images"
+    say(f"{session.records.protocol}: {sizes}, {session.records.num_classes} classes")
+    say(f"{r.method}, {r.backbone} ({'; '.join(session.trainee.model.notes)}), loss {r.loss}, seed {r.seed}")
+    if session.timings:
+        timed = ", ".join(f"{t.precision} {t.memory_format} {1000 * t.seconds:.0f} ms" for t in session.timings)
+        say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
+    machine = f"{session.accelerator.device}, {r.precision}, {r.memory_format}, {session.options.workers} loader processes"
+    say(f"{machine}; run folder {session.run.folder}")
+
+
+def _dry_run(recipe: Recipe, options: RunOptions, *, as_json: bool) -> int:
+    from finegrained_crl.training.dry_run import dry_run
+
+    facts = dry_run(recipe, options)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+        return 0
+    from finegrained_crl.cli.show import facts_table
+
+    facts_table("dry run: nothing was written", facts)
+    return 0
+
+
+def _show(run: RunFolder, results: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return 0
+    from finegrained_crl.cli.show import results_table
+
+    results_table(results)
+    print(f"run folder: {run.folder}", file=sys.stdout)
+    return 0

@@ -1,0 +1,59 @@
+"""`fgcrl list`: methods, data sets, losses and recipes, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from finegrained_crl import discovery
+from finegrained_crl.cli import settings
+from finegrained_crl.cli.show import print_table
+from finegrained_crl.losses import catalogue
+
+summary = "show methods, data sets, losses and recipes, one line each"
+example = "fgcrl list losses"
+
+
+def main(argv: list[str]) -> int:
+    """Print one kind, or all."""
+    parser = argparse.ArgumentParser(prog="fgcrl list", description=summary, epilog=f"example: {example}")
+    parser.add_argument("kind", nargs="?", choices=list(KINDS), help="what to show [all]")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    arguments = parser.parse_args(argv)
+    kinds = [arguments.kind] if arguments.kind else list(KINDS)
+    found = {kind: KINDS[kind]() for kind in kinds}
+    if arguments.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for kind, entries in found.items():
+        print_table(kind, ("name", "what it is"), entries.items())
+    return 0
+
+
+def method_lines() -> dict[str, str]:
+    """Method name -> summary."""
+    return {name: load().summary for name, load in sorted(discovery.methods().items())}
+
+
+def dataset_lines() -> dict[str, str]:
+    """Data set name -> summary."""
+    return {name: load().summary for name, load in sorted(discovery.datasets().items())}
+
+
+def loss_lines() -> dict[str, str]:
+    """Loss name -> summary."""
+    classes: dict[str, Any] = {name: catalogue.loss_class(name) for name in catalogue.LOSSES}
+    return {name: cls.summary for name, cls in classes.items()}
+
+
+def recipe_lines() -> dict[str, str]:
+    """METHOD/NAME -> the recipe file's first comment line."""
+    return {
+        f"{method}/{path.stem}": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        for method in sorted(discovery.methods())
+        for path in settings.shipped_recipes(method)
+    }
+
+
+KINDS = {"methods": method_lines, "datasets": dataset_lines, "losses": loss_lines, "recipes": recipe_lines}

@@ -1,0 +1,48 @@
+"""`fgcrl predict`: classes and probabilities of pictures by a finished run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from finegrained_crl import files
+from finegrained_crl.errors import FinegrainedError
+
+summary = "classify pictures with a finished run"
+example = "fgcrl predict runs/first photos/ --out preds.csv"
+
+
+def main(argv: list[str]) -> int:
+    """Write one CSV row per picture: class, probability, the five most probable classes."""
+    from finegrained_crl.training.predictor import Predictor, find_pictures
+
+    arguments = _parser().parse_args(argv)
+    if arguments.batch_size < 1:
+        raise FinegrainedError(f"--batch-size must be at least 1, got {arguments.batch_size}")
+    paths = [path for given in arguments.paths for path in find_pictures(given, arguments.path_column)]
+    predictor = Predictor(Path(arguments.run), weights=arguments.weights, device=arguments.device)
+    table = predictor.predict(paths, batch_size=arguments.batch_size, convert=True if arguments.convert_images else None)
+    if arguments.out:
+        files.write_text(Path(arguments.out), table.to_csv(index=False))
+    if arguments.json:
+        print(json.dumps({"images": len(table), "out": arguments.out, "predictions": table.to_dict("records")}, indent=2))
+    elif arguments.out:
+        print(f"{len(table)} predictions in {arguments.out}")
+    else:
+        print(table.to_csv(index=False), end="")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fgcrl predict", description=summary, epilog=f"example: {example}")
+    parser.add_argument("run", metavar="RUN", help="run folder")
+    parser.add_argument("paths", metavar="PATHS", nargs="+", help="pictures, folders, quoted globs, or CSV files with a path column")
+    parser.add_argument("--out", metavar="FILE", help="CSV file to write [standard output]")
+    parser.add_argument("--weights", choices=("last", "selected"), help="which of the run's weights [its headline]")
+    parser.add_argument("--path-column", default="path", help="column of a CSV that names the pictures, relative to the CSV [path]")
+    parser.add_argument("--batch-size", type=int, default=32, help="pictures per forward pass [32]")
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="[auto]")
+    parser.add_argument("--convert-images", action="store_true", help="convert CMYK, 16-bit and transparent images")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    return parser

@@ -1,0 +1,285 @@
+"""One source for settings: the `Recipe` dataclass and the constructors of what it chooses become flags and YAML keys.
+
+Order of precedence: defaults, then the recipe file, then flags. `--loss NAME` and `--loss.OPTION VALUE` choose a component and set
+its constructor's arguments; the same holds for `--dataset` and `--method`. Unknown names are refused with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import docstring_parser
+import jsonargparse
+import yaml
+
+from finegrained_crl import discovery
+from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.losses import catalogue
+from finegrained_crl.training.recipe import COMPONENTS, Component, Recipe
+
+
+def component_class(kind: str, name: str) -> type:
+    """The class behind `--dataset`, `--method` or `--loss` NAME."""
+    if kind == "loss":
+        return catalogue.loss_class(name)
+    known = discovery.methods() if kind == "method" else discovery.datasets()
+    return typing.cast(type, discovery.find("data set" if kind == "dataset" else kind, name, known))
+
+
+def add_component_options(parser: Any, kind: str, cls: type) -> None:
+    """Add one `--kind.option` flag per constructor argument of `cls`, helped by its docstring."""
+    group = parser.add_argument_group(f"options of the {kind} {cls.__name__}")
+    for name, parameter, hint, text in options_of(cls):
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        add_flag(group, f"{kind}.{name}", hint, default, text)
+
+
+def options_of(cls: Any) -> list[tuple[str, inspect.Parameter, Any, str]]:
+    """(name, parameter, type hint, help) of each constructor argument that a user may set; a loss gets its sizes from the toolkit."""
+    given = catalogue.NOT_SETTINGS if hasattr(cls, "takes_soft_targets") else ()
+    hints = typing.get_type_hints(cls if inspect.isfunction(cls) else cls.__init__)
+    texts = _argument_texts(cls)
+    parameters = inspect.signature(cls).parameters.values()
+    chosen = [p for p in parameters if p.name not in given and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return [(p.name, p, hints.get(p.name, str), texts.get(p.name, "")) for p in chosen]
+
+
+def _argument_texts(cls: Any) -> dict[str, str]:
+    texts = {}
+    for doc in (cls.__doc__, cls.__init__.__doc__):
+        for entry in docstring_parser.parse(doc or "").params:
+            texts[entry.arg_name] = " ".join((entry.description or "").split())
+    return texts
+
+
+def add_flag(parser: Any, name: str, hint: Any, default: Any, text: str) -> None:
+    """Add one flag: hyphens for underscores, a bare `--flag` for true, several words for a list."""
+    extra: dict[str, Any] = {}
+    if hint is bool:
+        extra = {"nargs": "?", "const": True}
+    elif typing.get_origin(hint) is list:
+        extra, hint = {"nargs": "*"}, typing.get_args(hint)[0]
+    if hint in METAVARS:
+        extra["metavar"] = METAVARS[hint]
+    parser.add_argument("--" + name.replace("_", "-"), type=hint, default=default, help=text.replace("%", "%%"), **extra)
+
+
+METAVARS: dict[Any, str] = {int: "N", float: "X", str: "NAME", int | None: "N", float | None: "X", str | None: "NAME"}
+
+
+class SettingsParser(jsonargparse.ArgumentParser):
+    """jsonargparse's parser, with unknown flags refused by the nearest name and errors raised as `FinegrainedError`."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(exit_on_error=False, formatter_class=_HelpFormatter, **kwargs)
+
+    def parse(self, argv: list[str]) -> jsonargparse.Namespace:
+        """Parse hyphen-normalised arguments; raise FinegrainedError with a one-line reason."""
+        self._refuse_unknown(argv)
+        try:
+            return self.parse_args(argv)
+        except (argparse.ArgumentError, TypeError) as error:
+            raise FinegrainedError(readable(error)) from None
+
+    def format_help(self, formatter: Any = None) -> str:
+        """Help in which `--loss.name` reads as the `--loss` that people type."""
+        text = super().format_help(formatter) if formatter else super().format_help()
+        for kind in COMPONENTS:
+            text = text.replace(f"--{kind}.name NAME", f"--{kind} NAME     ")
+        return text
+
+    def _refuse_unknown(self, argv: list[str]) -> None:
+        known = [o for o in self._option_string_actions if o.startswith("--") and not o.endswith("+")]
+        for word in argv:
+            name = word.partition("=")[0]
+            if word.startswith("--") and name not in known:
+                shown = [o.removesuffix(".name") for o in known]
+                raise FinegrainedError(f"unknown option {name}: {_near_flags(name, shown)}")
+
+
+class _HelpFormatter(jsonargparse.DefaultHelpFormatter):
+    """Two columns, with room for the long flag names."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "max_help_position": 34})
+
+
+def _near_flags(name: str, known: Iterable[str]) -> str:
+    """Only the guess: listing sixty flags would bury it."""
+    guess = nearest(name, known).partition(" Known:")[0]
+    return f"{guess} (--help lists all)" if guess.startswith("did") else "--help lists all"
+
+
+def readable(error: Exception) -> str:
+    """jsonargparse's message as one line with the flag's own spelling."""
+    lines = [line.strip(" -") for line in str(error).splitlines()]
+    text = " ".join(line for line in lines if line)
+    if text.startswith("Parser key "):
+        key, _, rest = text.removeprefix("Parser key ").partition(":")
+        text = f"--{key.strip(chr(34)).replace('_', '-')}: {rest.strip()}"
+    return text.replace("<class '", "").replace("'>", "").replace(".name:", ":")
+
+
+def normalise(argv: list[str]) -> list[str]:
+    """Spell flags as the parser does: `--image_size` -> `--image-size`, `--loss X` -> `--loss.name X`."""
+    words = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if name.startswith("--"):
+            name = name.replace("_", "-")
+            name += ".name" if name[2:] in COMPONENTS else ""
+        words.append(name + equals + value)
+    return words
+
+
+def peek(argv: list[str], flag: str) -> str | None:
+    """The value that a flag has in normalised arguments, None where it is absent (the last one counts)."""
+    found = None
+    for i, word in enumerate(argv):
+        if word == flag and i + 1 < len(argv):
+            found = argv[i + 1]
+        elif word.startswith(flag + "="):
+            found = word.partition("=")[2]
+    return found
+
+
+def recipe_parser(argv: list[str], base: dict[str, Any], add_first: Callable[[SettingsParser], None], **kwargs: Any) -> SettingsParser:
+    """A parser for all recipe flags, its defaults taken from `base` (a recipe file's content).
+
+    Args:
+        argv: normalised arguments; only the component names are read here.
+        base: values of the recipe file, {} for none.
+        add_first: adds the command's own flags, which stand first in its help.
+        kwargs: for the parser: prog, description, epilog.
+    Returns:
+        the parser; `to_recipe` turns what it parses into a `Recipe`.
+    Raises:
+        FinegrainedError: an unknown key or component, or a value of the wrong type in `base`.
+    """
+    parser = SettingsParser(**kwargs)
+    add_first(parser)
+    groups: dict[str, Any] = {}
+    hints = typing.get_type_hints(Recipe)
+    classes = {}
+    for setting in dataclasses.fields(Recipe):
+        title = setting.metadata["group"]
+        group = groups.setdefault(title, parser.add_argument_group(title))
+        default = _default(setting)
+        if setting.name in COMPONENTS:
+            name = peek(argv, f"--{setting.name}.name") or _file_component(base, setting.name) or default.name
+            classes[setting.name] = component_class(setting.name, name)
+            add_flag(group, f"{setting.name}.name", str, name, setting.metadata["help"])
+        else:
+            add_flag(group, setting.name, hints[setting.name], default, setting.metadata["help"])
+    for kind, cls in classes.items():
+        add_component_options(parser, kind, cls)
+    _take_defaults(parser, argv, base)
+    return parser
+
+
+def to_recipe(parsed: jsonargparse.Namespace) -> Recipe:
+    """The recipe from what a `recipe_parser` parsed (other flags in it are ignored)."""
+    values = parsed.as_dict()
+    chosen = {f.name: values[f.name] for f in dataclasses.fields(Recipe)}
+    for kind in COMPONENTS:
+        name = chosen[kind].pop("name")
+        chosen[kind] = Component(name, chosen[kind])
+    return Recipe(**chosen)
+
+
+def read_recipe_file(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML recipe file.
+
+    Raises:
+        FinegrainedError: not readable, not YAML, or not a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FinegrainedError(f"recipe {path} can't be read: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise FinegrainedError(f"recipe {path}: expected 'setting: value' lines, got {type(values).__name__}")
+    return values
+
+
+def find_recipe(name: str, method: str) -> Path:
+    """The recipe file that `--recipe` names: a path, or the name of one that the method ships.
+
+    Raises:
+        FinegrainedError: neither; the known names are listed.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        if not Path(name).is_file():
+            raise FinegrainedError(f"no recipe file {Path(name).absolute()}; `fgcrl list recipes` shows the shipped ones")
+        return Path(name)
+    known = {path.stem: path for path in shipped_recipes(method)}
+    if name not in known:
+        raise FinegrainedError(f"unknown recipe '{name}' of method {method}: {nearest(name, known)}")
+    return known[name]
+
+
+def shipped_recipes(method: str) -> list[Path]:
+    """Recipe files beside the method's module."""
+    folder = Path(inspect.getfile(component_class("method", method))).parent / "recipes"
+    return sorted(folder.glob("*.yaml"))
+
+
+def _default(setting: dataclasses.Field[Any]) -> Any:
+    if setting.default_factory is not dataclasses.MISSING:
+        return setting.default_factory()
+    return setting.default
+
+
+def _file_component(base: dict[str, Any], kind: str) -> str | None:
+    value = base.get(kind)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return str(value["name"])
+    raise FinegrainedError(f"recipe: '{kind}' must be a name or a mapping with a name, got {value!r}")
+
+
+def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]) -> None:
+    flat = _flatten(base)
+    for kind in COMPONENTS:
+        chosen = peek(argv, f"--{kind}.name")
+        if chosen and chosen != flat.get(f"{kind}.name", chosen):
+            # Another component than the file's: the file's options belong to the one that it names.
+            flat = {k: v for k, v in flat.items() if not k.startswith(f"{kind}.")}
+    known = [a.dest for a in parser._actions]
+    unknown = [f"'{key}' ({_near_flags(key, known).removesuffix(' (--help lists all)')})" for key in flat if key not in known]
+    if unknown:
+        raise FinegrainedError(f"recipe: unknown setting {', '.join(unknown)}")
+    try:
+        parser.parse_object(_nest(flat))
+    except (argparse.ArgumentError, TypeError) as error:
+        raise FinegrainedError(f"recipe: {readable(error)}") from None
+    parser.set_defaults(flat)
+
+
+def _flatten(base: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in base.items():
+        if key in COMPONENTS:
+            value = value if isinstance(value, dict) else {"name": value}
+            flat |= {f"{key}.{option}": v for option, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _nest(flat: dict[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        kind, dot, option = key.partition(".")
+        if dot:
+            nested.setdefault(kind, {})[option] = value
+        else:
+            nested[key] = value
+    return nested

@@ -1,0 +1,43 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder ../shared/data beside the repository; tests that need it are skipped where it is absent, but never in CI."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir() and os.environ.get("CI", "").lower() != "true":
+        pytest.skip(f"no real data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image folder of 3 classes x (8 train + 4 test) pictures of 40 px; the classes differ in the place of a bright square."""
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("tiny")
+    random = np.random.default_rng(0)
+    for split, count in (("train", 8), ("test", 4)):
+        for label, name in enumerate(("left", "middle", "right")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = random.integers(0, 120, (40, 40, 3), dtype=np.uint8)
+                pixels[10:30, 2 + 13 * label : 12 + 13 * label] += 120
+                Image.fromarray(pixels).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_flags(tiny_folder: Path) -> list[str]:
+    """`fgcrl finetune` flags for a run of about two seconds on `tiny_folder`."""
+    text = "--backbone test_resnet --weights none --image-size 32 --epochs 2 --batch-size 8 --lr 0.01 --workers 0"
+    return ["--data", str(tiny_folder), *text.split()]
