@@ -1,0 +1,52 @@
+"""Runs side by side: one table of what they reached, read from their folders alone."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.run import RunFolder
+
+METRICS = ("top1_accuracy", "mean_class_accuracy", "ece")
+
+
+def compare_runs(folders: list[Path]) -> list[dict[str, Any]]:
+    """The headline metrics of finished runs.
+
+    Args:
+        folders: run folders.
+    Returns:
+        one row per run: run, loss, seed, num_images, top1_accuracy, mean_class_accuracy, ece, epochs, train_seconds.
+    Raises:
+        FinegrainedError: an unfinished run, or runs whose test parts differ, which no table should put side by side.
+    """
+    runs = [(folder, RunFolder(folder).read_results()) for folder in folders]
+    prints = {results["data"]["fingerprint"] for _, results in runs}
+    protocols = {results["protocol"]["evaluated_on"] for _, results in runs}
+    if len(prints) > 1 or len(protocols) > 1:
+        names = ", ".join(map(str, folders))
+        raise FinegrainedError(f"the runs {names} were evaluated on different data: compare runs of one data set and split")
+    return [_row(folder, results) for folder, results in runs]
+
+
+def read_epochs(folder: Path) -> list[dict[str, float]]:
+    """The lines of a run's epochs.csv as numbers; empty cells are left out."""
+    with RunFolder(folder).epochs.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) for key, value in line.items() if value != ""} for line in csv.DictReader(file)]
+
+
+def _row(folder: Path, results: dict[str, Any]) -> dict[str, Any]:
+    which = "selected_on_validation" if results["headline"] == "selected" else "last"
+    test = results["metrics"][which]["test"]
+    epochs = read_epochs(folder)
+    return {
+        "run": str(folder),
+        "loss": results["loss"]["name"],
+        "seed": results["seed"],
+        "num_images": test["num_images"],
+        **{name: test[name] for name in METRICS},
+        "epochs": results["epochs_run"],
+        "train_seconds": sum(row["seconds"] for row in epochs),
+    }

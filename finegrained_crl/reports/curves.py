@@ -1,0 +1,62 @@
+"""Learning curves of runs as one picture, readable in grey and for colour-blind readers."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl import files
+from finegrained_crl.reports.comparison import read_epochs
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette; line styles repeat the distinction for grey print."""
+STYLES = ("-", "--", "-.", ":")
+
+
+def draw_curves(runs: dict[str, Path], target: Path) -> Path:
+    """Draw training loss and accuracy over the epochs, one line per run.
+
+    Accuracy is that of the validation part where all runs have one, else of the watched test part, else of training.
+
+    Args:
+        runs: label -> run folder.
+        target: .png or .svg to write.
+    Returns:
+        `target`.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    histories = {label: read_epochs(folder) for label, folder in runs.items()}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    column, name = _accuracy_column(histories)
+    _draw(left, histories, "train_loss", 1.0)
+    _draw(right, histories, column, 100.0)
+    left.set(title="training loss (each loss in its own unit)", xlabel="epoch", ylabel="loss")
+    right.set(title=name, xlabel="epoch", ylabel="%")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    right.legend(frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=target.suffix.lstrip("."), dpi=150)
+    plt.close(figure)
+    files.write_bytes(target, buffer.getvalue())
+    return target
+
+
+def _accuracy_column(histories: dict[str, list[dict[str, float]]]) -> tuple[str, str]:
+    for column, name in (("val_top1", "validation accuracy"), ("test_top1", "test accuracy, watched")):
+        if all(any(column in row for row in rows) for rows in histories.values()):
+            return column, name
+    return "train_accuracy", "training accuracy"
+
+
+def _draw(axes: Any, histories: dict[str, list[dict[str, float]]], column: str, scale: float) -> None:
+    for i, (label, rows) in enumerate(histories.items()):
+        points = [(row["epoch"], scale * row[column]) for row in rows if column in row]
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)], "marker": "o", "markersize": 3}
+        axes.plot(*zip(*points, strict=True), label=label, **style)
