@@ -1,0 +1,204 @@
+"""A table of your own: one row per image with its path and label, optionally its split, fold and subject."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from finegrained_crl.data.folds import seeded_split
+from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.errors import FinegrainedError, nearest
+
+SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Reader of a CSV, TSV or Parquet table.
+
+    Attributes:
+        path_column: image file, relative to `image_root`.
+        label_column: class name, or class index where `num_classes` is given.
+        split_column: train, val or test; used where the table has it.
+        fold_column: fold number; used where the table has it.
+        subject_column: person or group that stays on one side of a split; used where the table has it.
+        image_root: folder of the images, relative to the table's folder, or absolute.
+        num_classes: labels are integers in [0, num_classes); None: the sorted distinct labels are the classes.
+        class_name_column: readable name of the label, the same in every row of a class.
+        test_fraction: share of the seeded test part, where the table has neither splits nor folds.
+        split_seed: seed of that part.
+    """
+
+    summary: ClassVar[str] = "your own CSV, TSV or Parquet table with a path and a label per image"
+    where: ClassVar[str] = (
+        "Give a table (.csv, .tsv or .parquet) as --data, or a folder with one labels.csv; name its columns with "
+        "--dataset.path_column, --dataset.label_column and its image folder with --dataset.image_root"
+    )
+
+    path_column: str = "path"
+    label_column: str = "label"
+    split_column: str = "split"
+    fold_column: str = "fold"
+    subject_column: str = "subject"
+    image_root: str = ""
+    num_classes: int | None = None
+    class_name_column: str | None = None
+    test_fraction: float = 0.2
+    split_seed: int = 0
+
+    def read(self, data: Path, *, labels_only: bool = False) -> Records:
+        """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
+        path = _table_file(data, self.where)
+        root = (path.parent / self.image_root).resolve()
+        if not labels_only and not root.is_dir():
+            raise FinegrainedError(f"no image folder {root}; name it with --dataset.image_root (relative to the table's folder)")
+        raw = _load(path)
+        self._check_columns(raw, path)
+        if raw.empty:
+            raise FinegrainedError(f"{path}: no row below the header; add one row per image")
+        labels, names = self._labels(raw, path)
+        columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), "label": labels}
+        columns |= self._optional(raw, path)
+        protocol = self._protocol(columns, raw[self.label_column], path)
+        return make_records(columns, class_names=names, root=root, protocol=protocol)
+
+    def known_counts(self, data: Path) -> dict[str, int]:
+        """Nothing is published about a table of your own."""
+        return {}
+
+    def _check_columns(self, raw: pd.DataFrame, path: Path) -> None:
+        """Path and label must be there, and every column that the user named."""
+        defaults = {f.name: f.default for f in fields(self) if f.name.endswith("_column")}
+        for option, default in defaults.items():
+            column = getattr(self, option)
+            needed = option in ("path_column", "label_column") or column != default
+            if needed and column not in raw.columns:
+                raise FinegrainedError(
+                    f"{path}: no column '{column}'; name the right one with --dataset.{option}. {nearest(column, raw.columns)}"
+                )
+        for column in (self.path_column, self.label_column):
+            _no_empty_cell(raw[column], path)
+
+    def _labels(self, raw: pd.DataFrame, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Class index of each row, and the class names."""
+        text = raw[self.label_column]
+        if self.num_classes is not None:
+            labels = _integers(text, path, f"a class index in 0..{self.num_classes - 1}")
+            _check_range(labels, self.num_classes, path)
+            names = [str(i) for i in range(self.num_classes)]
+        else:
+            names = _sorted_values(text)
+            labels = text.map({name: i for i, name in enumerate(names)}).to_numpy(dtype=np.int64)
+        if self.class_name_column is not None:
+            names = _readable(raw[self.class_name_column], labels, names, path)
+        return labels, tuple(names)
+
+    def _optional(self, raw: pd.DataFrame, path: Path) -> dict[str, Any]:
+        """Split, fold and subject, as far as the table has them; an empty cell means "none" for split and subject."""
+        found: dict[str, Any] = {}
+        if self.split_column in raw:
+            lower = raw[self.split_column].str.strip().str.lower()
+            found["split"] = lower.map(lambda name: SPLIT_NAMES.get(name, name))
+        if self.fold_column in raw:
+            found["fold"] = _integers(raw[self.fold_column], path, "a fold number")
+        if self.subject_column in raw:
+            found["subject"] = raw[self.subject_column].where(raw[self.subject_column] != "", pd.NA)
+        return found
+
+    def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:
+        """The split in words; where there is none, a seeded one is added to `columns`."""
+        if "fold" in columns:
+            return f"{path.name}, its own folds (column '{self.fold_column}')"
+        if "split" in columns:
+            return f"{path.name}, its own split (column '{self.split_column}')"
+        paths = columns["path"]
+        groups = columns["subject"].fillna(paths) if "subject" in columns else paths
+        _, test = seeded_split(classes, groups, self.test_fraction, self.split_seed)
+        columns["split"] = np.where(np.isin(np.arange(len(paths)), test), "test", "train")
+        by_subject = ", no subject in both" if "subject" in columns else ""
+        return f"{path.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed}{by_subject})"
+
+
+def _table_file(data: Path, where: str) -> Path:
+    if data.is_file():
+        return data
+    if not data.is_dir():
+        raise FinegrainedError(f"{data}: no such file. {where}")
+    if (data / "labels.csv").is_file():
+        return data / "labels.csv"
+    tables = sorted(p.name for p in data.iterdir() if p.suffix in (".csv", ".tsv", ".parquet"))
+    hint = f"give one of these as --data: {', '.join(tables)}" if tables else where
+    raise FinegrainedError(f"no labels.csv in {data}; {hint}")
+
+
+def _load(path: Path) -> pd.DataFrame:
+    """Every cell as text; no text is taken for a missing value ("None" and "NA" may be class names)."""
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path).astype("string").fillna("")
+        separator = "\t" if path.suffix == ".tsv" else ","
+        with warnings.catch_warnings():
+            # A row longer than the header would lose cells, or shift the columns without index_col=False.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:  # parser, pyarrow and Unicode errors are ValueErrors
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise FinegrainedError(f"{path} cannot be read as a {path.suffix or 'CSV'} table: {reason}") from error
+
+
+def _no_empty_cell(column: pd.Series, path: Path) -> None:
+    empty = np.flatnonzero(column.str.strip() == "")
+    if len(empty):
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
+        raise FinegrainedError(f"{path}: empty '{column.name}' in row {empty[0] + 2}{more}; fill it in or remove the row")
+
+
+def _integers(column: pd.Series, path: Path, what: str) -> np.ndarray:
+    """The column as int64; rows are counted as a spreadsheet shows them, the header being row 1."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = np.flatnonzero(numbers.isna() | (numbers % 1 != 0))
+    if len(wrong):
+        raise FinegrainedError(f"{path}: '{column.name}' in row {wrong[0] + 2} must be {what}, got '{column.iloc[wrong[0]]}'")
+    return numbers.to_numpy(dtype=np.int64)
+
+
+def _check_range(labels: np.ndarray, num_classes: int, path: Path) -> None:
+    wild = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if len(wild):
+        raise FinegrainedError(
+            f"{path}: label {labels[wild[0]]} in row {wild[0] + 2} is beyond the {num_classes} classes (0..{num_classes - 1}); "
+            "correct the label or --dataset.num_classes"
+        )
+
+
+def _sorted_values(labels: pd.Series) -> list[str]:
+    """Distinct labels: numbers by value, anything else as text."""
+    values = sorted(set(labels))
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce")
+    return values if numbers.isna().any() else [values[i] for i in np.argsort(numbers.to_numpy(), kind="stable")]
+
+
+def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Path) -> list[str]:
+    """Names from a column of their own; two names for one class are an error."""
+    pairs = pd.DataFrame({"label": labels, "name": column}).drop_duplicates()
+    doubled = pairs[pairs["label"].duplicated(keep=False)]
+    if len(doubled):
+        first = doubled[doubled["label"] == doubled["label"].iloc[0]]["name"].tolist()
+        label = names[doubled["label"].iloc[0]]
+        raise FinegrainedError(f"{path}: label '{label}' has two names in column '{column.name}': {', '.join(first)}; keep one")
+    known = dict(zip(pairs["label"], pairs["name"], strict=True))
+    return [known.get(i, name) for i, name in enumerate(names)]
+
+
+def _relative(paths: pd.Series, root: Path) -> pd.Series:
+    """Forward slashes; an absolute path inside the root becomes relative, one outside is left for the records check to refuse."""
+    forward = paths.str.strip().str.replace("\\", "/", regex=False)
+    return forward.str.removeprefix(root.as_posix().rstrip("/") + "/")
+
+
+dataset = Table

@@ -1,0 +1,165 @@
+"""Which rows train, which validate, which test: the official parts, and seeded ones that keep a subject on one side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from finegrained_crl.data.records import Records
+from finegrained_crl.errors import FinegrainedError
+
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Row numbers of a records table, each int64 and ascending; the three parts are disjoint.
+
+    Attributes:
+        train: rows to learn from (a validation part may still be cut from them).
+        val: rows of the data set's own "val" split, empty where it has none or where "val" is what is evaluated.
+        test: rows to evaluate on.
+    """
+
+    train: Index
+    val: Index
+    test: Index
+
+
+def hold_out(records: Records, *, split: str | None = None, fold: int | None = None) -> Partition:
+    """Divide a data set by its own protocol: one fold against the others, or one split against "train".
+
+    Args:
+        records: the data set.
+        split: the split to evaluate on; None means "test", or "val" where the data set has no "test".
+        fold: the fold to evaluate on; all others train.
+    Returns:
+        the partition; rows of no asked-for part are in none of its three.
+    Raises:
+        FinegrainedError: no such fold or split, both or neither asked where one is needed, a class without a training image.
+    """
+    if fold is not None and split is not None:
+        raise FinegrainedError(f"--fold {fold} and --split {split} exclude each other; give one of them")
+    parts = _by_fold(records, fold) if fold is not None else _by_split(records, split)
+    require_every_class(records, parts.train, "training")
+    return parts
+
+
+def cut_validation(records: Records, train_index: Index, fraction: float, seed: int) -> tuple[Index, Index]:
+    """Cut a validation part from the training rows: stratified by class, no subject (and no picture twice listed) on both sides.
+
+    Args:
+        records: the data set.
+        train_index: int64, (n,), the rows to divide.
+        fraction: share that goes to validation, in [0, 0.5]; 0 cuts nothing. With subjects the share is the nearest 1/k.
+        seed: same seed, same parts.
+    Returns:
+        training rows and validation rows, int64, ascending, disjoint, together `train_index`.
+    Raises:
+        FinegrainedError: a fraction out of range, or too few images or subjects in a class.
+    """
+    rows = np.sort(np.asarray(train_index, dtype=np.int64))
+    if fraction == 0:
+        return rows, rows[:0]
+    table = records.table.iloc[rows]
+    classes = table["label"].map(dict(enumerate(records.class_names)))
+    keep, cut = seeded_split(classes, table["subject"].fillna(table["path"]), fraction, seed)
+    require_every_class(records, rows[keep], "training", f" after {fraction:g} of the images went to validation")
+    return rows[keep], rows[cut]
+
+
+def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: int) -> tuple[Index, Index]:
+    """Divide rows in two, stratified by label, no group on both sides.
+
+    Where no group has two rows this is scikit-learn's StratifiedShuffleSplit; else one fold of k = round(1 / fraction) of its
+    StratifiedGroupKFold.
+
+    Args:
+        labels: class of each row, length n.
+        groups: group of each row, length n, nothing missing.
+        fraction: share of the second part, in (0, 0.5].
+        seed: same seed, same parts.
+    Returns:
+        positions 0..n-1 of the first and of the second part, int64, ascending.
+    Raises:
+        FinegrainedError: a fraction out of range, or a class that is too small to be in both parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+
+    _check_sizes(labels, groups, fraction)
+    empty = np.zeros(len(labels))
+    if groups.is_unique:
+        first, second = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(empty, labels.to_numpy()))
+    else:
+        splitter = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed)
+        first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
+    return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
+
+
+def require_every_class(records: Records, rows: Index, part: str, because: str = "") -> None:
+    """Raise where a class has no row in a part, naming the class."""
+    present = set(records.table["label"].to_numpy()[rows].tolist())
+    absent = [name for i, name in enumerate(records.class_names) if i not in present]
+    if absent:
+        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+        raise FinegrainedError(
+            f"class '{absent[0]}'{more} has no {part} image{because}; add images, remove the class, or divide the data otherwise"
+        )
+
+
+def _by_fold(records: Records, fold: int) -> Partition:
+    folds = records.table["fold"]
+    known = sorted(int(f) for f in folds.dropna().unique())
+    if not known:
+        raise FinegrainedError(f"--fold {fold}: this data set has no folds ({records.protocol}); leave --fold out")
+    if fold not in known:
+        raise FinegrainedError(f"--fold {fold}: no such fold, there are {', '.join(map(str, known))}")
+    chosen = folds.eq(fold).fillna(False)
+    return Partition(_rows(folds.notna() & ~chosen), _rows(folds.isna() & False), _rows(chosen))
+
+
+def _by_split(records: Records, split: str | None) -> Partition:
+    splits = records.table["split"]
+    known = [s for s in ("train", "val", "test") if splits.eq(s).any()]
+    if not known:
+        raise FinegrainedError(_ask_for_fold(records))
+    held_out = split or ("test" if "test" in known or "val" not in known else "val")
+    if held_out == "train" or held_out not in known:
+        choices = ", ".join(s for s in known if s != "train") or "nothing but train"
+        raise FinegrainedError(f"no split '{held_out}' to evaluate on; this data set has {choices} ({records.protocol})")
+    validation = splits.eq("val") & (held_out != "val")
+    return Partition(_rows(splits.eq("train")), _rows(validation), _rows(splits.eq(held_out)))
+
+
+def _ask_for_fold(records: Records) -> str:
+    known = sorted(int(f) for f in records.table["fold"].dropna().unique())
+    if not known:
+        return f"the data set has neither splits nor folds ({records.protocol}); add a split or a fold to it"
+    return f"this data set has folds, no train/test split: say which to hold out with --fold {known[0]} .. --fold {known[-1]}"
+
+
+def _check_sizes(labels: pd.Series, groups: pd.Series, fraction: float) -> None:
+    if not 0 < fraction <= 0.5:
+        raise FinegrainedError(f"the fraction to hold out must be above 0 and at most 0.5, got {fraction:g}")
+    per_class = groups.groupby(labels.to_numpy()).nunique()
+    smallest = per_class.idxmin()
+    if per_class.min() < 2:
+        raise FinegrainedError(
+            f"class '{smallest}' has a single image or subject and cannot be in two parts; add images or remove the class"
+        )
+    held_out = int(np.ceil(fraction * len(labels)))
+    if held_out < len(per_class):
+        raise FinegrainedError(
+            f"{fraction:g} of {len(labels)} images is {held_out}, fewer than the {len(per_class)} classes; hold out more"
+        )
+    if not groups.is_unique and round(1 / fraction) > groups.nunique():
+        raise FinegrainedError(
+            f"{groups.nunique()} subjects cannot make {round(1 / fraction)} parts (fraction {fraction:g}); hold out more"
+        )
+
+
+def _rows(mask: pd.Series) -> Index:
+    return np.flatnonzero(mask.to_numpy(dtype=bool)).astype(np.int64)

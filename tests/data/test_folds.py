@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finegrained_crl.data.folds import cut_validation, hold_out, seeded_split
+from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.errors import FinegrainedError
+
+
+def records_of(labels: list[int], **columns: list[object]) -> Records:
+    names = tuple("abcdefghij"[: max(labels) + 1])
+    paths = columns.pop("path", [f"{i}.jpg" for i in range(len(labels))])
+    return make_records({"path": paths, "label": labels, **columns}, class_names=names, root=Path("x"), protocol="made up")
+
+
+def test_split_defaults_to_test_and_keeps_val_apart() -> None:
+    records = records_of([0, 1, 0, 1, 0, 1], split=["train", "train", "val", "val", "test", "test"])
+    parts = hold_out(records)
+    assert [part.tolist() for part in (parts.train, parts.val, parts.test)] == [[0, 1], [2, 3], [4, 5]]
+    parts = hold_out(records, split="val")
+    assert [part.tolist() for part in (parts.train, parts.val, parts.test)] == [[0, 1], [], [2, 3]]
+
+
+def test_val_is_evaluated_where_there_is_no_test() -> None:
+    assert hold_out(records_of([0, 1, 0], split=["train", "train", "val"])).test.tolist() == [2]
+
+
+def test_fold_against_the_others() -> None:
+    records = records_of([0, 1, 0, 1, 0, 1], fold=[0, 0, 1, 1, 2, 2])
+    parts = hold_out(records, fold=1)
+    assert (parts.train.tolist(), parts.val.tolist(), parts.test.tolist()) == ([0, 1, 4, 5], [], [2, 3])
+    assert parts.train.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "message"),
+    [
+        ({"fold": [0, 0, 1, 1]}, {}, r"has folds.*--fold 0 \.\. --fold 1"),
+        ({"fold": [0, 0, 1, 1]}, {"split": "test"}, r"--fold 0 \.\. --fold 1"),
+        ({"fold": [0, 0, 1, 1]}, {"fold": 5}, r"--fold 5: no such fold, there are 0, 1"),
+        ({"fold": [0, 0, 1, 1]}, {"fold": 0, "split": "test"}, r"exclude each other"),
+        ({"split": ["train", "train", "test", "test"]}, {"fold": 0}, r"has no folds \(made up\)"),
+        ({"split": ["train", "train", "test", "test"]}, {"split": "val"}, r"no split 'val' to evaluate on; this data set has test"),
+        ({"split": ["train", "train", "test", "test"]}, {"split": "train"}, r"no split 'train' to evaluate on"),
+        ({"split": ["train"] * 4}, {}, r"no split 'test' to evaluate on; this data set has nothing but train"),
+        ({}, {}, r"neither splits nor folds"),
+        ({"split": ["train", "test", "train", "test"]}, {}, r"class 'b' has no training image"),
+    ],
+)
+def test_what_cannot_be_held_out(columns: dict[str, list[object]], asked: dict[str, object], message: str) -> None:
+    with pytest.raises(FinegrainedError, match=message):
+        hold_out(records_of([0, 1, 0, 1], **columns), **asked)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    num_classes=st.integers(2, 6),
+    per_class=st.integers(4, 15),
+    fraction=st.sampled_from([0.2, 0.25, 1 / 3, 0.5]),
+    seed=st.integers(0, 1000),
+    subjects=st.booleans(),
+)
+def test_validation_part_properties(num_classes: int, per_class: int, fraction: float, seed: int, subjects: bool) -> None:
+    size = num_classes * per_class * 3
+    labels = [i % num_classes for i in range(size)]
+    # Three photos per subject, all of one class; some subjects unknown.
+    subject = [None if i % 7 == 0 else f"s{i % num_classes}-{i // (3 * num_classes)}" for i in range(size)]
+    records = records_of(labels, **({"subject": subject} if subjects else {}))
+    pool = np.arange(size)[::-1]
+    train, val = cut_validation(records, pool, fraction, seed)
+    again = cut_validation(records, pool, fraction, seed)
+    assert np.array_equal(train, again[0])
+    assert np.array_equal(val, again[1])
+    assert sorted([*train, *val]) == list(range(size))
+    assert not set(train) & set(val)
+    assert set(records.table["label"].to_numpy()[val]) == set(range(num_classes))
+    both = set(records.table["subject"].iloc[train].dropna()) & set(records.table["subject"].iloc[val].dropna())
+    assert not both
+    assert abs(len(val) - fraction * size) <= 0.12 * size
+
+
+def test_only_the_given_rows_are_divided() -> None:
+    records = records_of([0, 1] * 20)
+    train, val = cut_validation(records, np.arange(10, 40), 0.2, 0)
+    assert sorted([*train, *val]) == list(range(10, 40))
+
+
+def test_nothing_to_cut() -> None:
+    train, val = cut_validation(records_of([0, 1]), np.array([0, 1]), 0, 0)
+    assert (train.tolist(), val.tolist()) == ([0, 1], [])
+
+
+def test_a_picture_listed_twice_stays_on_one_side() -> None:
+    records = records_of([0, 1] * 20, path=[f"{i % 20}.jpg" for i in range(40)])
+    train, val = cut_validation(records, np.arange(40), 0.2, 3)
+    assert not set(records.table["path"].iloc[train]) & set(records.table["path"].iloc[val])
+
+
+@pytest.mark.parametrize(
+    ("labels", "fraction", "message"),
+    [
+        ([0, 1] * 5, 0.7, r"above 0 and at most 0\.5, got 0\.7"),
+        ([0, 1] * 5, -0.1, r"above 0 and at most 0\.5"),
+        ([0, 0, 0, 0, 1], 0.2, r"class 'b' has a single image or subject"),
+        ([0, 1, 2, 3] * 2, 0.2, r"0\.2 of 8 images is 2, fewer than the 4 classes"),
+    ],
+)
+def test_too_little_to_divide(labels: list[int], fraction: float, message: str) -> None:
+    with pytest.raises(FinegrainedError, match=message):
+        cut_validation(records_of(labels), np.arange(len(labels)), fraction, 0)
+
+
+def test_too_few_subjects() -> None:
+    labels, groups = pd.Series([0, 1] * 10), pd.Series(["p", "q"] * 5 + ["r", "s"] * 5)
+    with pytest.raises(FinegrainedError, match=r"4 subjects cannot make 5 parts"):
+        seeded_split(labels, groups, 0.2, 0)

@@ -1,0 +1,97 @@
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from finegrained_crl_datasets.adience import Adience
+from finegrained_crl_datasets.cub200 import Cub200
+from PIL import Image
+
+from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.data.source import DataSource
+from finegrained_crl.data.verify import verify
+
+
+@dataclass(frozen=True)
+class Six:
+    """Six images in a folder, three of each class; the last of a class is the test part."""
+
+    summary: ClassVar[str] = "six images"
+    where: ClassVar[str] = "draw them again"
+    expected: int = 6
+
+    def read(self, data: Path, *, labels_only: bool = False) -> Records:
+        columns = {
+            "path": [f"{i}.png" for i in range(6)],
+            "label": [0, 0, 0, 1, 1, 1],
+            "split": ["train", "train", "test"] * 2,
+        }
+        return make_records(columns, class_names=("a", "b"), root=data, protocol="six", dropped={"too dark": 2})
+
+    def known_counts(self, data: Path) -> dict[str, int]:
+        return {"images": self.expected, "classes": 2, "train": 4, "test": 2} if self.expected else {}
+
+
+@pytest.fixture
+def six(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+def test_a_sound_data_set(six: Path) -> None:
+    source: DataSource = Six()
+    seen: list[tuple[int, int]] = []
+    report = verify(source, "six", six, progress=lambda done, total: seen.append((done, total)))
+    assert report.ok
+    assert report.per_split == {"train": 4, "test": 2}
+    assert report.per_class == {"a": 3, "b": 3}
+    assert report.advice == ["2 rows left out: too dark"]
+    assert seen[-1] == (6, 6)
+    assert json.loads(json.dumps(report.as_dict()))["ok"] is True
+
+
+def test_every_kind_of_damage_is_found(six: Path) -> None:
+    (six / "0.png").unlink()
+    (six / "1.png").write_bytes(b"")
+    (six / "2.png").write_bytes((six / "3.png").read_bytes()[:90])
+    Image.new("RGBA", (4, 4)).save(six / "4.png")
+    report = verify(Six(), "six", six)
+    assert not report.ok
+    assert report.files == {"missing": ["0.png"], "zero-byte": ["1.png"], "unreadable": ["2.png"], "mode": ["4.png"]}
+    assert "alpha" in report.reasons["4.png"]
+    assert any("1 mode (first: 4.png)" in line and "--convert-images" in line for line in report.advice)
+    assert verify(Six(), "six", six, convert=True).files["mode"] == []
+
+
+def test_copies_within_across_parts_and_across_labels(six: Path) -> None:
+    shutil.copy(six / "0.png", six / "1.png")
+    report = verify(Six(), "six", six)
+    assert report.duplicates == [["0.png", "1.png"]]
+    assert report.ok
+    shutil.copy(six / "0.png", six / "5.png")
+    assert verify(Six(), "six", six).ok, "a published set is what it is"
+    report = verify(Six(expected=0), "six", six)
+    assert not report.ok
+    assert report.conflicts["one picture with two labels"] == [["0.png", "1.png", "5.png"]]
+    assert report.conflicts["same picture in two parts"] == [["0.png", "1.png", "5.png"]]
+
+
+def test_counts_that_differ_say_where_to_get_the_data(six: Path) -> None:
+    report = verify(Six(expected=7), "six", six, labels_only=True)
+    assert not report.ok
+    assert report.advice[0] == "images: 6 found, 7 known"
+    assert "draw them again" in report.advice[1]
+
+
+@pytest.mark.realdata
+def test_real_labels(shared_data: Path) -> None:
+    assert verify(Cub200(), "cub200", shared_data / "cub_200_2011_meta", labels_only=True).ok
+    report = verify(Adience(), "adience", shared_data / "adience_protocol", labels_only=True)
+    assert report.ok
+    assert report.repeated_rows == 103
+    assert len(report.label_table) == 31

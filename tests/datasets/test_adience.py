@@ -1,0 +1,130 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from finegrained_crl_datasets.adience import FIELDS, GROUPS, KNOWN_FOLDS, POLICIES, Adience, policy_map
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finegrained_crl.errors import FinegrainedError
+
+HEADER = "\t".join(FIELDS)
+
+
+def row(user: str, image: str, face: int, age: str, gender: str = "f") -> str:
+    return "\t".join([user, image, str(face), age, gender, "0", "0", "9", "9", "0", "15", "50"])
+
+
+@pytest.fixture
+def adience(tmp_path: Path) -> Path:
+    for fold in range(5):
+        rows = [row(f"u{fold}", f"{i}.jpg", 10 * fold + i, f"({group.replace('-', ', ')})") for i, group in enumerate(GROUPS)]
+        rows += [row(f"u{fold}", f"x{i}.jpg", 10 * fold, age) for i, age in enumerate(["35", "(25, 23)", "None", "", "æ?!", "(1, 2, 3)"])]
+        rows.append(rows[0])
+        (tmp_path / f"fold_{fold}_data.txt").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "aligned").mkdir()
+    return tmp_path
+
+
+def test_columns(adience: Path) -> None:
+    table = Adience().read(adience).table
+    first = table.iloc[0]
+    assert first["path"] == "aligned/u0/landmark_aligned_face.0.0.jpg"
+    assert (first["fold"], first["subject"], first["user_id"], first["gender"], first["age_text"]) == (0, "0", "u0", "f", "(0, 2)")
+    assert table["id"].is_unique
+    assert table["split"].eq("").all()
+
+
+def test_faces_have_another_name(adience: Path) -> None:
+    table = Adience(images="faces").read(adience, labels_only=True).table
+    assert table["path"].iloc[1] == "faces/u0/coarse_tilt_aligned_face.1.1.jpg"
+
+
+@pytest.mark.parametrize(
+    ("options", "images"),
+    [
+        ({}, 45),
+        ({"label_policy": "levi-hassner-fixed"}, 50),
+        ({"label_policy": "nearest"}, 55),
+        ({"duplicates": "drop"}, 40),
+    ],
+)
+def test_policies_on_odd_ages(adience: Path, options: dict[str, Any], images: int) -> None:
+    records = Adience(**options).read(adience)
+    assert len(records) == images
+    assert len(records) + sum(records.dropped.values()) == 75
+    assert options.get("label_policy", "levi-hassner") in records.policy
+
+
+def test_policy_from_a_file(adience: Path, tmp_path: Path) -> None:
+    lines = ["raw,group", *[f'"({group.replace("-", ", ")})",{group}' for group in GROUPS], "None,60-100"]
+    (tmp_path / "map.csv").write_text("\n".join(lines))
+    assert len(Adience(label_policy=str(tmp_path / "map.csv")).read(adience)) == 50
+    (tmp_path / "map.csv").write_text("raw,group\n35,thirties\n")
+    with pytest.raises(FinegrainedError, match=r"map\.csv, line 2: group 'thirties' is none of 0-2"):
+        Adience(label_policy=str(tmp_path / "map.csv")).read(adience)
+
+
+def test_unknown_policy_lists_the_known(adience: Path) -> None:
+    with pytest.raises(FinegrainedError, match="did you mean 'nearest'"):
+        Adience(label_policy="neares").read(adience)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("\tface_id", "", r"fold_2_data\.txt, line 1: no column 'face_id'"),
+        ("\t", " ", r"line 1: no column 'user_id' \(the fields must be separated by tabs\)"),
+        ("u2\t1.jpg\t21\t", "u2 1.jpg 21 ", r"fold_2_data\.txt, line 3: expected 12 tab-separated fields, got 9"),
+        ("u2\t1.jpg\t21\t", f"{HEADER}\nu2\t1.jpg\t21\t", r"fold_2_data\.txt, line 3: the header is there a second time"),
+        ("u2\t1.jpg\t21\t", "u2\t1.jpg\tface\t", r"line 3: face_id must be a number, got 'face'"),
+        ("u2\t1.jpg", "../..\t1.jpg", r"path escapes the image root"),
+    ],
+)
+def test_malformed_rows_are_named(adience: Path, old: str, new: str, message: str) -> None:
+    path = adience / "fold_2_data.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(FinegrainedError, match=message):
+        Adience().read(adience)
+
+
+def test_binary_fold_file(adience: Path) -> None:
+    (adience / "fold_1_data.txt").write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(FinegrainedError, match=r"fold_1_data\.txt: not a UTF-8 text file"):
+        Adience().read(adience)
+
+
+def test_missing_fold_and_images(adience: Path) -> None:
+    (adience / "fold_4_data.txt").unlink()
+    with pytest.raises(FinegrainedError, match=r"missing file .*fold_4_data\.txt"):
+        Adience().read(adience)
+
+
+@given(st.text() | st.from_regex(r"\(\d{1,3}, \d{1,3}\)|-?\d{1,9}(e\d+)?|nan|inf", fullmatch=True))
+def test_any_age_text_is_read_or_left_out(text: str) -> None:
+    for policy in POLICIES:
+        assert policy_map(policy, pd.Series([text])).get(text, "0-2") in GROUPS
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("policy", "duplicates"), list(KNOWN_FOLDS))
+def test_real_counts(shared_data: Path, policy: str, duplicates: Any) -> None:
+    data = shared_data / "adience_protocol"
+    source = Adience(label_policy=policy, duplicates=duplicates)
+    records = source.read(data, labels_only=True)
+    assert tuple(records.table["fold"].value_counts().sort_index()) == KNOWN_FOLDS[policy, duplicates]
+    assert len(records) + sum(records.dropped.values()) == 19487
+    assert records.table.groupby("subject")["fold"].nunique().max() == 1
+
+
+@pytest.mark.realdata
+def test_real_histogram(shared_data: Path) -> None:
+    table = Adience().label_table(shared_data / "adience_protocol")
+    assert sum(line["count"] for line in table) == 19487
+    by_text = {line["raw"]: line for line in table}
+    assert len(by_text) == 31
+    assert by_text["(25, 23)"]["count"] == 72
+    assert (by_text["(25, 23)"]["levi-hassner"], by_text["(25, 23)"]["levi-hassner-fixed"]) == ("", "25-32")
+    nearest = {"35": "38-43", "3": "0-2", "13": "8-12", "22": "15-20", "57": "60-100", "(8, 23)": "15-20", "None": ""}
+    assert {raw: by_text[raw]["nearest"] for raw in nearest} == nearest

@@ -1,0 +1,107 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from finegrained_crl_datasets.table import Table
+
+from finegrained_crl.errors import FinegrainedError
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_names_are_sorted_as_text_numbers_by_value(tmp_path: Path) -> None:
+    names = Table().read(write(tmp_path / "a.csv", "path,label,split\n1.jpg,pear,train\n2.jpg,NA,test\n"))
+    assert names.class_names == ("NA", "pear")
+    assert names.table["label"].tolist() == [1, 0]
+    numbers = Table().read(write(tmp_path / "b.csv", "path,label,split\n1.jpg,10,train\n2.jpg,9,Validation\n"))
+    assert numbers.class_names == ("9", "10")
+    assert numbers.table["split"].tolist() == ["train", "val"]
+
+
+def test_folder_with_labels_csv_and_image_root(tmp_path: Path) -> None:
+    (tmp_path / "pics").mkdir()
+    write(tmp_path / "labels.csv", f"file,kind,split\n1.jpg,a,train\n{tmp_path}/pics/2.jpg,b,test\nx\\3.jpg,b,test\n")
+    records = Table(path_column="file", label_column="kind", image_root="pics").read(tmp_path)
+    assert records.root == tmp_path / "pics"
+    assert records.table["path"].tolist() == ["1.jpg", "2.jpg", "x/3.jpg"]
+
+
+def test_tsv_and_parquet_are_read_alike(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["1.jpg", "2.jpg"], "label": [1, 0], "fold": [0, 1], "subject": ["p", None]})
+    frame.to_csv(tmp_path / "t.tsv", sep="\t", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    one, two = (Table(num_classes=2).read(tmp_path / name) for name in ("t.tsv", "t.parquet"))
+    assert one.fingerprint() == two.fingerprint()
+    assert one.table["fold"].tolist() == [0, 1]
+    assert one.table["subject"].isna().tolist() == [False, True]
+
+
+def test_class_names_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "path,label,name,split\n1.jpg,1,owl,train\n2.jpg,0,hen,test\n")
+    assert Table(num_classes=2, class_name_column="name").read(path).class_names == ("hen", "owl")
+    write(path, "path,label,name,split\n1.jpg,1,owl,train\n2.jpg,1,hen,test\n3.jpg,0,cat,test\n")
+    with pytest.raises(FinegrainedError, match="label '1' has two names in column 'name': owl, hen"):
+        Table(num_classes=2, class_name_column="name").read(path)
+
+
+def test_seeded_split_keeps_subjects_apart(tmp_path: Path) -> None:
+    rows = [f"{i}.jpg,{i % 2},s{i // 4}" for i in range(80)]
+    path = write(tmp_path / "t.csv", "\n".join(["path,label,subject", *rows]))
+    records = Table().read(path)
+    assert records.table.groupby("subject")["split"].nunique().max() == 1
+    assert set(records.table["split"]) == {"train", "test"}
+    assert "no subject in both" in records.protocol
+
+
+def test_seeded_split_keeps_a_repeated_path_on_one_side(tmp_path: Path) -> None:
+    rows = [f"{i % 30}.jpg,{i % 2}" for i in range(60)]
+    records = Table().read(write(tmp_path / "t.csv", "\n".join(["path,label", *rows])))
+    assert records.table["id"].is_unique
+    assert records.table.groupby("path")["split"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("file,label\n1.jpg,a\n", {}, r"no column 'path'; name the right one with --dataset\.path_column.*Known: file, label"),
+        ("path,lable\n1.jpg,a\n", {}, r"no column 'label'.*did you mean 'lable'"),
+        ("path,label\n1.jpg,a\n", {"fold_column": "part"}, r"no column 'part'.*--dataset\.fold_column"),
+        ("path,label\n1.jpg,a\n,b\n", {}, r"empty 'path' in row 3"),
+        ("path,label\n1.jpg,\n2.jpg,\n", {}, r"empty 'label' in row 2 and 1 more"),
+        ("path,label\n1.jpg,0\n2.jpg,5\n", {"num_classes": 5}, r"label 5 in row 3 is beyond the 5 classes \(0\.\.4\)"),
+        ("path,label\n1.jpg,0\n2.jpg,x\n", {"num_classes": 2}, r"'label' in row 3 must be a class index in 0\.\.1, got 'x'"),
+        ("path,label,fold\n1.jpg,a,0\n2.jpg,b,one\n", {}, r"'fold' in row 3 must be a fold number, got 'one'"),
+        ("path,label,split\n1.jpg,a,train\n2.jpg,b,holdout\n", {}, r"split must be train, val or test: holdout"),
+        ("path,label,split\n../1.jpg,a,train\n2.jpg,b,test\n", {}, r"path escapes the image root .*\.\./1\.jpg"),
+        ("path,label,split\n/etc/1.jpg,a,train\n2.jpg,b,test\n", {}, r"path escapes the image root .*/etc/1\.jpg"),
+        ("path,label\n1.jpg,a,3,4\n", {}, r"cannot be read as a \.csv table"),
+        ("path,label\n1.jpg,a\n2.jpg,b\n", {}, r"class 'a' has a single image"),
+        ("path,label\n", {}, r"no row below the header"),
+        ("", {}, r"cannot be read as a \.csv table"),
+        ("path,label\n1.jpg,a\n", {"image_root": "nowhere"}, r"no image folder .*nowhere; name it with --dataset\.image_root"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(FinegrainedError, match=message):
+        Table(**options).read(write(tmp_path / "t.csv", text))
+
+
+def test_folder_without_labels_csv_names_the_tables(tmp_path: Path) -> None:
+    write(tmp_path / "mine.csv", "path,label\n")
+    with pytest.raises(FinegrainedError, match=r"no labels\.csv in .*mine\.csv"):
+        Table().read(tmp_path)
+    with pytest.raises(FinegrainedError, match="no such file"):
+        Table().read(tmp_path / "gone.csv")
+
+
+@pytest.mark.realdata
+def test_real_cars(shared_data: Path) -> None:
+    source = Table(path_column="filename", label_column="class_name", image_root="cars_train")
+    records = source.read(shared_data / "stanford_cars_audi_bmw_crops" / "labels.csv")
+    assert records.table["split"].value_counts().to_dict() == {"train": 783, "test": 337}
+    assert records.num_classes == 27
+    assert all((records.root / path).is_file() for path in records.table["path"])
