@@ -20,8 +20,8 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.batch_size < 1:
         raise FinegrainedError(f"--batch-size must be at least 1, got {arguments.batch_size}")
-    paths = [path for given in arguments.paths for path in find_pictures(given, arguments.path_column)]
     predictor = Predictor(Path(arguments.run), weights=arguments.weights, device=arguments.device)
+    paths = [path for given in arguments.paths for path in find_pictures(given, arguments.path_column)]
     table = predictor.predict(paths, batch_size=arguments.batch_size, convert=True if arguments.convert_images else None)
     if arguments.out:
         files.write_text(Path(arguments.out), table.to_csv(index=False))

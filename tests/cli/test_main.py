@@ -1,0 +1,61 @@
+"""The dispatcher: help, versions, unknown words, and what `fgcrl list` shows."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from finegrained_crl import __version__
+from finegrained_crl.cli.main import COMMANDS, main
+
+
+def test_help_names_every_command(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    assert all(f"  {name} " in text for name in COMMANDS)
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fgcrl {__version__}\n"
+
+
+def test_an_unknown_command_is_one_line(capsys):
+    assert main(["finetun"]) == 1
+    assert "did you mean 'finetune'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    try:
+        code = main([name, "--help"])
+    except SystemExit as exit_:
+        code = exit_.code
+    assert code == 0
+    assert "fgcrl" in capsys.readouterr().out
+
+
+def test_list_explains_everything_in_a_line(capsys):
+    assert main(["list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"methods", "datasets", "losses", "recipes"}
+    assert {"crl", "ce"} <= set(found["losses"])
+    assert {"cub200", "cars196", "adience", "image_folder", "table"} <= set(found["datasets"])
+    assert {"resnet/cub", "resnet/cars", "resnet/adience"} <= set(found["recipes"])
+    assert all(line and "\n" not in line for lines in found.values() for line in lines.values())
+
+
+def test_list_prints_whole_lines_into_a_pipe(capsys):
+    assert main(["list", "losses"]) == 0
+    assert "…" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package", ["timm", "albumentations", "matplotlib", "accelerate", "pandas"])
+def test_importing_the_package_costs_torch_alone(package):
+    code = f"import finegrained_crl, sys; finegrained_crl.CompetingRatioLoss(); sys.exit({package!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_metrics_and_reports_need_no_torch():
+    code = "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.classification, finegrained_crl.reports.comparison"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

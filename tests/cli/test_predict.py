@@ -1,0 +1,101 @@
+"""`fgcrl predict` on files, folders, globs and CSVs; and what it refuses."""
+
+import json
+import pickle
+
+import pandas as pd
+import pytest
+from finegrained_crl.cli.main import main
+from safetensors.torch import load_file, save_file
+
+
+@pytest.fixture(scope="module")
+def run(tiny_flags, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert main(["finetune", *tiny_flags, "--epochs", "1", "--out", str(folder)]) == 0
+    return folder
+
+
+def predict(*words: object) -> int:
+    return main(["predict", *map(str, words)])
+
+
+def test_a_folder_agrees_with_the_runs_own_predictions(run, tiny_folder, tmp_path):
+    assert predict(run, tiny_folder / "test", "--out", tmp_path / "preds.csv", "--batch-size", 5) == 0
+    table = pd.read_csv(tmp_path / "preds.csv")
+    assert list(table.columns) == ["path", "class", "label", "probability", "top5_classes", "top5_probabilities"]
+    own = pd.read_parquet(run / "predictions.parquet")
+    expected = {path: logits.argmax() for path, logits in zip(own["path"], own["logits"], strict=True)}
+    found = {path.removeprefix(f"{tiny_folder}/"): label for path, label in zip(table["path"], table["label"], strict=True)}
+    assert found == expected
+    assert table["top5_classes"].str.split("|").map(set).map({"left", "middle", "right"}.__eq__).all()
+    sums = table["top5_probabilities"].map(lambda text: sum(map(float, text.split("|"))))
+    assert sums.between(0.999, 1.001).all()
+
+
+def test_a_glob_and_a_csv_name_the_same_pictures(run, tiny_folder, tmp_path, capsys):
+    pd.DataFrame({"file": [f"{i}.png" for i in range(4)]}).to_csv(tiny_folder / "test" / "left" / "list.csv", index=False)
+    assert predict(run, tiny_folder / "test" / "left" / "*.png", "--json") == 0
+    by_glob = json.loads(capsys.readouterr().out)["predictions"]
+    assert predict(run, tiny_folder / "test" / "left" / "list.csv", "--path-column", "file", "--json") == 0
+    by_csv = json.loads(capsys.readouterr().out)["predictions"]
+    (tiny_folder / "test" / "left" / "list.csv").unlink()
+    assert len(by_glob) == 4
+    assert by_glob == by_csv
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["/nowhere", "x.png"], "/nowhere holds no run"),
+        (["RUN", "nothing/*.png"], "no picture found for nothing/*.png"),
+        (["RUN", "TEST", "--weights", "selected"], "no 'selected' weights"),
+        (["RUN", "TEST", "--batch-size", "0"], "--batch-size must be at least 1, got 0"),
+    ],
+)
+def test_mistakes_are_one_line(words, text, run, tiny_folder, capsys):
+    given = [{"RUN": str(run), "TEST": str(tiny_folder / "test")}.get(word, word) for word in words]
+    assert predict(*given) == 1
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+
+
+def test_an_unfinished_run_says_how_to_go_on(run, tmp_path, capsys):
+    (tmp_path / "recipe.yaml").write_text((run / "recipe.yaml").read_text())
+    assert predict(tmp_path, "x.png") == 1
+    assert f"is not finished: continue it with --resume --out {tmp_path}" in capsys.readouterr().err
+
+
+def test_exported_weights_load_into_plain_timm(run):
+    import timm
+
+    model = timm.create_model("test_resnet", num_classes=3)
+    model.load_state_dict(load_file(run / "checkpoints" / "model_last.safetensors"), strict=True)
+
+
+def test_weights_of_a_run_start_another(run, tiny_flags, tmp_path, capsys):
+    weights = run / "checkpoints" / "model_last.safetensors"
+    assert main(["finetune", *tiny_flags, "--weights", str(weights), "--dry-run", "--json"]) == 0
+    assert "old head dropped (fc.bias, fc.weight)" in json.loads(capsys.readouterr().out)["weights"]
+    bad = {k: v[:1] if k == "conv1.0.weight" else v for k, v in load_file(weights).items() if k != "bn1.weight"}
+    save_file({k: v.contiguous() for k, v in bad.items()}, tmp_path / "bad.safetensors")
+    assert main(["finetune", *tiny_flags, "--weights", str(tmp_path / "bad.safetensors"), "--dry-run"]) == 1
+    assert "1 missing (bn1.weight)" in capsys.readouterr().err
+
+
+def test_a_checkpoint_with_code_in_it_is_refused(run, tiny_flags, tmp_path, capsys):
+    class Trap:
+        def __reduce__(self):
+            return (tmp_path.joinpath("sprung").mkdir, ())
+
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps({"state_dict": Trap()}))
+    assert main(["finetune", *tiny_flags, "--weights", str(tmp_path / "trap.pth"), "--dry-run"]) == 1
+    assert "trap.pth" in capsys.readouterr().err
+    folder = tmp_path / "run"
+    folder.joinpath("checkpoints").mkdir(parents=True)
+    folder.joinpath("recipe.yaml").write_text((run / "recipe.yaml").read_text())
+    folder.joinpath("checkpoints", "last.pt").write_bytes(pickle.dumps(Trap()))
+    assert main(["finetune", "--out", str(folder), "--resume"]) == 1
+    assert "could run code" in capsys.readouterr().err
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,42 @@
+"""Every shipped recipe is complete, opens with its command, and says only what the Recipe knows."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from finegrained_crl.cli import settings
+from finegrained_crl.training.recipe import COMPONENTS, Recipe, check_recipe
+
+RECIPES = sorted(Path(__file__).parents[2].glob("plugins/finegrained_crl_plugins/*/recipes/*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=[f"{p.parent.parent.name}/{p.stem}" for p in RECIPES])
+def test_recipe_is_complete_and_valid(path):
+    values = yaml.safe_load(path.read_text())
+    assert set(values) == {f.name for f in dataclasses.fields(Recipe)} - {"data"}
+    parser = settings.recipe_parser([], values, lambda parser: None)
+    recipe = settings.to_recipe(parser.parse([]))
+    check_recipe(recipe.replace(data="somewhere"))
+    for kind in COMPONENTS:
+        assert values[kind] == getattr(recipe, kind).as_dict()
+    command = path.read_text().splitlines()[1]
+    assert command.startswith("# fgcrl finetune")
+    assert f"--recipe {path.stem} --data" in command
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults():
+    base = {"epochs": 7, "lr": 0.5, "loss": {"name": "crl", "alpha": 2.0}}
+    words = settings.normalise(["--lr=0.25", "--loss.beta", "0.5", "--batch_size", "4"])
+    recipe = settings.to_recipe(settings.recipe_parser(words, base, lambda parser: None).parse(words))
+    assert (recipe.epochs, recipe.lr, recipe.batch_size) == (7, 0.25, 4)
+    assert recipe.loss.options["alpha"] == 2.0
+    assert recipe.loss.options["beta"] == 0.5
+
+
+def test_another_loss_on_the_command_line_drops_the_files_options():
+    words = settings.normalise(["--loss", "ce"])
+    base = {"loss": {"name": "crl", "alpha": 2.0}}
+    recipe = settings.to_recipe(settings.recipe_parser(words, base, lambda parser: None).parse(words))
+    assert recipe.loss.name == "ce"
+    assert "alpha" not in recipe.loss.options
