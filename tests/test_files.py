@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import pytest
+
 from finegrained_crl import files
 from finegrained_crl.errors import FinegrainedError
 
@@ -27,7 +28,7 @@ def test_a_failing_disk_keeps_the_old_content(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(FinegrainedError, match="No space left on device.*previous content is kept.*--resume"):
+    with pytest.raises(FinegrainedError, match=r"No space left on device.*previous content is kept.*--resume"):
         files.write_text(tmp_path / "x.txt", "new")
     assert (tmp_path / "x.txt").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
@@ -35,6 +36,7 @@ def test_a_failing_disk_keeps_the_old_content(tmp_path, monkeypatch):
 
 def test_a_full_disk_while_a_checkpoint_is_written(tmp_path):
     import torch
+
     from finegrained_crl.training import checkpoint
 
     disk = tmp_path / "disk"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import Any
 
 from finegrained_crl import discovery
 from finegrained_crl.cli import settings
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.losses import catalogue
 
@@ -17,7 +17,7 @@ example = "fgcrl list losses"
 
 def main(argv: list[str]) -> int:
     """Print one kind, or all."""
-    parser = argparse.ArgumentParser(prog="fgcrl list", description=summary, epilog=f"example: {example}")
+    parser = Parser(prog="fgcrl list", description=summary, epilog=f"example: {example}")
     parser.add_argument("kind", nargs="?", choices=list(KINDS), help="what to show [all]")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     arguments = parser.parse_args(argv)
@@ -48,9 +48,9 @@ def loss_lines() -> dict[str, str]:
 
 
 def recipe_lines() -> dict[str, str]:
-    """METHOD/NAME -> the recipe file's first comment line."""
+    """METHOD/NAME -> what the recipe is for: its file's second line, the first being its command."""
     return {
-        f"{method}/{path.stem}": path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+        f"{method}/{path.stem}": path.read_text(encoding="utf-8").splitlines()[1].lstrip("# ")
         for method in sorted(discovery.methods())
         for path in settings.shipped_recipes(method)
     }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 from finegrained_crl import files
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 
 summary = "classify pictures with a finished run"
@@ -34,8 +34,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fgcrl predict", description=summary, epilog=f"example: {example}")
+def _parser() -> Parser:
+    parser = Parser(prog="fgcrl predict", description=summary, epilog=f"example: {example}")
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument("paths", metavar="PATHS", nargs="+", help="pictures, folders, quoted globs, or CSV files with a path column")
     parser.add_argument("--out", metavar="FILE", help="CSV file to write [standard output]")

@@ -209,12 +209,15 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
 
 
 def find_recipe(name: str, method: str) -> Path:
-    """The recipe file that `--recipe` names: a path, or the name of one that the method ships.
+    """The recipe file that `--recipe` names: a path, or NAME or METHOD/NAME of a shipped one.
 
     Raises:
         FinegrainedError: neither; the known names are listed.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    owner, slash, short = name.partition("/")
+    if slash and owner in discovery.methods() and not Path(name).is_file():
+        return find_recipe(short, owner)
+    if name.endswith((".yaml", ".yml")) or slash:
         if not Path(name).is_file():
             raise FinegrainedError(f"no recipe file {Path(name).absolute()}; `fgcrl list recipes` shows the shipped ones")
         return Path(name)

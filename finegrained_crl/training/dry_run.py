@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -46,7 +44,7 @@ def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         "device": str(session.accelerator.device),
         "precision": r.precision,
         "memory_format": r.memory_format,
-        "peak_memory_mib": round(_peak_memory(session.accelerator.device) / 2**20),
+        "memory_mib": round(_memory(session.accelerator.device) / 2**20),
         "updates_per_epoch": loop.updates_per_epoch,
         "images_per_second": round(r.batch_size * r.accumulate * session.accelerator.num_processes / seconds, 1),
         "expected_seconds": round(total),
@@ -93,9 +91,10 @@ def _parameters(trainee: torch.nn.Module) -> dict[str, int]:
     return {"total": sum(p.numel() for p in everything), "trained": sum(p.numel() for p in everything if p.requires_grad)}
 
 
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: the GPU's own count, or this process's resident set."""
+def _memory(device: torch.device) -> int:
+    """Bytes after the updates: the GPU's own peak, or this process's resident set."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    import psutil  # accelerate needs it too
+
+    return int(psutil.Process().memory_info().rss)

@@ -83,21 +83,14 @@ def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, updates_per_
 
     Because it has no memory, an interrupted run needs nothing but n to go on.
     """
-    from timm.scheduler import create_scheduler_v2
+    from timm.scheduler import CosineLRScheduler, MultiStepLRScheduler, StepLRScheduler
 
-    milestones = recipe.decay_epochs if recipe.schedule == "multistep" else [recipe.epochs + 1]
-    scheduler, _ = create_scheduler_v2(
-        optimizer,
-        sched="multistep" if recipe.schedule == "constant" else recipe.schedule,
-        num_epochs=recipe.epochs,
-        decay_epochs=recipe.decay_epochs[0] if recipe.schedule == "step" else 1,
-        decay_milestones=milestones,
-        cooldown_epochs=0,
-        decay_rate=recipe.decay_rate,
-        min_lr=recipe.min_lr,
-        warmup_lr=0.0,
-        warmup_epochs=recipe.warmup_epochs,
-        step_on_epochs=False,
-        updates_per_epoch=updates_per_epoch,
-    )
-    return scheduler
+    r, per = recipe, updates_per_epoch
+    warmup = {"warmup_t": r.warmup_epochs * per, "warmup_lr_init": 0.0, "t_in_epochs": False}
+    if r.schedule == "cosine":
+        return CosineLRScheduler(optimizer, t_initial=r.epochs * per, lr_min=r.min_lr, **warmup)
+    if r.schedule == "step":
+        return StepLRScheduler(optimizer, decay_t=r.decay_epochs[0] * per, decay_rate=r.decay_rate, **warmup)
+    # timm's multi-step scheduler decays when n + 1 reaches a milestone, which is one update early.
+    milestones = [epoch * per + 1 for epoch in r.decay_epochs] if r.schedule == "multistep" else []
+    return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=r.decay_rate, **warmup)

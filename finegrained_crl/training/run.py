@@ -111,7 +111,8 @@ class RunFolder:
             return
         with (self.folder / ".lock").open("w") as handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # lockf, not flock: loader processes would inherit a flock and keep it for seconds after a kill.
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise FinegrainedError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
             yield

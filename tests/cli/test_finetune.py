@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+
 from finegrained_crl.cli.main import main
 from finegrained_crl.training import checkpoint
 
@@ -91,7 +92,18 @@ def test_interrupted_at_any_update_ends_bit_identical(extra, tiny_flags, tmp_pat
 
 def test_killed_for_real_ends_bit_identical(run, tiny_flags, tmp_path):
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "finegrained_crl", "finetune", *tiny_flags, "--out", str(folder), "--resume", "--checkpoint-seconds", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "finegrained_crl",
+        "finetune",
+        *tiny_flags,
+        "--out",
+        str(folder),
+        "--resume",
+        "--checkpoint-seconds",
+        "0",
+    ]
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -152,7 +164,8 @@ def test_two_processes_evaluate_every_picture_once(tiny_flags, tmp_path):
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29531"]
     words = ["-m", "finegrained_crl", "finetune", *tiny_flags, "--batch-size", "4", "--device", "cpu", "--out", str(tmp_path / "run")]
-    done = subprocess.run([*launcher, *words], env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["processes"] == 2

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from finegrained_crl import __version__
 from finegrained_crl.cli.main import COMMANDS, main
 

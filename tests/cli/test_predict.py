@@ -5,8 +5,9 @@ import pickle
 
 import pandas as pd
 import pytest
-from finegrained_crl.cli.main import main
 from safetensors.torch import load_file, save_file
+
+from finegrained_crl.cli.main import main
 
 
 @pytest.fixture(scope="module")

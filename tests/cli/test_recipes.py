@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from finegrained_crl.cli import settings
 from finegrained_crl.training.recipe import COMPONENTS, Recipe, check_recipe
 
@@ -20,7 +21,7 @@ def test_recipe_is_complete_and_valid(path):
     check_recipe(recipe.replace(data="somewhere"))
     for kind in COMPONENTS:
         assert values[kind] == getattr(recipe, kind).as_dict()
-    command = path.read_text().splitlines()[1]
+    command = path.read_text().splitlines()[0]
     assert command.startswith("# fgcrl finetune")
     assert f"--recipe {path.stem} --data" in command
 

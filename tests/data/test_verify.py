@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from finegrained_crl_datasets.adience import Adience
-from finegrained_crl_datasets.cub200 import Cub200
 from PIL import Image
 
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.data.source import DataSource
 from finegrained_crl.data.verify import verify
+from finegrained_crl_datasets.adience import Adience
+from finegrained_crl_datasets.cub200 import Cub200
 
 
 @dataclass(frozen=True)

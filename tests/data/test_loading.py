@@ -1,0 +1,95 @@
+"""Which rows an epoch shows, in which order, on how many processes; and that one bad picture is one line."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from finegrained_crl.data import loading
+from finegrained_crl.data.records import make_records
+from finegrained_crl.data.transforms import EvalTransform, ImageSettings
+from finegrained_crl.errors import FinegrainedError
+
+SETTINGS = ImageSettings(16, "squash", 1.0, 1.0, 1.0, 0, 0, 0, 0, "flip")
+
+
+def rows_of(order):
+    return [row for batch in order for _, row in batch]
+
+
+@given(st.integers(1, 60), st.integers(1, 16), st.integers(0, 3), st.integers(0, 5))
+def test_an_epoch_shows_each_row_at_most_once_and_drops_less_than_a_batch(count, batch, seed, epoch):
+    order = loading.EpochOrder(np.arange(count), batch, seed).at(epoch)
+    seen = rows_of(order)
+    assert len(seen) == len(set(seen))
+    assert count - len(seen) < batch
+    assert seen == rows_of(loading.EpochOrder(np.arange(count), batch, seed).at(epoch))
+
+
+@given(st.integers(8, 60), st.integers(1, 4), st.integers(0, 3))
+def test_starting_in_the_middle_shows_the_rest(count, batch, start):
+    whole = list(loading.EpochOrder(np.arange(count), batch, 1).at(2))
+    assert list(loading.EpochOrder(np.arange(count), batch, 1).at(2, min(start, len(whole)))) == whole[start:]
+
+
+@given(st.integers(16, 80), st.integers(1, 4), st.integers(2, 4))
+def test_processes_share_each_global_batch(count, batch, world):
+    parts = [rows_of(loading.EpochOrder(np.arange(count), batch, 0, rank=r, world=world)) for r in range(world)]
+    alone = rows_of(loading.EpochOrder(np.arange(count), batch * world, 0))
+    assert sorted(row for part in parts for row in part) == sorted(alone)
+
+
+def test_epochs_and_seeds_differ():
+    order = loading.EpochOrder(np.arange(50), 10, 0)
+    assert rows_of(order.at(0)) != rows_of(order.at(1))
+    assert rows_of(order.at(0)) != rows_of(loading.EpochOrder(np.arange(50), 10, 1))
+
+
+def test_balanced_sampling_evens_the_classes_out():
+    labels = np.repeat([0, 1], [900, 100])
+    order = loading.EpochOrder(np.arange(1000), 100, 0, loading.balanced_weights(labels))
+    share = np.mean([labels[row] for row in rows_of(order)])
+    assert 0.45 < share < 0.55
+
+
+@pytest.fixture
+def records(tmp_path):
+    for i in range(5):
+        Image.fromarray(np.full((20, 30, 3), 10 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    columns = {"path": [f"{i}.png" for i in range(5)], "label": [0, 1, 0, 1, 0]}
+    return make_records(columns, class_names=("a", "b"), root=tmp_path, protocol="test")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_every_row_is_loaded_once_in_order(records, workers):
+    pictures = loading.Pictures(records, EvalTransform(SETTINGS), convert=False)
+    found = list(loading.batches(loading.eval_loader(pictures, np.arange(5), batch_size=2, workers=workers)))
+    assert torch.cat([b.rows for b in found]).tolist() == [0, 1, 2, 3, 4]
+    assert torch.cat([b.labels for b in found]).tolist() == [0, 1, 0, 1, 0]
+    images = torch.cat([b.images for b in found])
+    assert images.shape == (5, 2, 16, 16, 3)
+    assert images[:, 0, 0, 0, 0].tolist() == [0, 10, 20, 30, 40]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_picture_is_its_own_error_not_a_traceback(records, workers):
+    Path(records.root, "3.png").write_bytes(b"not a picture")
+    pictures = loading.Pictures(records, EvalTransform(SETTINGS), convert=False)
+    with pytest.raises(FinegrainedError, match=r"3\.png") as caught:
+        list(loading.batches(loading.eval_loader(pictures, np.arange(5), batch_size=5, workers=workers)))
+    assert "\n" not in str(caught.value)
+
+
+def test_normalise_equals_the_textbook_formula():
+    images = torch.randint(0, 256, (2, 3, 8, 8, 3), dtype=torch.uint8)
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
+    found = loading.normaliser(mean, std, torch.device("cpu"))(images)
+    scaled = images.flatten(0, 1).permute(0, 3, 1, 2).double() / 255
+    expected = (scaled - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    assert found.shape == (6, 3, 8, 8)
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
+    assert found.is_contiguous(memory_format=torch.channels_last)

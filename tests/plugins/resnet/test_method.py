@@ -1,0 +1,73 @@
+"""The resnet method on several families of timm models."""
+
+import pytest
+import timm
+import torch
+
+from finegrained_crl import CompetingRatioLoss
+from finegrained_crl.training.method import Method, ModelSpec
+from finegrained_crl_plugins.resnet.method import ResNet
+
+
+def build(backbone, size=64, **changes):
+    return ResNet().build(ModelSpec(backbone, 7, "none", changes.get("drop_rate", 0.0), changes.get("drop_path_rate", 0.0), size))
+
+
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050", "vgg11"])
+def test_logits_are_timms_and_features_fit_the_classifier(backbone):
+    torch.manual_seed(0)
+    model = build(backbone).eval()
+    size = model.net.default_cfg["input_size"][-1]
+    images = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        outputs = model(images)
+        torch.testing.assert_close(outputs.logits, model.net(images))
+    assert outputs.features.shape == (2, model.feature_dim)
+    assert outputs.logits.shape == (2, 7)
+
+
+def test_a_pair_of_heads_is_averaged_as_timm_does():
+    model = build("deit_tiny_distilled_patch16_224", 224).eval()
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        torch.testing.assert_close(model(images).logits, model.net(images))
+    assert len(model.head_modules()) == 2
+
+
+def test_normalisation_is_the_models_own():
+    config = timm.create_model("tf_efficientnet_lite0").default_cfg
+    model = build("tf_efficientnet_lite0")
+    assert (model.mean, model.std) == (tuple(config["mean"]), tuple(config["std"]))
+    assert model.mean == (0.5, 0.5, 0.5)
+    assert build("test_resnet").mean != model.mean
+
+
+def test_one_role_with_the_criterions_value():
+    method, criterion = ResNet(), CompetingRatioLoss()
+    assert isinstance(method, Method)
+    model = build("test_resnet").eval()
+    images, labels = torch.randn(4, 3, 64, 64), torch.tensor([0, 1, 2, 3])
+    losses, scores = method.training_step(model, criterion, images, labels)
+    assert set(losses) == {"class"}
+    torch.testing.assert_close(losses["class"], criterion(scores, labels))
+
+
+@pytest.mark.realdata
+def test_real_weights_recognise_imagenet_pictures(shared_data):
+    import numpy as np
+    import pandas as pd
+
+    from finegrained_crl.data.images import read_image
+    from finegrained_crl.data.loading import normaliser
+    from finegrained_crl.data.transforms import EvalTransform, ImageSettings
+    from finegrained_crl.training.weights import read_weights
+
+    model = ResNet().build(ModelSpec("tf_efficientnet_lite0", 1000, "none", 0.0, 0.0, 224)).eval()
+    model.net.load_state_dict(read_weights(shared_data / "imagenet_weights" / "tf_efficientnet_lite0.safetensors"))
+    table = pd.read_csv(shared_data / "imagenet_samples100" / "labels.csv").iloc[::4]
+    transform = EvalTransform(ImageSettings(224, "crop", 1.143, 1.143, 1.0, 0, 0, 0, 0, "single"))
+    pixels = np.stack([transform(read_image(shared_data / "imagenet_samples100" / "images" / f)) for f in table["filename"]])
+    images = normaliser(model.mean, model.std, torch.device("cpu"))(torch.from_numpy(pixels))
+    with torch.no_grad():
+        hits = (model(images).logits.argmax(1).numpy() == table["imagenet_class_index"].to_numpy()).mean()
+    assert hits > 0.7

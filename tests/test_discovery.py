@@ -1,0 +1,45 @@
+"""Names are found by folder and by entry point; two owners of one name are an error."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from finegrained_crl import discovery
+from finegrained_crl.data.source import DataSource
+from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.training.method import Method
+
+
+def test_shipped_names():
+    assert {"cub200", "cars196", "adience", "image_folder", "table"} <= set(discovery.datasets())
+    assert "resnet" in discovery.methods()
+    assert set(discovery.makers()) == {"demo-birds", "demo-faces"}
+
+
+def test_everything_shipped_keeps_its_contract():
+    assert all(isinstance(load()(), Method) for load in discovery.methods().values())
+    for load in discovery.datasets().values():
+        source = load()()
+        assert isinstance(source, DataSource)
+        assert source.summary
+        assert source.where
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(FinegrainedError, match="unknown data set 'cub': did you mean 'cub200'"):
+        discovery.find("data set", "cub", discovery.datasets())
+
+
+def test_a_third_party_is_found_and_a_clash_refused(monkeypatch):
+    def points(*, group):
+        return [EntryPoint("pmg", "json:dumps", group)]
+
+    monkeypatch.setattr(discovery, "entry_points", points)
+    assert discovery.methods()["pmg"]()({}) == "{}"
+    monkeypatch.setattr(discovery, "entry_points", lambda *, group: [EntryPoint("resnet", "json:dumps", group)])
+    with pytest.raises(FinegrainedError, match=r"two packages offer 'resnet'.*finegrained_crl_plugins and json:dumps"):
+        discovery.methods()
+
+
+def test_nearest_without_a_near_one():
+    assert nearest("zzz", ["a", "b"]) == "Known: a, b"

@@ -1,0 +1,95 @@
+"""Parameter groups, schedules and freezing."""
+
+import pytest
+import torch
+from torch import nn
+
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.losses.catalogue import build_criterion
+from finegrained_crl.training import optim
+from finegrained_crl.training.method import ModelSpec, Trainee
+from finegrained_crl.training.recipe import Recipe
+from finegrained_crl_plugins.resnet.method import ResNet
+
+
+@pytest.fixture
+def trainee():
+    method = ResNet()
+    model = method.build(ModelSpec("test_resnet", 5, "none", 0.0, 0.0, 32))
+    return Trainee(method, model, build_criterion("crl", {}, num_classes=5, feature_dim=model.feature_dim))
+
+
+def test_every_parameter_is_in_one_group_with_its_rate(trainee):
+    groups = optim.parameter_groups(trainee, Recipe(lr=0.1, head_lr=0.7, weight_decay=0.01))
+    placed = {id(p): g for g in groups for p in g["params"]}
+    assert len(placed) == sum(len(g["params"]) for g in groups) == len(list(trainee.parameters()))
+    head = trainee.model.head_modules()[0]
+    assert placed[id(head.weight)]["lr"] == placed[id(head.bias)]["lr"] == 0.7
+    for parameter in trainee.parameters():
+        assert placed[id(parameter)]["weight_decay"] == (0.01 if parameter.ndim > 1 else 0.0)
+
+
+def test_parameters_of_a_loss_train_with_the_head(trainee):
+    trainee.criterion = nn.Linear(3, 3)
+    groups = optim.parameter_groups(trainee, Recipe(lr=0.1, head_lr=0.7))
+    rates = {id(p): g["lr"] for g in groups for p in g["params"]}
+    assert rates[id(trainee.criterion.weight)] == 0.7
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adamw", "lamb", "rmsprop"])
+def test_optimisers_by_timms_names_take_a_step(name, trainee):
+    optimizer = optim.make_optimizer(trainee, Recipe(optimizer=name))
+    before = trainee.model.head_modules()[0].weight.clone()
+    trainee.model(torch.randn(2, 3, 32, 32)).logits.sum().backward()
+    optimizer.step()
+    assert not torch.equal(before, trainee.model.head_modules()[0].weight)
+
+
+def rates(recipe, trainee, updates_per_epoch=10):
+    optimizer = optim.make_optimizer(trainee, recipe)
+    schedule = optim.make_schedule(optimizer, recipe, updates_per_epoch)
+    found = []
+    for update in range(recipe.epochs * updates_per_epoch):
+        schedule.step_update(update)
+        found.append(optimizer.param_groups[0]["lr"])
+    return found
+
+
+def test_the_papers_steps(trainee):
+    found = rates(Recipe(lr=0.01, epochs=12, schedule="multistep", decay_epochs=[8]), trainee)
+    assert found[:80] == pytest.approx([0.01] * 80)
+    assert found[80:] == pytest.approx([0.001] * 40)
+
+
+def test_step_with_a_period(trainee):
+    found = rates(Recipe(lr=1.0, epochs=9, schedule="step", decay_epochs=[3], decay_rate=0.1), trainee)
+    assert found[::30] == pytest.approx([1.0, 0.1, 0.01])
+
+
+def test_cosine_with_warm_up(trainee):
+    found = rates(Recipe(lr=1.0, epochs=10, warmup_epochs=2, schedule="cosine"), trainee)
+    assert found[0] == 0
+    assert found[:20] == sorted(found[:20])
+    assert found[20:] == sorted(found[20:], reverse=True)
+    assert found[-1] < 0.01
+
+
+def test_constant_stays(trainee):
+    assert set(rates(Recipe(lr=0.3, epochs=4, schedule="constant"), trainee)) == {0.3}
+
+
+def test_freezing_names_its_modules(trainee):
+    frozen = optim.freeze(trainee, ["layer1", "conv1"])
+    names = {n for n, p in trainee.model.net.named_parameters() if not p.requires_grad}
+    assert names == {n for n, _ in trainee.model.net.named_parameters() if n.startswith(("layer1", "conv1"))}
+    assert any(isinstance(m, nn.BatchNorm2d) for m in frozen)
+    with pytest.raises(FinegrainedError, match="no module 'layr2'; did you mean 'layer2'"):
+        optim.freeze(trainee, ["layr2"])
+
+
+def test_a_frozen_backbone_leaves_the_head(trainee):
+    frozen = optim.freeze(trainee, ["backbone"])
+    trained = {n for n, p in trainee.model.net.named_parameters() if p.requires_grad}
+    assert trained == {"fc.weight", "fc.bias"}
+    assert trainee.model.net.fc not in frozen
+    assert trainee.model.net not in frozen
