@@ -35,9 +35,15 @@ def main() -> int:
     rows = compare_runs(list(runs.values()))
     cells = [[LOSSES[r["loss"]], *(format_metric(m, r[m]) for m in METRICS), duration(r["train_seconds"])] for r in rows]
     print_table(f"demo-birds, {rows[0]['num_images']} test images, one seed (not a comparison: see docs/results.md)", COLUMNS, cells)
-    curves = draw_curves({LOSSES[loss]: folder for loss, folder in runs.items()}, out / "curves.png")
+    curves = draw_curves({LOSSES[loss]: folder for loss, folder in runs.items()}, out / "curves.png", pictures=one_of_each(birds))
     print(f"run folders: {', '.join(str(f) for f in runs.values())}\ncurves: {curves}\nthe birds: {birds / 'CUB_200_2011' / 'images'}")
     return 0
+
+
+def one_of_each(birds: Path) -> dict[str, Path]:
+    """Species -> its first picture."""
+    folders = sorted((birds / "CUB_200_2011" / "images").iterdir())
+    return {folder.name.partition(".")[2].replace("_", " "): min(folder.iterdir()) for folder in folders}
 
 
 COLUMNS = ("loss", "top-1", "mean class accuracy", "ECE", "training time")

@@ -14,7 +14,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":")
 
 
-def draw_curves(runs: dict[str, Path], target: Path) -> Path:
+def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path] | None = None) -> Path:
     """Draw training loss and accuracy over the epochs, one line per run.
 
     Accuracy is that of the validation part where all runs have one, else of the watched test part, else of training.
@@ -22,6 +22,7 @@ def draw_curves(runs: dict[str, Path], target: Path) -> Path:
     Args:
         runs: label -> run folder.
         target: .png or .svg to write.
+        pictures: class name -> image file, shown in a strip above the curves.
     Returns:
         `target`.
     """
@@ -31,7 +32,11 @@ def draw_curves(runs: dict[str, Path], target: Path) -> Path:
     import matplotlib.pyplot as plt
 
     histories = {label: read_epochs(folder) for label, folder in runs.items()}
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    figure = plt.figure(figsize=(9, 5.2 if pictures else 3.4), layout="constrained")
+    if pictures:
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.6))
+        _draw_strip(top, pictures)
+    left, right = (bottom if pictures else figure).subplots(1, 2)
     column, name = _accuracy_column(histories)
     _draw(left, histories, "train_loss", 1.0)
     _draw(right, histories, column, 100.0)
@@ -46,6 +51,19 @@ def draw_curves(runs: dict[str, Path], target: Path) -> Path:
     plt.close(figure)
     files.write_bytes(target, buffer.getvalue())
     return target
+
+
+def _draw_strip(figure: Any, pictures: dict[str, Path]) -> None:
+    """Two rows of captioned pictures."""
+    import matplotlib.image
+
+    columns = -(-len(pictures) // 2)
+    axes = list(figure.subplots(2, columns, squeeze=False).flat)
+    for place in axes:
+        place.set_axis_off()
+    for place, (name, path) in zip(axes, pictures.items(), strict=False):
+        place.imshow(matplotlib.image.imread(path))
+        place.set_title(name, fontsize=7, pad=2)
 
 
 def _accuracy_column(histories: dict[str, list[dict[str, float]]]) -> tuple[str, str]:

@@ -56,7 +56,7 @@ def _time_updates(loop: Any) -> tuple[float, list[float]]:
     loop.wrapped.train()
     loop.session.order.at(0, 0)
     times, losses = [], []
-    for group in loop._groups():
+    for group in loop.groups():
         start, before = time.perf_counter(), dict(loop.progress.sums)
         loop.update(group)
         times.append(time.perf_counter() - start)

@@ -66,13 +66,24 @@ class Loop:
         self.reporter.begin_epoch(p.epoch, done)
         self.session.order.at(p.epoch, done * self.recipe.accumulate)
         start = time.perf_counter()
-        for group in self._groups():
+        for group in self.groups():
             self.update(group)
             now = time.perf_counter()
             p.add("seconds", now - start)
             start = now
             self._show_step()
             self._save_if_due()
+
+    def groups(self) -> Iterator[list[Batch]]:
+        """The batches of each update, from where `session.order` was set to."""
+        group: list[Batch] = []
+        for batch in batches(self.session.train_loader):
+            group.append(batch)
+            if len(group) == self.recipe.accumulate:
+                yield group
+                group = []
+        if group:
+            yield group
 
     def update(self, group: list[Batch]) -> None:
         """One optimiser step on `recipe.accumulate` batches."""
@@ -220,16 +231,6 @@ class Loop:
                 )
 
     # Small parts.
-
-    def _groups(self) -> Iterator[list[Batch]]:
-        group: list[Batch] = []
-        for batch in batches(self.session.train_loader):
-            group.append(batch)
-            if len(group) == self.recipe.accumulate:
-                yield group
-                group = []
-        if group:
-            yield group
 
     def _watches_test(self) -> bool:
         every = self.recipe.test_every

@@ -54,3 +54,15 @@ def test_curves_are_drawn(tmp_path, suffix):
     target = draw_curves({"CRL": make_run(tmp_path / "a"), "CE": make_run(tmp_path / "b")}, tmp_path / f"curves{suffix}")
     content = target.read_bytes()
     assert content.startswith(b"\x89PNG") if suffix == ".png" else b"<svg" in content
+
+
+def test_a_strip_of_pictures_stands_above_the_curves(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "bird.png")
+    runs = {"CRL": make_run(tmp_path / "a")}
+    plain = Image.open(draw_curves(runs, tmp_path / "plain.png"))
+    strip = Image.open(draw_curves(runs, tmp_path / "strip.png", pictures={"bird": tmp_path / "bird.png"}))
+    assert strip.height > plain.height
+    top = strip.convert("L").crop((0, 0, strip.width, strip.height // 3))
+    assert top.getextrema()[0] < 20, "the black picture is not in the strip"

@@ -1,0 +1,59 @@
+"""The README's tables and examples are what the code says."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+
+from finegrained_crl.cli import list as listing
+from finegrained_crl.cli import settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("lines", [listing.method_lines, listing.dataset_lines, listing.loss_lines], ids=["methods", "datasets", "losses"])
+def test_every_name_has_a_row(lines):
+    rows = set(re.findall(r"^\| \[?`([a-z0-9_-]+)`", README, re.MULTILINE))
+    assert set(lines()) <= rows
+
+
+def test_the_loss_rows_are_the_codes_own_lines():
+    assert all(f"| `{name}` | {line} |" in README for name, line in listing.loss_lines().items())
+
+
+def test_the_three_lines_run():
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    names = {"logits": torch.zeros(2, 8), "labels": torch.tensor([5, 5])}
+    exec(code, names)
+    assert names["loss"].item() == pytest.approx(2.94443897916644)  # log 19: a golden value of the reference
+
+
+COMMANDS = [
+    line
+    for page in PAGES
+    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines()
+    if re.match(r"    fgcrl finetune --(?!help)", line)
+]
+
+
+@pytest.mark.parametrize("line", sorted(set(COMMANDS)))
+def test_every_finetune_line_in_the_docs_parses(line):
+    words = settings.normalise(shlex.split(line, comments=True)[2:])
+    recipe = settings.peek(words, "--recipe")
+    base = settings.read_recipe_file(settings.find_recipe(recipe, "resnet")) if recipe else {}
+
+    def run_flags(parser):
+        for flag in ("--recipe", "--out"):
+            parser.add_argument(flag)
+
+    assert settings.to_recipe(settings.recipe_parser(words, base, run_flags).parse(words)).data
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[p.name for p in PAGES])
+def test_links_and_pictures_lead_somewhere(page):
+    targets = re.findall(r"\]\(([\w./-]+\.(?:md|png|svg|yaml))", page.read_text())
+    assert all((page.parent / target).exists() for target in targets), targets
