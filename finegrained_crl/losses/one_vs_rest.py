@@ -1,0 +1,96 @@
+"""One-vs-rest binary cross-entropy on softmax probabilities: each wrong class is told to be absent.
+
+    L(z, c)   = -log p_c - sum_{k != c} log(1 - p_k)
+    dL/dz_j   = (p - e_c)_j + r_j - p_j sum_k r_k,     r_k = p_k / (1 - p_k) for k != c, r_c = 0
+
+This is the paper's CCE (eq. 5) with its second line corrected to the complement: printed is the product of p(y_k | x), which
+contradicts the first line. One concentrated wrong class costs more than the same probability spread out, so, unlike CRL's, its
+gradient does not point where cross-entropy's does. With two classes it is twice the cross-entropy. It is a proper score.
+(In Keras "categorical cross-entropy" means plain cross-entropy; hence the longer name.)
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from finegrained_crl.losses.checks import require_options
+from finegrained_crl.losses.log_complement import log_complement
+from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, to_full_precision
+from finegrained_crl.losses.softmax_loss import SoftmaxLoss
+
+
+def one_vs_rest_softmax_bce(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Compute -log p_c - sum_{k != c} log(1 - p_k), with the targets and options of `F.cross_entropy`.
+
+    A distribution q as target gives sum_k q_k L(z, k).
+
+    Args:
+        logits: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax.
+        target: int64 class indices in the logits' shape without the class axis, or float probabilities in the logits' shape.
+        weight: float, (num_classes,), factor per class.
+        ignore_index: class index that contributes neither value nor count.
+        reduction: "none", "mean" or "sum".
+        label_smoothing: share of the target spread over all classes, in [0, 1].
+    Returns:
+        float, scalar, or the target's shape (without classes) for "none"; in [0, inf).
+    Raises:
+        ValueError: a shape disagrees.
+    Source: Zhang et al., 2019, arXiv 1912.11642 v1, eq. 5, corrected.
+
+    >>> one_vs_rest_softmax_bce(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor(1.3863)
+    """
+    require_options(reduction, label_smoothing)
+    axis = class_axis(logits)
+    log_p = F.log_softmax(to_full_precision(logits), axis)
+    absent = -log_complement(log_p, axis) if logits.shape[axis] > 1 else torch.zeros_like(log_p)
+    losses = -log_p + _sum_over_others(absent, axis)
+    return reduce_class_losses(losses, target, weight, ignore_index, reduction, label_smoothing)
+
+
+class OneVsRestSoftmaxBCE(SoftmaxLoss):
+    """One-vs-rest BCE on softmax probabilities, `one_vs_rest_softmax_bce` as a module: -log p_c - sum_{k != c} log(1 - p_k).
+
+    Args:
+        weight: float, (num_classes,), factor per class.
+        ignore_index: class index that contributes neither value nor count.
+        reduction: "none", "mean" or "sum".
+        label_smoothing: share of the target spread over all classes, in [0, 1].
+    Raises:
+        ValueError: an option is outside its allowed values.
+    Source: Zhang et al., 2019, arXiv 1912.11642 v1, eq. 5, corrected.
+
+    >>> OneVsRestSoftmaxBCE()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor(1.3863)
+    """
+
+    summary: ClassVar[str] = "one-vs-rest BCE on softmax probabilities (the CRL paper's CCE, corrected)"
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of logits `input` (PyTorch's name for them) against class indices or probabilities."""
+        return one_vs_rest_softmax_bce(input, target, **self.pytorch_options())
+
+
+def _sum_over_others(values: Tensor, axis: int) -> Tensor:
+    """For each class, the sum over all other classes.
+
+    Total minus own value would lose the small sums beside one large value (a confident row has 1e4 for its top class), so the
+    largest is left out of the total and added where it belongs.
+    """
+    top = values.detach().argmax(axis, keepdim=True)
+    largest = values.gather(axis, top)
+    small = values.scatter(axis, top, 0.0)
+    total = small.sum(axis, keepdim=True)
+    return (total - small + largest).scatter(axis, top, total)
