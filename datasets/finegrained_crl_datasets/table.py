@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from finegrained_crl.data.folds import seeded_split
-from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.data.folds import seeded_folds, seeded_split
+from finegrained_crl.data.records import Records, escapes_root, make_records
 from finegrained_crl.errors import FinegrainedError, nearest
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -31,13 +31,15 @@ class Table:
         num_classes: labels are integers in [0, num_classes); None: the sorted distinct labels are the classes.
         class_name_column: readable name of the label, the same in every row of a class.
         test_fraction: share of the seeded test part, where the table has neither splits nor folds.
-        split_seed: seed of that part.
+        split_seed: seed of that part, or of the folds.
+        num_folds: make so many folds, stratified by label, every subject in one; 0: use the table's own folds or split.
+        ordered: the classes have an order, that of the labels (age groups): reports add one-off accuracy, MAE in groups and kappa.
     """
 
     summary: ClassVar[str] = "your own CSV, TSV or Parquet table with a path and a label per image"
     where: ClassVar[str] = (
         "Give a table (.csv, .tsv or .parquet) as --data, or a folder with one labels.csv; name its columns with "
-        "--dataset.path_column, --dataset.label_column and its image folder with --dataset.image_root"
+        "--dataset.path-column, --dataset.label-column and its image folder with --dataset.image-root"
     )
 
     path_column: str = "path"
@@ -50,22 +52,25 @@ class Table:
     class_name_column: str | None = None
     test_fraction: float = 0.2
     split_seed: int = 0
+    num_folds: int = 0
+    ordered: bool = False
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
         path = _table_file(data, self.where)
         root = (path.parent / self.image_root).resolve()
         if not labels_only and not root.is_dir():
-            raise FinegrainedError(f"no image folder {root}; name it with --dataset.image_root (relative to the table's folder)")
+            raise FinegrainedError(f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)")
         raw = _load(path)
         self._check_columns(raw, path)
         if raw.empty:
             raise FinegrainedError(f"{path}: no row below the header; add one row per image")
         labels, names = self._labels(raw, path)
         columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), "label": labels}
+        _no_escape(columns["path"], root, path)
         columns |= self._optional(raw, path)
         protocol = self._protocol(columns, raw[self.label_column], path)
-        return make_records(columns, class_names=names, root=root, protocol=protocol)
+        return make_records(columns, class_names=names, root=root, protocol=protocol, ordered=self.ordered)
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """Nothing is published about a table of your own."""
@@ -78,9 +83,8 @@ class Table:
             column = getattr(self, option)
             needed = option in ("path_column", "label_column") or column != default
             if needed and column not in raw.columns:
-                raise FinegrainedError(
-                    f"{path}: no column '{column}'; name the right one with --dataset.{option}. {nearest(column, raw.columns)}"
-                )
+                flag = "--dataset." + option.replace("_", "-")
+                raise FinegrainedError(f"{path}: no column '{column}'; name the right one with {flag}. {nearest(column, raw.columns)}")
         for column in (self.path_column, self.label_column):
             _no_empty_cell(raw[column], path)
 
@@ -112,16 +116,32 @@ class Table:
 
     def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:
         """The split in words; where there is none, a seeded one is added to `columns`."""
+        if self.num_folds:
+            return self._make_folds(columns, classes, path)
         if "fold" in columns:
             return f"{path.name}, its own folds (column '{self.fold_column}')"
         if "split" in columns:
             return f"{path.name}, its own split (column '{self.split_column}')"
         paths = columns["path"]
-        groups = columns["subject"].fillna(paths) if "subject" in columns else paths
+        groups = _groups(columns)
         _, test = seeded_split(classes, groups, self.test_fraction, self.split_seed)
         columns["split"] = np.where(np.isin(np.arange(len(paths)), test), "test", "train")
         by_subject = ", no subject in both" if "subject" in columns else ""
         return f"{path.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed}{by_subject})"
+
+    def _make_folds(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:
+        """Add seeded folds to `columns`; what the table says of splits and folds is left aside, and the protocol says so."""
+        instead = [name for name in ("split", "fold") if columns.pop(name, None) is not None]
+        columns["fold"] = seeded_folds(classes, _groups(columns), self.num_folds, self.split_seed)
+        exclusive = "subject-exclusive" if "subject" in columns else "image-level, no subjects known"
+        aside = f", not the table's own {' and '.join(instead)}" if instead else ""
+        return f"{path.name}, {self.num_folds} seeded stratified folds ({exclusive}, seed {self.split_seed}{aside})"
+
+
+def _groups(columns: dict[str, Any]) -> pd.Series:
+    """What stays on one side: the subject, or the picture where it has none."""
+    paths: pd.Series = columns["path"]
+    return columns["subject"].fillna(paths) if "subject" in columns else paths
 
 
 def _table_file(data: Path, where: str) -> Path:
@@ -151,6 +171,16 @@ def _load(path: Path) -> pd.DataFrame:
         raise FinegrainedError(f"{path} cannot be read as a {path.suffix or 'CSV'} table: {reason}") from error
 
 
+def _no_escape(images: pd.Series, root: Path, path: Path) -> None:
+    """Before any split is drawn: what a stray path does to the classes would only hide the cause."""
+    stray = images[images.map(escapes_root)]
+    if len(stray):
+        raise FinegrainedError(
+            f"{path}: path '{stray.iloc[0]}' in row {stray.index[0] + 2} leads out of the image folder {root}; "
+            "correct it or --dataset.image-root"
+        )
+
+
 def _no_empty_cell(column: pd.Series, path: Path) -> None:
     empty = np.flatnonzero(column.str.strip() == "")
     if len(empty):
@@ -172,7 +202,7 @@ def _check_range(labels: np.ndarray, num_classes: int, path: Path) -> None:
     if len(wild):
         raise FinegrainedError(
             f"{path}: label {labels[wild[0]]} in row {wild[0] + 2} is beyond the {num_classes} classes (0..{num_classes - 1}); "
-            "correct the label or --dataset.num_classes"
+            "correct the label or --dataset.num-classes"
         )
 
 

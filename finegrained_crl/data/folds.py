@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +98,33 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
         splitter = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed)
         first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
     return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
+
+
+def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int) -> Index:
+    """Divide rows into folds by scikit-learn's StratifiedGroupKFold: stratified by label as well as groups allow, no group in two folds.
+
+    Args:
+        labels: class of each row, length n.
+        groups: group of each row, length n, nothing missing.
+        num_folds: number of folds, at least 2.
+        seed: same seed, same folds.
+    Returns:
+        fold of each row, int64, (n,), in [0, num_folds); every fold has a row.
+    Raises:
+        FinegrainedError: fewer than two folds, or fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if num_folds < 2 or groups.nunique() < num_folds:
+        raise FinegrainedError(f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}")
+    codes, (classes, _) = pd.factorize(groups)[0], pd.factorize(labels)
+    folds = np.zeros(len(labels), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class")  # a rare class is in as many folds as it can be
+        splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+        for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), classes, codes)):
+            folds[held_out] = fold
+    return folds
 
 
 def require_every_class(records: Records, rows: Index, part: str, because: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 SILENT_MODES = frozenset({"RGB", "L", "P", "1", "YCbCr"})
 WHY_NOT = {
     "CMYK": "print colours need a colour profile, a plain conversion shifts every colour",
-    "16-bit": "cutting 16 bits to 8 saturates or blackens the picture",
+    "16-bit": "cutting 16 bits to 8 can saturate or blacken the picture",
     "alpha": "what lies under the transparent part is arbitrary",
 }
 BROKEN = "download it again or remove its row; `fgcrl data verify` lists all such files"
@@ -31,7 +32,7 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
 
     Args:
         path: the file.
-        convert: also accept transparency (laid over white), CMYK, and deep grey (scaled to 0..255).
+        convert: also accept transparency (laid over white), CMYK, and 16 bits per channel (scaled to 0..255).
     Returns:
         uint8, (height, width, 3), RGB.
     Raises:
@@ -54,13 +55,13 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
 
 
 def check_header(path: Path, convert: bool = False) -> str | None:
-    """Look at a file's size and header without decoding it.
+    """Look at a file's size, header and end; decode it only where the end is not what its format ends with.
 
     Args:
         path: the image file.
         convert: as for `read_image`.
     Returns:
-        an error text that names the file, or None where nothing speaks against it (pixels may still be damaged).
+        an error text that names the file, or None where nothing speaks against it (pixels may still be damaged in the middle).
     """
     from PIL import Image
 
@@ -68,6 +69,8 @@ def check_header(path: Path, convert: bool = False) -> str | None:
         _require_bytes(path)
         with Image.open(path) as opened:
             reason = refusal(opened, convert)
+            if not reason and not _ends_well(path, opened.format):
+                opened.load()
     except FinegrainedError as error:
         return str(error)
     except Exception as error:  # as in read_image
@@ -75,9 +78,20 @@ def check_header(path: Path, convert: bool = False) -> str | None:
     return f"{path}: {reason}" if reason else None
 
 
+ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
+"""What a whole file ends with (padding aside): a download that broke off has a fine header and another end."""
+
+
+def _ends_well(path: Path, kind: str | None) -> bool:
+    ending = ENDINGS.get(kind or "")
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 64))
+        return ending is None or file.read().rstrip(b"\x00\n\r ").endswith(ending)
+
+
 def refusal(image: Image, convert: bool) -> str | None:
     """Why a picture of this mode is not read, and what to do; None where it is."""
-    if convert or (image.mode in SILENT_MODES and "transparency" not in image.info):
+    if convert or (image.mode in SILENT_MODES and "transparency" not in image.info and not _is_deep_colour(image)):
         return None
     kind = _kind(image)
     why = WHY_NOT.get(kind, "its values have no agreed meaning as RGB")
@@ -87,9 +101,14 @@ def refusal(image: Image, convert: bool) -> str | None:
 def _kind(image: Image) -> str:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return "alpha"
-    if image.mode.startswith("I") or image.mode == "F":
+    if image.mode.startswith("I") or image.mode == "F" or _is_deep_colour(image):
         return "16-bit"
     return image.mode
+
+
+def _is_deep_colour(image: Image) -> bool:
+    """Whether the file holds 16 bits per channel: Pillow opens such colour files as plain RGB and keeps each channel's high byte."""
+    return any(re.search(r"RGB[AX]?;16[BLN]", str(tile)) for tile in getattr(image, "tile", ()))
 
 
 def _to_rgb(image: Image) -> Image:
@@ -100,7 +119,7 @@ def _to_rgb(image: Image) -> Image:
     if kind == "alpha":
         white = pil.new("RGBA", image.size, "white")
         return pil.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    if kind == "16-bit":
+    if kind == "16-bit" and image.mode != "RGB":
         return _eight_bit(image).convert("RGB")
     return image.convert("RGB")
 

@@ -11,7 +11,8 @@ fold       Int64     fold number, <NA> where there is none
 subject    string    person (or other group) that must stay on one side of a split, <NA> where unknown
 =========  ========  =============================================================================
 
-A data set may add columns of its own (age, gender, bounding box); nothing in the core reads them.
+A data set may add columns of its own (age, gender, bounding box); they travel into predictions.parquet, and nothing in the core
+knows their names but through `Records.subgroups`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Records:
         protocol: the split in words, e.g. "CUB-200-2011, official train/test split".
         policy: how raw labels became class indices, "" where the data set has just one way.
         dropped: reason -> number of rows of the source that are not in the table.
+        ordered: whether the classes have an order (age groups), so that being one off means something.
+        subgroups: extra columns by which a report divides its figures.
     """
 
     table: pd.DataFrame
@@ -49,6 +52,8 @@ class Records:
     protocol: str
     policy: str = ""
     dropped: dict[str, int] = field(default_factory=dict)
+    ordered: bool = False
+    subgroups: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -72,6 +77,8 @@ def make_records(
     protocol: str,
     policy: str = "",
     dropped: dict[str, int] | None = None,
+    ordered: bool = False,
+    subgroups: tuple[str, ...] = (),
 ) -> Records:
     """Build a checked records table from columns; `path` and `label` are required.
 
@@ -82,6 +89,8 @@ def make_records(
         protocol: the split in words.
         policy: label policy, where the data set has several.
         dropped: reason -> rows left out.
+        ordered: whether the classes have an order.
+        subgroups: extra columns by which a report divides its figures.
     Returns:
         records with every standard column, `id` unique.
     Raises:
@@ -100,7 +109,7 @@ def make_records(
     table["subject"] = table["subject"].astype("string")
     table["id"] = _unique_ids(table["path"])
     extra = [c for c in table.columns if c not in COLUMNS]
-    records = Records(table[[*COLUMNS, *extra]], class_names, Path(root), protocol, policy, dropped or {})
+    records = Records(table[[*COLUMNS, *extra]], class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups)
     check_records(records)
     return records
 

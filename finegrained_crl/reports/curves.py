@@ -33,10 +33,11 @@ def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path
 
     histories = {label: read_epochs(folder) for label, folder in runs.items()}
     figure = plt.figure(figsize=(9, 5.2 if pictures else 3.4), layout="constrained")
+    panel: Any = figure
     if pictures:
-        top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.6))
+        top, panel = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6))[:, 0]
         _draw_strip(top, pictures)
-    left, right = (bottom if pictures else figure).subplots(1, 2)
+    left, right = panel.subplots(1, 2)
     column, name = _accuracy_column(histories)
     _draw(left, histories, "train_loss", 1.0)
     _draw(right, histories, column, 100.0)

@@ -137,6 +137,9 @@ class Loop:
     def finish_epoch(self, board: Any) -> None:
         """Validate, record the epoch, keep the best weights, save."""
         s, p = self.session, self.progress
+        criterion: Any = self.trainee.criterion
+        if hasattr(criterion, "end_epoch"):
+            criterion.end_epoch()  # losses with a schedule of their own (POD)
         seconds, images = p.sums.get("seconds", 0.0), p.sums.get("images", 0.0) * s.accelerator.num_processes
         row: dict[str, Any] = {"epoch": p.epoch + 1, "lr": max(g["lr"] for g in self.optimizer.param_groups), **p.means()}
         row |= {"val_top1": self.top1(s.parts.val), "test_top1": self.top1(s.parts.test) if self._watches_test() else None}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
+import urllib.parse
+import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -71,11 +75,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise FinegrainedError(f"no weights file {path.absolute()}: check --weights, or use 'pretrained' or 'none'")
     try:
         state = load_state_dict(str(path), device="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise FinegrainedError(
-            f"weights {path} refused: the pickle holds more than tensors and could run code; save a plain state dict or .safetensors"
-        ) from None
-    except Exception as error:  # safetensors, zipfile and torch each raise their own kind for a damaged file
+    except Exception as error:  # safetensors, zipfile, torch and timm each raise their own kind
+        if isinstance(error, pickle.UnpicklingError) or isinstance(error.__cause__, pickle.UnpicklingError):
+            text = "refused: the pickle holds more than tensors and could run code; save a plain state dict or .safetensors"
+            raise FinegrainedError(f"weights {path} {text}") from None
         raise FinegrainedError(f"weights {path} can't be read: {_line(error)}") from error
     tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
     if not tensors:
@@ -95,7 +98,10 @@ def _create(backbone: str, options: dict[str, Any]) -> nn.Module:
 
 def _from_hub(backbone: str, options: dict[str, Any]) -> nn.Module:
     import timm
+    from huggingface_hub import constants
 
+    if not _hub_answers():
+        constants.HF_HUB_OFFLINE = True  # use what is in the cache, or say so at once instead of after a minute of retries
     try:
         model: nn.Module = timm.create_model(backbone, pretrained=True, **options)
     except Exception as error:  # the hub client's errors have no common base
@@ -103,6 +109,18 @@ def _from_hub(backbone: str, options: dict[str, Any]) -> nn.Module:
             f"can't get pretrained weights of '{backbone}' ({_line(error)}); without a network give --weights FILE or --weights none"
         ) from error
     return model
+
+
+def _hub_answers() -> bool:
+    """Whether the hub's name can be looked up (a proxy does that by itself)."""
+    host = urllib.parse.urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
+    if urllib.request.getproxies():
+        return True
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        return False
+    return True
 
 
 def _head_prefixes(model: nn.Module) -> tuple[str, ...]:

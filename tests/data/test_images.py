@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -52,8 +53,14 @@ def cmyk(path: Path) -> Path:
     return path.with_suffix(".jpg")
 
 
+def deep_colour(path: Path) -> Path:
+    cv2.imwrite(str(path), np.full((4, 4, 3), 40_000, dtype=np.uint16))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("make", "kind"), [(deep, r"16-bit image \(mode I;16"), (transparent, "alpha"), (palette_hole, "alpha"), (cmyk, "CMYK")]
+    ("make", "kind"),
+    [(deep, r"16-bit image \(mode I;16"), (deep_colour, "16-bit"), (transparent, "alpha"), (palette_hole, "alpha"), (cmyk, "CMYK")],
 )
 def test_doubtful_modes_are_refused_with_a_way_out(tmp_path: Path, make: object, kind: str) -> None:
     path = make(tmp_path / "a.png")  # type: ignore[operator]
@@ -71,6 +78,10 @@ def test_conversions_keep_what_is_seen(tmp_path: Path) -> None:
     assert abs(int(seen[0, 2, 0]) - 127) <= 1
 
 
+def test_sixteen_bits_of_colour_scale_to_eight(tmp_path: Path) -> None:
+    assert set(read_image(deep_colour(tmp_path / "a.png"), convert=True).ravel().tolist()) == {40_000 // 256}
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     picture("RGB").resize((200, 200)).save(tmp_path / "whole.jpg")
     content = (tmp_path / "whole.jpg").read_bytes()
@@ -83,4 +94,8 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(FinegrainedError, match=r"gone\.jpg: no such image"):
         read_image(tmp_path / "gone.jpg")
     assert "unreadable" in (check_header(tmp_path / "junk.jpg") or "")
+    assert "truncated" in (check_header(tmp_path / "cut.jpg") or "")
+    assert check_header(tmp_path / "whole.jpg") is None
+    (tmp_path / "padded.jpg").write_bytes(content + b"a camera's own data")
+    assert check_header(tmp_path / "padded.jpg") is None
     assert "zero bytes" in (check_header(tmp_path / "empty.jpg") or "")
