@@ -1,0 +1,47 @@
+"""Every loss of the catalogue trains by name, is saved with what it learnt, and predicts the same when loaded again."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from finegrained_crl.cli.main import main
+from finegrained_crl.losses.catalogue import LOSSES
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path, capsys):
+    flags = [*tiny_flags, "--loss", loss, "--epochs", "2", "--lr", "0.001", "--out", str(tmp_path / "run")]
+    assert main(["finetune", *flags]) == 0, capsys.readouterr().err
+    history = pd.read_csv(tmp_path / "run" / "epochs.csv")
+    assert history["train_loss"].notna().all()
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["loss"]["name"] == loss
+    assert main(["predict", str(tmp_path / "run"), str(tiny_folder / "test"), "--out", str(tmp_path / "p.csv")]) == 0
+    own = pd.read_parquet(tmp_path / "run" / "predictions.parquet").sort_values("path")
+    expected = [int(logits.argmax()) for logits in own["logits"]]
+    found = pd.read_csv(tmp_path / "p.csv").sort_values("path")["label"].tolist()
+    assert found == expected
+
+
+@pytest.mark.parametrize("loss", ["center", "pod", "em-softmax", "l-softmax"])
+def test_losses_with_state_resume_bit_identically(loss, tiny_flags, tmp_path, monkeypatch):
+    from finegrained_crl.training import checkpoint
+
+    flags = [*tiny_flags, "--loss", loss, "--lr", "0.001", "--checkpoint-seconds", "0"]
+    assert main(["finetune", *flags, "--out", str(tmp_path / "whole")]) == 0
+    real, left = checkpoint.save, [3]
+
+    def save(path, state):
+        real(path, state)
+        left[0] -= 1
+        if left[0] == 0:
+            raise RuntimeError("pulled the plug")
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        main(["finetune", *flags, "--out", str(tmp_path / "cut")])
+    monkeypatch.undo()
+    assert main(["finetune", *flags, "--out", str(tmp_path / "cut"), "--resume"]) == 0
+    for name in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
