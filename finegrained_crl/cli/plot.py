@@ -37,8 +37,6 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command."""
     parser = argparse.ArgumentParser(prog="fgcrl plot", description=summary, epilog=f"example: {example}")
     parser.add_argument("what", choices=["losses"], help="losses: value, gain and gradient of the losses, the margin picture")
-    parser.add_argument(
-        "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG (default: figures)"
-    )
+    parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG (default: figures)")
     parser.add_argument("--json", action="store_true", help="print the file list as JSON")
     return parser

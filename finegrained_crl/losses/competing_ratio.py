@@ -77,9 +77,7 @@ def competing_ratio_loss(
     _check(alpha, beta)
     require_options(reduction, label_smoothing)
     if beta == 0:
-        return F.cross_entropy(
-            logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-        )
+        return F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
     return ratio_loss(logits, target, alpha, beta, subtract_floor, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -199,9 +197,7 @@ def _check(alpha: float, beta: float) -> None:
 def _warn_where_surprising(alpha: float, beta: float) -> None:
     """Tell of settings that work but lack a property that people count on (losses.md 1.4, 1.5)."""
     if beta > 1 + alpha:
-        warnings.warn(
-            f"beta = {beta} is above 1 + alpha = {1 + alpha}: the loss is not convex in the logits", UserWarning, stacklevel=3
-        )
+        warnings.warn(f"beta = {beta} is above 1 + alpha = {1 + alpha}: the loss is not convex in the logits", UserWarning, stacklevel=3)
     elif alpha < math.sqrt(beta):
         warnings.warn(
             f"alpha = {alpha} is below sqrt(beta) = {math.sqrt(beta):.4g}: probabilities cannot be recovered from this loss "

@@ -91,9 +91,7 @@ class EnsembleSoftMarginLoss(ShowsSettings):
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of features (batch, feature_dim) against class indices (batch,) or probabilities (batch, num_classes)."""
-        losses = [
-            soft_margin_softmax(head(features), target, self.margin, label_smoothing=self.label_smoothing) for head in self.heads
-        ]
+        losses = [soft_margin_softmax(head(features), target, self.margin, label_smoothing=self.label_smoothing) for head in self.heads]
         weights = [torch.as_tensor(head.weight) for head in self.heads]
         alike = [hsic(first, second) for first, second in combinations(weights, 2)]
         return torch.stack(losses).sum() + self.lam * (torch.stack(alike).sum() if alike else 0.0)

@@ -22,9 +22,7 @@ from finegrained_crl.losses.soft_margin import HIGHEST_MARGIN, soft_margin_softm
 from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 
 
-def pedcc_loss(
-    features: Tensor, target: Tensor, centroids: Tensor, scale: float = 7.5, margin: float = 0.35, power: float = 1.0
-) -> Tensor:
+def pedcc_loss(features: Tensor, target: Tensor, centroids: Tensor, scale: float = 7.5, margin: float = 0.35, power: float = 1.0) -> Tensor:
     """Compute the margin softmax on cosines to fixed centroids plus the squared distance on the sphere.
 
     CE(s (cos - m e_y), y) + MSE(f / ||f||, u_y)^n with s = scale, m = margin, n = power.

@@ -99,9 +99,7 @@ def reduce_class_losses(
     return mixed.sum() if reduction == "sum" else mixed.sum() / rows.sum()
 
 
-def reduce_rows(
-    values: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
-) -> Tensor:
+def reduce_rows(values: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Reduce one loss per label: weighted by the label's class, without the ignored ones.
 
     Args:
@@ -141,9 +139,7 @@ def _row_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype
     return kept.to(dtype) if weight is None else weight.to(dtype)[target.where(kept, 0).long()] * kept
 
 
-def _reduce_probabilities(
-    losses: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
-) -> Tensor:
+def _reduce_probabilities(losses: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float) -> Tensor:
     if not target.is_floating_point():
         raise ValueError(f"a target in the logits' shape {tuple(losses.shape)} holds probabilities and must be float, "
                          f"got {target.dtype}; pass class indices without the class axis")  # fmt: skip

@@ -51,9 +51,7 @@ class TripletLoss(ShowsSettings):
         self.miner: nn.Module = import_optional("pytorch_metric_learning.miners").TripletMarginMiner(
             margin=margin, type_of_triplets=mining, distance=squared
         )
-        self.loss: nn.Module = import_optional("pytorch_metric_learning.losses").TripletMarginLoss(
-            margin=margin, distance=squared
-        )
+        self.loss: nn.Module = import_optional("pytorch_metric_learning.losses").TripletMarginLoss(margin=margin, distance=squared)
 
     def forward(self, logits: Tensor, target: Tensor, features: Tensor) -> Tensor:
         """Compute the loss.

@@ -114,7 +114,5 @@ def check_scores(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float
     if not np.issubdtype(truth.dtype, np.integer):
         raise ValueError(f"labels must be integers (class indices), got {truth.dtype}")
     if truth.min() < 0 or truth.max() >= table.shape[1]:
-        raise ValueError(
-            f"labels must lie in [0, {table.shape[1]}), got [{truth.min()}, {truth.max()}]; leave unlabelled rows out"
-        )
+        raise ValueError(f"labels must lie in [0, {table.shape[1]}), got [{truth.min()}, {truth.max()}]; leave unlabelled rows out")
     return table, truth.astype(np.int64)

@@ -129,9 +129,7 @@ def draw_printed_and_true() -> Figure:
         panel.text(1.01, 1, "β = 0 (CE)", va="center", fontsize=8)
         for beta, color, style in styles:
             panel.plot(p, crl_gain(p, ALPHA, sign * beta), color=color, ls=style, lw=1.6)
-            panel.text(
-                1.01, float(crl_gain(np.array(1.0), ALPHA, sign * beta)), f"β = {beta:g}", color=color, va="center", fontsize=8
-            )
+            panel.text(1.01, float(crl_gain(np.array(1.0), ALPHA, sign * beta)), f"β = {beta:g}", color=color, va="center", fontsize=8)
         panel.plot(p, np.clip(1 + sign * p / (1 - p), -0.6, 2.6), color=VERMILLION, ls=DASH_DOT, lw=1.6)
         panel.text(0.40, 1 + sign * 0.84, "NLLR", color=VERMILLION, fontsize=9, ha="right")
         panel.axhline(0, color="0.6", lw=0.6)

@@ -129,9 +129,7 @@ def test_extreme_logits_stay_finite(name):
     assert logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in ON_LOGITS if issubclass(loss_class(n), torch.nn.CrossEntropyLoss) and n != "smoothing"]
-)
+@pytest.mark.parametrize("name", [n for n in ON_LOGITS if issubclass(loss_class(n), torch.nn.CrossEntropyLoss) and n != "smoothing"])
 def test_masked_classes_are_legal(name):
     logits = torch.tensor([[2.0, -torch.inf, 0.5, -torch.inf], [0.1, -torch.inf, 0.7, -torch.inf]], requires_grad=True)
     value = build(name)(logits, torch.tensor([0, 2]))
@@ -251,9 +249,7 @@ def test_a_missing_library_names_its_extra(name, package_name, extra, monkeypatc
     monkeypatch.setattr(sys, "meta_path", [Hidden(package_name), *sys.meta_path])
     with pytest.raises(FinegrainedError) as caught:
         build(name)
-    expected = (
-        f'--loss {name}: this loss needs {package_name}, which is not installed; run: pip install "finegrained-crl[{extra}]"'
-    )
+    expected = f'--loss {name}: this loss needs {package_name}, which is not installed; run: pip install "finegrained-crl[{extra}]"'
     assert str(caught.value) == expected
 
 

@@ -26,9 +26,7 @@ SETTINGS = [(1.5, 1.0), (1.0, 1.0), (1.0, 1.25), (2.0, 0.25), (0.3, 0.7), (1e-5,
 
 def rows(count=6, classes=5, seed=0, dtype=DOUBLE):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, classes, generator=generator, dtype=dtype) * 2, torch.randint(
-        classes, (count,), generator=generator
-    )
+    return torch.randn(count, classes, generator=generator, dtype=dtype) * 2, torch.randint(classes, (count,), generator=generator)
 
 
 def plain_loop(logits, target, alpha, beta):
@@ -74,9 +72,7 @@ def test_equals_the_plain_loop(alpha, beta, dtype):
 
 def every_option():
     shapes = [(5,), (7, 5), (4, 5, 3), (2, 5, 3, 2)]
-    options = itertools.product(
-        shapes, [False, True], [-100, 2], ["none", "mean", "sum"], [0.0, 0.1, 1.0], ["indices", "probabilities"]
-    )
+    options = itertools.product(shapes, [False, True], [-100, 2], ["none", "mean", "sum"], [0.0, 0.1, 1.0], ["indices", "probabilities"])
     return [o for o in options if not (o[-1] == "probabilities" and o[2] >= 0)]  # PyTorch refuses ignore_index there
 
 
@@ -112,9 +108,7 @@ def test_t2_beta_one_is_soft_margin_softmax_plus_log_alpha(alpha):
     shifted = logits - margin * F.one_hot(target, 5).double()
     ours = competing_ratio_loss(logits, target, alpha, 1.0, reduction="none")
     torch.testing.assert_close(ours, F.cross_entropy(shifted, target, reduction="none") + math.log(alpha), atol=1e-13, rtol=0)
-    torch.testing.assert_close(
-        ours, soft_margin_softmax(logits, target, margin, reduction="none") + math.log(alpha), atol=1e-13, rtol=0
-    )
+    torch.testing.assert_close(ours, soft_margin_softmax(logits, target, margin, reduction="none") + math.log(alpha), atol=1e-13, rtol=0)
 
 
 def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
@@ -123,9 +117,7 @@ def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
         alpha, beta = torch.rand(2, generator=torch.Generator().manual_seed(seed)).mul(3).add(0.05).tolist()
         margin = math.log1p(1 / alpha)
         mixture = (1 - beta) * F.cross_entropy(logits, target) + beta * soft_margin_softmax(logits, target, margin)
-        torch.testing.assert_close(
-            competing_ratio_loss(logits, target, alpha, beta), mixture + beta * math.log(alpha), atol=1e-13, rtol=0
-        )
+        torch.testing.assert_close(competing_ratio_loss(logits, target, alpha, beta), mixture + beta * math.log(alpha), atol=1e-13, rtol=0)
 
 
 def test_t4_alpha_zero_beta_one_is_nllr():
@@ -430,9 +422,7 @@ def test_is_a_cross_entropy_loss_that_copies_pickles_moves_and_shows_itself():
 def test_class_table_is_what_the_loss_picks_from():
     logits, target = rows()
     table = competing_ratio_losses(logits, 1.5, 1.0)
-    torch.testing.assert_close(
-        table.gather(1, target.unsqueeze(1)).mean(), competing_ratio_loss(logits, target), atol=1e-14, rtol=0
-    )
+    torch.testing.assert_close(table.gather(1, target.unsqueeze(1)).mean(), competing_ratio_loss(logits, target), atol=1e-14, rtol=0)
 
 
 def test_printed_equation_is_the_other_sign():

@@ -83,9 +83,7 @@ def test_pedcc_by_hand():
     unit = F.normalize(FEATURES, dim=1)
     cosines = unit @ criterion.centroids.T
     classification = F.cross_entropy(7.5 * (cosines - 0.35 * F.one_hot(TARGET, 4)), TARGET)
-    torch.testing.assert_close(
-        criterion(FEATURES, TARGET), classification + ((unit - criterion.centroids[TARGET]) ** 2).mean() ** 2
-    )
+    torch.testing.assert_close(criterion(FEATURES, TARGET), classification + ((unit - criterion.centroids[TARGET]) ** 2).mean() ** 2)
     torch.testing.assert_close(criterion.scores(FEATURES), 7.5 * cosines)
 
 

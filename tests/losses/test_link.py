@@ -20,9 +20,7 @@ def minimiser(eta, alpha, beta):
     """The softmax that minimises the expected loss under the class posterior eta."""
     posterior = torch.tensor([eta], dtype=torch.float64)
     logits = posterior.log().clone().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
-    )
+    optimizer = torch.optim.LBFGS([logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe")
 
     def closure():
         optimizer.zero_grad()

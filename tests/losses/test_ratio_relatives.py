@@ -86,8 +86,7 @@ def test_soft_margin_refuses_margins_outside_its_range():
 
 def test_one_vs_rest_equals_a_plain_loop_and_its_gradient():
     expected = [
-        -math.log(p[c]) - sum(math.log(1 - q) for k, q in enumerate(p) if k != c)
-        for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
+        -math.log(p[c]) - sum(math.log(1 - q) for k, q in enumerate(p) if k != c) for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
     ]
     torch.testing.assert_close(one_vs_rest_softmax_bce(LOGITS, TARGET, reduction="none"), torch.tensor(expected, dtype=DOUBLE))
     r = P / (1 - P) * (1 - ONE_HOT)

@@ -25,9 +25,7 @@ def test_dual_equals_a_plain_loop(alpha, beta):
         -math.log(p[c]) + beta * sum(math.log(alpha + q) for k, q in enumerate(p) if k != c)
         for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
     ]
-    torch.testing.assert_close(
-        dual_cross_entropy(LOGITS, TARGET, alpha, beta, reduction="none"), torch.tensor(expected, dtype=DOUBLE)
-    )
+    torch.testing.assert_close(dual_cross_entropy(LOGITS, TARGET, alpha, beta, reduction="none"), torch.tensor(expected, dtype=DOUBLE))
 
 
 def test_dual_gradient():

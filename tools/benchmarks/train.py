@@ -23,9 +23,7 @@ summary = "images per second of our training loop against timm's"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="benchmark.py train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="benchmark.py train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet18"], help="timm models")
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--batch-size", type=int, default=32)
@@ -40,15 +38,11 @@ def main(argv: list[str]) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         make_demo_birds(Path(folder) / "birds", images_per_class=40)
-        rows = [
-            compare(model, SETTINGS[name], name, Path(folder), options) for model in options.models for name in options.settings
-        ]
+        rows = [compare(model, SETTINGS[name], name, Path(folder), options) for model in options.models for name in options.settings]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
-        title = (
-            f"batch {options.batch_size}, {options.image_size} px, {options.workers} worker(s), {torch.get_num_threads()} threads"
-        )
+        title = f"batch {options.batch_size}, {options.image_size} px, {options.workers} worker(s), {torch.get_num_threads()} threads"
         print_table(title, rows[0], (row.values() for row in rows))
     return 0
 
