@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,14 @@ FIELDS = (
     "fiducial_score",
 )  # fmt: skip
 FOLDS = range(5)
+FACE_PATH = re.compile(
+    r"(?:^|/)(?P<album>[^/]+)/(?:landmark_aligned_face|coarse_tilt_aligned_face)\.(?P<subject>\d+)\.(?P<original>[^/]+)$"
+)
+SUBGROUPS = ("gender", "fiducial_yaw_angle", "fiducial_score")
+FRONTAL_WHERE = (
+    "The frontal subset's lists (fold_frontal_0_data.txt .. fold_frontal_4_data.txt) come with Adience, in the same place as "
+    "fold_0_data.txt; put them beside it, or leave out --dataset.frontal"
+)
 IMAGE_NAMES = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
 POLICIES = ("levi-hassner", "levi-hassner-fixed", "nearest")
 COPY = "exact copy of an earlier row"
@@ -39,7 +48,10 @@ KNOWN_FOLDS = {
 
 @dataclass(frozen=True)
 class Adience:
-    """Reader of Adience's fold files; a subject is a face_id. Extra columns: user_id, gender, age_text.
+    """Reader of Adience's fold files; a subject is a face_id.
+
+    Extra columns: user_id (the album), original_image (the photograph), gender, age_text, fiducial_yaw_angle (degrees, negative to
+    one side), fiducial_score (of the landmarks that the face was aligned by; higher is surer).
 
     Attributes:
         images: "aligned" (in-plane aligned faces) or "faces" (only coarsely turned upright).
@@ -47,6 +59,7 @@ class Adience:
             faces, the usual protocol), `levi-hassner-fixed` also reads "(25, 23)" as 25-32, as their code meant to, `nearest`
             takes the group nearest to the number or to the range's middle; or a CSV file with columns raw,group.
         duplicates: "keep" or "drop" the 117 rows that copy an earlier row exactly.
+        frontal: read the frontal subset, fold_frontal_0_data.txt .. fold_frontal_4_data.txt, where you have these files.
     """
 
     summary: ClassVar[str] = "Adience, eight age groups, five subject-exclusive folds"
@@ -55,9 +68,12 @@ class Adience:
         "and the unpacked aligned/ (or faces/) into one folder and give it as --data"
     )
 
+    groupings: ClassVar[dict[str, str]] = {"album": "user_id", "original": "original_image"}
+
     images: Literal["aligned", "faces"] = "aligned"
     label_policy: str = "levi-hassner"
     duplicates: Literal["keep", "drop"] = "keep"
+    frontal: bool = False
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the five folds below `data` (see `DataSource.read`)."""
@@ -72,9 +88,11 @@ class Adience:
             self._columns(kept),
             class_names=GROUPS,
             root=data,
-            protocol=_protocol(folder),
+            protocol=_protocol(folder, self.frontal),
             policy=f"{self.label_policy}, duplicate rows: {self.duplicates}",
             dropped=_dropped(rows, copy),
+            ordered=True,
+            subgroups=SUBGROUPS,
         )
 
     def known_counts(self, data: Path) -> dict[str, int]:
@@ -82,23 +100,35 @@ class Adience:
         note = read_note(require_folder(data, self.where))
         if note:
             return note.counts if self == Adience(images=self.images) else {"classes": len(GROUPS)}
+        if self.frontal:
+            return {"classes": len(GROUPS)}
         folds = KNOWN_FOLDS.get((self.label_policy, self.duplicates))
         counts = {"images": sum(folds)} | {f"fold {i}": n for i, n in enumerate(folds)} if folds else {}
         return {"classes": len(GROUPS), **counts}
 
     def label_table(self, data: Path) -> list[dict[str, Any]]:
-        """How each age text is read: one dict per text with `raw`, `count`, and its group ("" for left out) under each policy."""
+        """How each age text is read.
+
+        Returns:
+            one dict per text: `raw`, `count`, its group under each policy ("" for left out), and its count in each fold.
+        """
         _, rows = self._fold_rows(data)
         policies = dict.fromkeys([*POLICIES, self.label_policy])
         maps = {policy: policy_map(policy, rows["age"]) for policy in policies}
-        counts = Counter(rows["age"]).most_common()
-        return [{"raw": raw, "count": n, **{policy: maps[policy].get(raw, "") for policy in maps}} for raw, n in counts]
+        by_fold = rows.groupby(["age", "fold"]).size().unstack(fill_value=0)
+        return [
+            {"raw": raw, "count": n}
+            | {policy: maps[policy].get(raw, "") for policy in maps}
+            | {f"fold {fold}": int(by_fold.loc[raw, fold]) for fold in FOLDS}
+            for raw, n in Counter(rows["age"]).most_common()
+        ]
 
     def _fold_rows(self, data: Path) -> tuple[Path, pd.DataFrame]:
         """The folder of the fold files, and all their rows as text with a column `fold`."""
         require_folder(data, self.where)
-        folder = first_holding([data, data / "Folds" / "original_txt_files"], "fold_0_data.txt", self.where)
-        tables = [_read_fold(require_file(folder / f"fold_{fold}_data.txt", self.where)).assign(fold=fold) for fold in FOLDS]
+        name, where = ("fold_frontal_{}_data.txt", FRONTAL_WHERE) if self.frontal else ("fold_{}_data.txt", self.where)
+        folder = first_holding([data, data / "Folds" / "original_txt_files"], name.format(0), where)
+        tables = [_read_fold(require_file(folder / name.format(fold), where)).assign(fold=fold) for fold in FOLDS]
         return folder, pd.concat(tables, ignore_index=True)
 
     def _columns(self, rows: pd.DataFrame) -> dict[str, Any]:
@@ -112,7 +142,20 @@ class Adience:
             "user_id": rows["user_id"],
             "gender": rows["gender"],
             "age_text": rows["age"],
+            "original_image": rows["original_image"],
+            "fiducial_yaw_angle": pd.to_numeric(rows["fiducial_yaw_angle"], errors="coerce"),
+            "fiducial_score": pd.to_numeric(rows["fiducial_score"], errors="coerce"),
         }
+
+    @staticmethod
+    def identify(path: str) -> dict[str, str] | None:
+        """What the path of an Adience face says of itself: album, subject and original photograph; None for any other path.
+
+        >>> Adience.identify("aligned/30601258@N03/landmark_aligned_face.1.10399646885_67c7d20df9_o.jpg")["subject"]
+        '1'
+        """
+        found = FACE_PATH.search(path.replace("\\", "/"))
+        return found.groupdict() if found else None
 
 
 def policy_map(policy: str, texts: pd.Series) -> dict[str, str]:
@@ -202,10 +245,10 @@ def _dropped(rows: pd.DataFrame, copy: pd.Series) -> dict[str, int]:
     return counts | ({COPY: int(copy.sum())} if copy.any() else {})
 
 
-def _protocol(folder: Path) -> str:
+def _protocol(folder: Path, frontal: bool) -> str:
     note = read_note(folder)
     name = f"{note.name} (generated, seed {note.seed}, in the layout of Adience)" if note else "Adience"
-    return f"{name}, five subject-exclusive folds"
+    return f"{name}{', frontal subset' if frontal else ''}, five subject-exclusive folds"
 
 
 dataset = Adience

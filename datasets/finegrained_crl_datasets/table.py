@@ -27,6 +27,8 @@ class Table:
         split_column: train, val or test; used where the table has it.
         fold_column: fold number; used where the table has it.
         subject_column: person or group that stays on one side of a split; used where the table has it.
+        album_column: album or session that an audit must find on one side only; used where the table has it.
+        original_column: photograph that several rows were cut from; likewise.
         image_root: folder of the images, relative to the table's folder, or absolute.
         num_classes: labels are integers in [0, num_classes); None: the sorted distinct labels are the classes.
         class_name_column: readable name of the label, the same in every row of a class.
@@ -42,11 +44,15 @@ class Table:
         "--dataset.path-column, --dataset.label-column and its image folder with --dataset.image-root"
     )
 
+    groupings: ClassVar[dict[str, str]] = {"album": "album", "original": "original"}
+
     path_column: str = "path"
     label_column: str = "label"
     split_column: str = "split"
     fold_column: str = "fold"
     subject_column: str = "subject"
+    album_column: str = "album"
+    original_column: str = "original"
     image_root: str = ""
     num_classes: int | None = None
     class_name_column: str | None = None
@@ -112,6 +118,9 @@ class Table:
             found["fold"] = _integers(raw[self.fold_column], path, "a fold number")
         if self.subject_column in raw:
             found["subject"] = raw[self.subject_column].where(raw[self.subject_column] != "", pd.NA)
+        for name, column in (("album", self.album_column), ("original", self.original_column)):
+            if column in raw:
+                found[name] = raw[column].where(raw[column] != "", pd.NA)
         return found
 
     def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:

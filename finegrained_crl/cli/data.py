@@ -1,4 +1,4 @@
-"""`fgcrl data`: check a data set, or draw a demo one."""
+"""`fgcrl data`: check a data set, audit it for leaks (`cli/audit.py`), or draw a demo one."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ from rich.console import Console
 from rich.progress import Progress
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
-from finegrained_crl.cli.show import print_table
+from finegrained_crl.cli import audit, settings
+from finegrained_crl.cli.verify_view import show
 from finegrained_crl.errors import FinegrainedError, nearest
 
-summary = "verify a data set, or draw a demo one in an official layout"
+summary = "verify a data set, audit it for leaks, or draw a demo one in an official layout"
 example = "fgcrl data verify cub200 --data CUB_200_2011"
 
+VERBS = ("verify", "audit", "make")
+
 USAGE = """usage: fgcrl data verify NAME --data PATH [--labels-only] [--json] [options of the data set]
-       fgcrl data make  NAME DIR [options of the demo set]
+       fgcrl data audit  NAME --data PATH [--labels-only] [--fold N | --split S] [--json] [options of the data set]
+       fgcrl data audit  --lists TRAIN.txt VAL.txt [..] [--data IMAGES] [--json]
+       fgcrl data make   NAME DIR [options of the demo set]
 
 verify  reads the labels, compares counts with the published ones, finds missing, unreadable, empty and duplicate images
+audit   finds people, albums, photographs, files and near-duplicates on both sides of a split; exit code 1 when there are some
 make    draws a generated data set; NAME is one of: {makers}
 
-Options of a data set or demo set: fgcrl data verify NAME --help, fgcrl data make NAME --help
+Options of a data set or demo set: fgcrl data verify NAME --help, fgcrl data audit NAME --help, fgcrl data make NAME --help
 example: {example}"""
 
 
 def main(argv: list[str]) -> int:
-    """Dispatch to verify or make."""
+    """Dispatch to verify, audit or make."""
     if not argv or argv[0] in ("-h", "--help") or (len(argv) > 1 and argv[1] in ("-h", "--help")):
         print(USAGE.format(makers=", ".join(discovery.makers()), example=example))
         return 0
     verb, name, rest = argv[0], argv[1] if len(argv) > 1 else "", argv[2:]
-    if verb not in ("verify", "make"):
-        raise FinegrainedError(f"unknown verb '{verb}': {nearest(verb, ('verify', 'make'))}")
+    if verb not in VERBS:
+        raise FinegrainedError(f"unknown verb '{verb}': {nearest(verb, VERBS)}")
+    if verb == "audit":
+        return audit.main("", argv[1:]) if name.startswith("-") else audit.main(name, rest)
     if not name:
         raise FinegrainedError(f"`fgcrl data {verb}` needs a name; `fgcrl data --help` shows them")
     return verify(name, rest) if verb == "verify" else make(name, rest)
@@ -68,7 +75,7 @@ def verify(name: str, argv: list[str]) -> int:
     if parsed.json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        _show(report.as_dict())
+        show(report.as_dict())
     return 0 if report.ok else 1
 
 
@@ -111,16 +118,3 @@ def _component_flags(parser: Any, thing: Any, skip: tuple[str, ...] = ()) -> lis
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
         settings.add_flag(parser, option, hint, default, text)
     return [option for option, *_ in found]
-
-
-def _show(report: dict[str, Any]) -> None:
-    """The report as tables: counts first, what is wrong last, so that it stands where the eye is."""
-    tables = {k: v for k, v in report.items() if isinstance(v, dict) and v}
-    for title, values in tables.items():
-        print_table(title.replace("_", " "), ("what", "value"), values.items())
-    for key, value in report.items():
-        if isinstance(value, list):
-            for line in value:
-                print(f"{key}: {line}")
-        elif not isinstance(value, dict):
-            print(f"{key}: {value}")

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
         print(parser.format_help())
         return 0
     parsed = parser.parse(words)
-    recipe = _with_absolute_paths(settings.to_recipe(parsed))
+    recipe = with_absolute_paths(settings.to_recipe(parsed))
     options = _run_options(parsed)
     if parsed.dry_run:
         return _dry_run(recipe, options, as_json=parsed.json)
@@ -99,7 +99,7 @@ def _base(words: list[str], resuming: bool) -> dict[str, Any]:
     return {}
 
 
-def _with_absolute_paths(recipe: Recipe) -> Recipe:
+def with_absolute_paths(recipe: Recipe) -> Recipe:
     """Paths in a saved recipe must mean the same from every folder."""
     data = str(Path(recipe.data).absolute()) if recipe.data else ""
     weights = recipe.weights if recipe.weights in ("pretrained", "none") else str(Path(recipe.weights).absolute())

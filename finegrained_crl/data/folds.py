@@ -111,12 +111,14 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
     Returns:
         fold of each row, int64, (n,), in [0, num_folds); every fold has a row.
     Raises:
-        FinegrainedError: fewer than two folds, or fewer groups than folds.
+        FinegrainedError: fewer than two folds, fewer groups than folds, or no class with as many images.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     if num_folds < 2 or groups.nunique() < num_folds:
         raise FinegrainedError(f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}")
+    if labels.value_counts().max() < num_folds:
+        raise FinegrainedError(f"no class has {num_folds} images, one for each of {num_folds} folds; ask for fewer folds or add images")
     codes, (classes, _) = pd.factorize(groups)[0], pd.factorize(labels)
     folds = np.zeros(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
@@ -128,14 +130,19 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
 
 
 def require_every_class(records: Records, rows: Index, part: str, because: str = "") -> None:
-    """Raise where a class has no row in a part, naming the class."""
+    """Raise where a class has no row in a part, naming the class.
+
+    Classes with an order are fixed by their protocol (Adience's eight groups stay eight): there a small set may lack one, with a warning.
+    """
     present = set(records.table["label"].to_numpy()[rows].tolist())
     absent = [name for i, name in enumerate(records.class_names) if i not in present]
-    if absent:
-        more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
-        raise FinegrainedError(
-            f"class '{absent[0]}'{more} has no {part} image{because}; add images, remove the class, or divide the data otherwise"
-        )
+    if not absent:
+        return
+    more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
+    text = f"class '{absent[0]}'{more} has no {part} image{because}"
+    if not records.ordered:
+        raise FinegrainedError(f"{text}; add images, remove the class, or divide the data otherwise")
+    warnings.warn(f"{text}: it can't be learnt, and stays in every figure", stacklevel=2)
 
 
 def _by_fold(records: Records, fold: int) -> Partition:

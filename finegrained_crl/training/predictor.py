@@ -15,6 +15,7 @@ from finegrained_crl.data.loading import normaliser
 from finegrained_crl.data.transforms import EvalTransform
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.calibration import softmax
+from finegrained_crl.metrics.ordinal import Decoder, decode
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import make_accelerator, memory_format
 from finegrained_crl.training.recipe import recipe_from_dict
@@ -39,6 +40,7 @@ class Predictor:
         run = RunFolder(folder)
         results = run.read_results()
         self.class_names: list[str] = results["class_names"]
+        self.decoder: Decoder = results["protocol"].get("decoder", "argmax")
         # The run's own weights replace whatever the backbone began with, which may be gone or need a network.
         self.recipe = recipe_from_dict(run.read_recipe()).replace(weights="none")
         which = weights or results["headline"]
@@ -82,11 +84,12 @@ class Predictor:
 
     def _row(self, path: Path, probabilities: np.ndarray) -> dict[str, Any]:
         order = np.argsort(-probabilities, kind="stable")[:TOP]
+        chosen = int(decode(probabilities[None], self.decoder)[0])
         return {
             "path": str(path),
-            "class": self.class_names[order[0]],
-            "label": int(order[0]),
-            "probability": round(float(probabilities[order[0]]), 6),
+            "class": self.class_names[chosen],
+            "label": chosen,
+            "probability": round(float(probabilities[chosen]), 6),
             "top5_classes": "|".join(self.class_names[i] for i in order),
             "top5_probabilities": "|".join(f"{probabilities[i]:.6f}" for i in order),
         }

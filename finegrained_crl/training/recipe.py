@@ -47,6 +47,8 @@ class Recipe:
     val_fraction: float = _set(0.0, "data", "share of the training images cut off as validation part (subject-exclusive where known)")
     convert_images: bool = _set(False, "data", "convert CMYK, 16-bit and transparent images instead of refusing them")
     class_balanced: bool = _set(False, "data", "draw every class equally often (with replacement)")
+    missing: Literal["refuse", "skip"] = _set("refuse", "data", "images that are listed and not there: 'skip' leaves them out, counted")
+    allow_leaks: bool = _set(False, "data", "train although a subject or picture is on both sides of the split; noted in results.json")
 
     method: Component = _set(Component("resnet"), "model", "method; `fgcrl list methods` shows all")
     backbone: str = _set("resnet50", "model", "any timm classifier")

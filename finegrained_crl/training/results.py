@@ -13,6 +13,15 @@ import pandas as pd
 from finegrained_crl import files
 from finegrained_crl.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood, softmax
 from finegrained_crl.metrics.classification import mean_class_accuracy, top1_accuracy, top_k_accuracy
+from finegrained_crl.metrics.ordinal import (
+    Decoder,
+    decode,
+    group_counts,
+    macro_mean_distance,
+    mean_distance,
+    share_within,
+    weighted_kappa,
+)
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.method import Trainee
 from finegrained_crl.training.run import FORMAT
@@ -24,15 +33,16 @@ if TYPE_CHECKING:
 PACKAGES = ("finegrained-crl", "torch", "timm", "accelerate", "albumentations", "numpy", "pandas", "opencv-python-headless", "pillow")
 
 
-def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, float | int]:
+def classification_metrics(scores: np.ndarray, labels: np.ndarray, decoder: Decoder | None = None) -> dict[str, float | int | None]:
     """The metrics of one part of the data.
 
     Args:
         scores: float, (n, num_classes), logits.
         labels: int64, (n,).
+        decoder: for classes that have an order: how a class is chosen from the probabilities; None: they have none.
     Returns:
         num_images, top1_accuracy, top5_accuracy (from six classes on), mean_class_accuracy (over classes that are present), nll
-        (nats), brier, ece (15 bins), each a plain number.
+        (nats), brier, ece (15 bins), each a plain number; for ordered classes also those of `ordinal_metrics`.
     """
     classes = scores.shape[1]
     probabilities = softmax(scores)
@@ -43,7 +53,21 @@ def classification_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, 
     values["nll"] = negative_log_likelihood(probabilities, labels)
     values["brier"] = brier_score(probabilities, labels)
     values["ece"] = expected_calibration_error(probabilities, labels)
-    return {k: v if isinstance(v, int) else float(v) for k, v in values.items()}
+    ordinal = ordinal_metrics(decode(probabilities, decoder), labels, classes) if decoder else {}
+    return {**{k: v if isinstance(v, int) else float(v) for k, v in values.items()}, **ordinal}
+
+
+def ordinal_metrics(predicted: np.ndarray, labels: np.ndarray, groups: int) -> dict[str, float | int | None]:
+    """Exact and one-off accuracy, MAE and macro MAE in groups, quadratic weighted kappa (None where it is undefined)."""
+    counts = group_counts(predicted, labels, groups)
+    kappa = float(weighted_kappa(counts))
+    return {
+        "exact_accuracy": float(share_within(counts, 0)),
+        "one_off_accuracy": float(share_within(counts, 1)),
+        "mae_in_groups": float(mean_distance(counts)),
+        "macro_mae_in_groups": float(macro_mean_distance(counts)),
+        "quadratic_weighted_kappa": None if np.isnan(kappa) else kappa,
+    }
 
 
 def finish(loop: Loop) -> dict[str, Any]:
@@ -53,6 +77,7 @@ def finish(loop: Loop) -> dict[str, Any]:
         the content of results.json.
     """
     session = loop.session
+    decoder = used_decoder(session)
     candidates = {"last": loop.evaluated}
     if session.run.best.is_file():
         best: Trainee = _selected(loop)
@@ -65,7 +90,7 @@ def finish(loop: Loop) -> dict[str, Any]:
             if len(rows):
                 scores = loop.scores(trainee, rows)
                 frames.append(_prediction_frame(session, rows, scores, part, which))
-                metrics[which][part] = classification_metrics(scores, session.records.table["label"].to_numpy()[rows])
+                metrics[which][part] = classification_metrics(scores, session.records.table["label"].to_numpy()[rows], decoder)
         if session.is_main:
             _export(session, trainee, which)
     results = build_results(loop, metrics)
@@ -104,6 +129,8 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
             "val": len(session.parts.val),
             "test": len(session.parts.test),
             "dropped": session.records.dropped,
+            "ordered": session.records.ordered,
+            "subgroups": list(session.records.subgroups),
         },
         "class_names": list(session.records.class_names),
         "versions": versions(),
@@ -121,10 +148,22 @@ def describe_protocol(session: Session) -> dict[str, Any]:
         "validation": _validation_text(session),
         "views": r.views,
         "image_size": r.image_size,
+        "decoder": used_decoder(session) or "argmax",
         "resize": r.resize,
         "eval_resize_ratio": r.eval_resize_ratio,
         "weights_evaluated": "exponential moving average" if r.ema else "trained",
+        "missing_images": r.missing,
+        "allow_leaks": r.allow_leaks,
+        "leaks": session.leaks,
     }
+
+
+def used_decoder(session: Session) -> Decoder | None:
+    """How the method chooses among classes that have an order; None for classes without one."""
+    if not session.records.ordered:
+        return None
+    chosen: Decoder = getattr(session.trainee.method, "decoder", "argmax")
+    return chosen
 
 
 def versions() -> dict[str, str]:
@@ -165,7 +204,7 @@ def _export(session: Session, trainee: Trainee, which: str) -> None:
 
 
 def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:
-    frame = session.records.table.iloc[rows][["id", "path", "label"]].reset_index(drop=True)
+    frame = session.records.table.iloc[rows].drop(columns="split").reset_index(drop=True)
     return frame.assign(part=part, weights=which, logits=list(scores))
 
 

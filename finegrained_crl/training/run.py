@@ -2,7 +2,7 @@
 
 recipe.yaml           every setting that ran, resolved
 epochs.csv            one line per epoch
-predictions.parquet   id, path, label, part, weights, logits of every evaluated picture
+predictions.parquet   id, path, label, fold, subject and the data set's own columns, part, weights, logits of every evaluated picture
 results.json          metrics with their protocol; there when, and only when, the run is complete
 checkpoints/          last.pt (to resume), best.pt (selected on validation), model_*.safetensors (to use)
 tensorboard/          event files
@@ -11,14 +11,16 @@ tensorboard/          event files
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from finegrained_crl import files
+from finegrained_crl import discovery, files
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
 FORMAT = 1
 """Number of the layout of results.json; a reader refuses a newer one."""
@@ -133,9 +135,33 @@ class RunFolder:
 
 def differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     """Settings that differ, as "lr: 0.1 there, 0.01 asked"; "auto" agrees with whatever was timed to be fastest."""
-    keys = [*stored, *(k for k in asked if k not in stored)]
+    stored = _brought_up_to_date(stored, asked)
     return [
         f"{key}: {stored.get(key)} there, {asked.get(key)} asked"
-        for key in keys
+        for key in stored
         if stored.get(key) != asked.get(key) and asked.get(key) != "auto"
     ]
+
+
+def _brought_up_to_date(stored: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """A stored recipe with the settings that are younger than it: each had its default then."""
+    defaults = Recipe().as_dict()
+    filled = {**stored, **{k: defaults.get(k) for k in asked if k not in stored}}
+    for kind in COMPONENTS:
+        mine, theirs = filled.get(kind), asked.get(kind)
+        if isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("name") == theirs.get("name"):
+            young = theirs.keys() - mine.keys()
+            filled[kind] = {**mine, **_option_defaults(kind, str(mine["name"]), young)} if young else mine
+    return filled
+
+
+def _option_defaults(kind: str, name: str, options: Iterable[str]) -> dict[str, Any]:
+    if kind == "loss":
+        from finegrained_crl.losses.catalogue import loss_class
+
+        cls: Any = loss_class(name)
+    else:
+        known = discovery.methods() if kind == "method" else discovery.datasets()
+        cls = discovery.find(kind, name, known)
+    parameters = inspect.signature(cls).parameters
+    return {option: parameters[option].default for option in options if option in parameters}

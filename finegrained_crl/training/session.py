@@ -15,8 +15,10 @@ from torch.utils.data import DataLoader
 
 from finegrained_crl import discovery
 from finegrained_crl.data import loading
+from finegrained_crl.data.audit import partition_leaks
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
+from finegrained_crl.data.missing import missing_text, without_missing
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 from finegrained_crl.errors import FinegrainedError
@@ -56,7 +58,7 @@ def read_records(recipe: Recipe) -> Records:
         )
     source = discovery.find("data set", recipe.dataset.name, discovery.datasets())
     records: Records = source(**recipe.dataset.options).read(data)
-    return records
+    return without_missing(records) if recipe.missing == "skip" else records
 
 
 def make_parts(recipe: Recipe, records: Records) -> Partition:
@@ -66,6 +68,27 @@ def make_parts(recipe: Recipe, records: Records) -> Partition:
         return parts
     train, val = cut_validation(records, parts.train, recipe.val_fraction, recipe.seed)
     return Partition(train, val, parts.test)
+
+
+def require_no_leaks(records: Records, parts: Partition, *, allowed: bool) -> list[str]:
+    """Stop where a subject or a listed picture is in two parts of the split.
+
+    Args:
+        records: the data set.
+        parts: rows of each part.
+        allowed: go on all the same.
+    Returns:
+        what leaks, one line each; for results.json.
+    Raises:
+        FinegrainedError: something leaks and is not allowed to.
+    """
+    found = [str(crossing) for crossing in partition_leaks(records, parts)]
+    if found and not allowed:
+        raise FinegrainedError(
+            f"the split leaks: {'; '.join(found)}; the score would be too good. Correct the split (`fgcrl data audit` lists all), "
+            "or pass --allow-leaks, which is written into results.json"
+        )
+    return found
 
 
 def make_method(recipe: Recipe) -> Method:
@@ -104,6 +127,9 @@ def check_images(records: Records, rows: np.ndarray, *, convert: bool) -> None:
     paths = [records.root / p for p in records.table["path"].iloc[rows]]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         errors = [text for text in pool.map(lambda path: check_header(path, convert), paths) if text]
+    absent = [str(path) for path in paths if not path.is_file()] if errors else []
+    if absent:
+        raise FinegrainedError(missing_text(absent, len(paths)))
     if errors:
         more = f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)" if len(errors) > 1 else ""
         raise FinegrainedError(errors[0] + more)
@@ -125,6 +151,7 @@ class Session:
         self.run, self.options = run, options
         self.records = read_records(recipe)
         self.parts = make_parts(recipe, self.records)
+        self.leaks = require_no_leaks(self.records, self.parts, allowed=recipe.allow_leaks)
         check_images(self.records, np.concatenate([self.parts.train, self.parts.val, self.parts.test]), convert=recipe.convert_images)
         if run.holds_run:
             recipe = _with_stored_choices(recipe, run)

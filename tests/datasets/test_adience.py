@@ -3,11 +3,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from finegrained_crl_datasets.adience import FIELDS, GROUPS, KNOWN_FOLDS, POLICIES, Adience, policy_map
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.adience import FIELDS, GROUPS, KNOWN_FOLDS, POLICIES, Adience, policy_map
 
 HEADER = "\t".join(FIELDS)
 
@@ -34,6 +34,40 @@ def test_columns(adience: Path) -> None:
     assert (first["fold"], first["subject"], first["user_id"], first["gender"], first["age_text"]) == (0, "0", "u0", "f", "(0, 2)")
     assert table["id"].is_unique
     assert table["split"].eq("").all()
+
+
+def test_what_an_audit_and_a_report_divide_by(adience: Path) -> None:
+    records = Adience().read(adience)
+    first = records.table.iloc[0]
+    assert records.ordered
+    assert (first["original_image"], first["fiducial_yaw_angle"], first["fiducial_score"]) == ("0.jpg", 15, 50)
+    assert set(records.subgroups) == {"gender", "fiducial_yaw_angle", "fiducial_score"} <= set(records.table)
+    assert set(Adience.groupings.values()) <= set(records.table)
+
+
+def test_a_path_tells_whose_face_it_is() -> None:
+    told = {"album": "7464014@N04", "subject": "961", "original": "10109081873_8060c8b0a5_o.jpg"}
+    assert Adience.identify("7464014@N04/landmark_aligned_face.961.10109081873_8060c8b0a5_o.jpg") == told
+    assert Adience.identify("faces/7464014@N04/coarse_tilt_aligned_face.961.10109081873_8060c8b0a5_o.jpg") == told
+    assert Adience.identify("faces/somebody.jpg") is None
+
+
+def test_frontal_subset_where_its_files_are(adience: Path) -> None:
+    with pytest.raises(FinegrainedError, match=r"no fold_frontal_0_data\.txt .*leave out --dataset\.frontal"):
+        Adience(frontal=True).read(adience)
+    for fold in range(5):
+        lines = (adience / f"fold_{fold}_data.txt").read_text(encoding="utf-8").splitlines()
+        (adience / f"fold_frontal_{fold}_data.txt").write_text("\n".join(lines[:9]), encoding="utf-8")
+    records = Adience(frontal=True).read(adience)
+    assert len(records) == 40
+    assert "frontal subset" in records.protocol
+    assert Adience(frontal=True).known_counts(adience) == {"classes": 8}
+
+
+def test_label_table_counts_per_fold(adience: Path) -> None:
+    table = {line["raw"]: line for line in Adience().label_table(adience)}
+    assert table["35"] | {"count": 5, "levi-hassner": "", "nearest": "38-43"} == table["35"]
+    assert [table["35"][f"fold {fold}"] for fold in range(5)] == [1] * 5
 
 
 def test_faces_have_another_name(adience: Path) -> None:

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from finegrained_crl_datasets.cars196 import Cars196
 from scipy.io import savemat
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.cars196 import Cars196
 
 BOX = [("bbox_x1", "O"), ("bbox_y1", "O"), ("bbox_x2", "O"), ("bbox_y2", "O")]
 NAMES = np.array(["Audi A", "BMW B"], dtype=object)

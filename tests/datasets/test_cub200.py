@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from finegrained_crl_datasets.cub200 import Cub200
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.cub200 import Cub200
 
 
 @pytest.fixture

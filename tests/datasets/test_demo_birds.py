@@ -3,11 +3,11 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from finegrained_crl_datasets.cub200 import Cub200
-from finegrained_crl_datasets.demo_birds import SPECIES, make_demo_birds
 
 from finegrained_crl.data.verify import verify
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.cub200 import Cub200
+from finegrained_crl_datasets.demo_birds import SPECIES, make_demo_birds
 
 
 def digest(folder: Path) -> str:

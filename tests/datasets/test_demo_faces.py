@@ -1,11 +1,11 @@
 from pathlib import Path
 
 import pytest
-from finegrained_crl_datasets.adience import Adience
-from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 from finegrained_crl.data.verify import verify
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.adience import Adience
+from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-from finegrained_crl_datasets.image_folder import ImageFolder
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.image_folder import ImageFolder
 
 
 def touch(root: Path, *names: str) -> None:

@@ -3,9 +3,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from finegrained_crl_datasets.table import Table
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.table import Table
 
 
 def write(path: Path, text: str) -> Path:
@@ -105,3 +105,18 @@ def test_real_cars(shared_data: Path) -> None:
     assert records.table["split"].value_counts().to_dict() == {"train": 783, "test": 337}
     assert records.num_classes == 27
     assert all((records.root / path).is_file() for path in records.table["path"])
+
+
+def test_folds_of_its_own(tmp_path: Path) -> None:
+    lines = ["path,label,subject,split", *(f"{i}.jpg,{'ab'[i % 2]},p{i // 2},test" for i in range(40))]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    records = Table(num_folds=5).read(tmp_path)
+    assert records.table.groupby("subject")["fold"].nunique().max() == 1
+    assert sorted(records.table["fold"].unique()) == [0, 1, 2, 3, 4]
+    assert records.table["split"].eq("").all()
+    assert records.protocol == "labels.csv, 5 seeded stratified folds (subject-exclusive, seed 0, not the table's own split)"
+    assert not records.ordered
+    assert Table(num_folds=5, ordered=True).read(tmp_path).ordered
+    assert Table(num_folds=5).read(tmp_path).fingerprint() == records.fingerprint()
+    with pytest.raises(FinegrainedError, match=r"20 subjects .* cannot make 21 folds"):
+        Table(num_folds=21).read(tmp_path)

@@ -39,7 +39,7 @@ def test_normalisation_is_the_models_own():
     model = build("tf_efficientnet_lite0")
     assert (model.mean, model.std) == (tuple(config["mean"]), tuple(config["std"]))
     assert model.mean == (0.5, 0.5, 0.5)
-    assert build("test_resnet").mean != model.mean
+    assert build("resnet10t").mean == tuple(timm.create_model("resnet10t").default_cfg["mean"]) != model.mean
 
 
 def test_one_role_with_the_criterions_value():

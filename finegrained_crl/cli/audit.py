@@ -1,0 +1,138 @@
+"""`fgcrl data audit`: what crosses the boundary between the parts of a data set, of one split of it, or of list files."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import Progress
+
+from finegrained_crl import discovery
+from finegrained_crl.cli import settings
+from finegrained_crl.cli.show import print_table
+from finegrained_crl.data import audit as auditing
+from finegrained_crl.data.folds import Partition, cut_validation, hold_out
+from finegrained_crl.data.lists import read_lists
+from finegrained_crl.data.near_duplicates import NEAR_BITS
+from finegrained_crl.data.records import Records
+from finegrained_crl.errors import FinegrainedError
+
+example = "fgcrl data audit adience --data adience"
+DESCRIPTION = """Find subjects, albums, original photographs, identical files and near-duplicates on both sides of a boundary, and
+pictures with two labels. Exit code 1 when something is found."""
+
+
+def main(name: str, argv: list[str]) -> int:
+    """Audit a data set, or with --lists list files.
+
+    Args:
+        name: of the data set; "" where only list files are given.
+        argv: the flags behind it.
+    """
+    cls = discovery.find("data set", name, discovery.datasets()) if name else None
+    words = [w.replace("--dataset.", "--") for w in settings.normalise(argv)]
+    parser, options = _parser(name, cls)
+    if "--help" in words or "-h" in words:
+        print(parser.format_help())
+        return 0
+    parsed = parser.parse(words)
+    if parsed.lists:
+        report = _audit_lists(parsed)
+    elif cls is None:
+        raise FinegrainedError("`fgcrl data audit` needs the name of a data set, or --lists TRAIN.txt VAL.txt")
+    else:
+        report = _audit_dataset(name, cls(**{option: parsed[option] for option in options}), parsed)
+    if parsed.json:
+        print(json.dumps(report.as_dict(), indent=2))
+    else:
+        _show(report)
+    return 0 if report.ok else 1
+
+
+def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
+    parser = settings.SettingsParser(prog=f"fgcrl data audit {name}".strip(), description=DESCRIPTION, epilog=f"example: {example}")
+    settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set, or the images of the lists")
+    settings.add_flag(parser, "lists", list[str], [], "list files ('PATH LABEL' a line), each one a part")
+    settings.add_flag(parser, "labels_only", bool, False, "compare the lists alone, read no image")
+    settings.add_flag(parser, "near", int, NEAR_BITS, "bits of 63 in which hashes of near-duplicates may differ; -1: don't look for any")
+    settings.add_flag(parser, "fold", int | None, None, "audit the split that holds out this fold, not all folds against each other")
+    settings.add_flag(parser, "split", str | None, None, "audit the split that holds out this part")
+    settings.add_flag(parser, "val_fraction", float, 0.0, "with the validation part that training cuts, as in `fgcrl finetune`")
+    settings.add_flag(parser, "seed", int, 0, "seed of that part")
+    settings.add_flag(parser, "json", bool, False, "print as JSON")
+    found = settings.options_of(cls) if cls else []
+    for option, parameter, hint, text in found:
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        settings.add_flag(parser, option, hint, default, text)
+    return parser, [option for option, *_ in found]
+
+
+def _audit_lists(parsed: Any) -> auditing.AuditReport:
+    known = {name: cls() for name, cls in discovery.datasets().items()}
+    identifiers = {name: cls.identify for name, cls in known.items() if hasattr(cls, "identify")}
+    table, kind = read_lists([Path(path) for path in parsed.lists], identifiers)
+    root = Path(parsed.data) if parsed.data and not parsed.labels_only else None
+    what = " and ".join(parsed.lists) + (f" (paths as in {kind})" if kind else "")
+    with _bar() as progress:
+        groupings = {"subject": "subject", "album": "album", "original": "original"}
+        return auditing.audit(table, what, groupings=groupings, root=root, near=parsed.near, progress=progress)
+
+
+def _audit_dataset(name: str, source: Any, parsed: Any) -> auditing.AuditReport:
+    if not parsed.data:
+        raise FinegrainedError(f"`fgcrl data audit {name}` needs --data PATH. {source.where}")
+    records: Records = source.read(Path(parsed.data), labels_only=parsed.labels_only)
+    table = _with_parts(records, parsed)
+    groupings = {"subject": "subject", **getattr(source, "groupings", {})}
+    root = None if parsed.labels_only else records.root
+    with _bar() as progress:
+        return auditing.audit(table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress)
+
+
+def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
+    """The records with a column `part`: folds or splits as they are, or train, val and test of the split asked for."""
+    names = dict(enumerate(records.class_names))
+    table = records.table.assign(label=records.table["label"].map(names))
+    if parsed.fold is None and parsed.split is None and not parsed.val_fraction:
+        return table.assign(part=auditing.parts_of(records)).sort_values("part", key=lambda part: part.map(_rank), kind="stable")
+    parts = hold_out(records, split=parsed.split, fold=parsed.fold)
+    if parsed.val_fraction:
+        parts = Partition(*cut_validation(records, parts.train, parsed.val_fraction, parsed.seed), parts.test)
+    pieces: list[pd.DataFrame] = [table.iloc[getattr(parts, part)].assign(part=part) for part in ("train", "val", "test")]
+    return pd.concat(pieces)
+
+
+def _rank(part: str) -> int:
+    """Training first, folds by number: what is evaluated stands behind what it may leak from."""
+    return auditing.SPLIT_ORDER.index(part) if part in auditing.SPLIT_ORDER else int(part.rpartition(" ")[2])
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading images")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(report: auditing.AuditReport) -> None:
+    print(report.what)
+    print_table("", ("part", "images"), report.parts.items())
+    print_table("", ("kind", "distinct ones"), report.counts.items())
+    if report.crossings:
+        rows = [(c.kind, c.first, c.second, f"{c.count} of {c.of}", ", ".join(c.examples[:2])) for c in report.crossings]
+        print_table("", ("on both sides", "part", "other part", "shared", "for example"), rows)
+    for kind, groups in report.two_labels.items():
+        for group in groups[: auditing.EXAMPLES]:
+            print(f"{kind} with two labels: {' = '.join(group)}")
+        if len(groups) > auditing.EXAMPLES:
+            print(f".. {len(groups)} such in all (--json lists every one)")
+    files = f"{report.files_read} image files read" if report.files_read else "no image file read"
+    unreadable = f", {len(report.unreadable)} missing (first: {report.unreadable[0]})" if report.unreadable else ""
+    print(f"{'clean' if report.ok else 'LEAKS'}: {len(report.crossings)} crossings; {files}{unreadable}")

@@ -1,0 +1,1 @@
+"""Plain fine-tuning of any timm classifier."""

@@ -1,0 +1,140 @@
+"""`fgcrl data audit`, and training on a split that leaks."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finegrained_crl.cli.main import main
+
+TRAIN = "u/landmark_aligned_face.{}.{}_o.jpg {}\n"
+
+
+def audit(capsys, *words):
+    code = main(["data", "audit", *map(str, words), "--json"])
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out else {}, err
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Twelve pictures of six people in two classes, in a table with folds."""
+    lines = ["path,label,subject,fold"]
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'ab'[i % 2]},p{i // 2},{i // 4}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_clean_folds(people, capsys):
+    code, report, _ = audit(capsys, "table", "--data", people)
+    assert (code, report["ok"], report["files_read"]) == (0, True, 12)
+    assert report["parts"] == {"fold 0": 4, "fold 1": 4, "fold 2": 4}
+
+
+def test_one_split_with_its_validation_part(people, capsys):
+    code, report, _ = audit(capsys, "table", "--data", people, "--fold", 1, "--val-fraction", 0.25, "--labels-only")
+    assert (code, list(report["parts"])) == (0, ["train", "val", "test"])
+
+
+def test_albums_and_originals_of_a_table(people, capsys):
+    lines = (people / "labels.csv").read_text().splitlines()
+    lines = [lines[0] + ",album,photo", *(f"{line},a{i // 6},{i}" for i, line in enumerate(lines[1:]))]
+    (people / "labels.csv").write_text("\n".join(lines))
+    code, report, _ = audit(capsys, "table", "--data", people, "--labels-only", "--original-column", "photo")
+    assert code == 1
+    assert [(c["kind"], c["first"], c["second"]) for c in report["crossings"]] == [
+        ("album", "fold 0", "fold 1"),
+        ("album", "fold 1", "fold 2"),
+    ]
+    assert report["counts"]["original"] == 12
+
+
+def test_folds_that_share_a_subject(people, capsys, tmp_path):
+    text = (people / "labels.csv").read_text()
+    (people / "labels.csv").write_text(text.replace("11.png,b,p5,2", "11.png,b,p0,2"))
+    code, report, _ = audit(capsys, "table", "--data", people)
+    assert code == 1
+    assert [(c["kind"], c["first"], c["second"]) for c in report["crossings"]] == [("subject", "fold 0", "fold 2")]
+    assert main(["data", "audit", "table", "--data", str(people)]) == 1
+    assert "LEAKS: 1 crossings" in capsys.readouterr().out
+
+    flags = (
+        f"finetune --dataset table --data {people} --fold 0 --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0"
+    )
+    assert main([*flags.split(), "--out", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert "the split leaks: 1 of 2 subjects of test are also in train (p0)" in error
+    assert "--allow-leaks" in error
+    assert not (tmp_path / "run").exists()
+    assert main([*flags.split(), "--out", str(tmp_path / "run"), "--allow-leaks"]) == 0
+    protocol = json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]
+    assert protocol["allow_leaks"] is True
+    assert protocol["leaks"] == ["1 of 2 subjects of test are also in train (p0)"]
+
+
+def test_a_pair_of_lists(tmp_path, capsys):
+    (tmp_path / "train.txt").write_text("".join(TRAIN.format(face, photo, 1) for face, photo in ((1, 10), (1, 11), (2, 12))))
+    (tmp_path / "val.txt").write_text(TRAIN.format(1, 13, 1) + TRAIN.format(2, 12, 3))
+    code, report, _ = audit(capsys, "--lists", tmp_path / "train.txt", tmp_path / "val.txt")
+    assert code == 1
+    assert {c["kind"]: (c["count"], c["of"]) for c in report["crossings"]} == {
+        "subject": (2, 2),
+        "album": (1, 1),
+        "original": (1, 2),
+        "listed picture": (1, 2),
+    }
+    assert len(report["two_labels"]["listed picture"]) == 1
+
+
+def test_lists_of_anything_with_their_images(people, tmp_path, capsys):
+    shutil.copy(people / "0.png", people / "9.png")
+    (tmp_path / "a.txt").write_text("0.png 0\n1.png 1\n")
+    (tmp_path / "b.txt").write_text("9.png 0\n3.png 1\n")
+    code, report, _ = audit(capsys, "--lists", tmp_path / "a.txt", tmp_path / "b.txt", "--data", people)
+    assert code == 1
+    assert [c["kind"] for c in report["crossings"]] == ["identical file"]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("fold", "albums", "faces", "people"), [(0, 112, 19, 482), (1, 115, 16, 518), (2, 120, 11, 516), (3, 113, 12, 536), (4, 113, 22, 465)]
+)
+def test_the_leak_in_the_published_validation_lists(shared_data, capsys, fold, albums, faces, people):
+    lists = shared_data / "adience_protocol" / "Folds" / "train_val_txt_files_per_fold" / f"test_fold_is_{fold}"
+    code, report, _ = audit(capsys, "--lists", lists / "age_train.txt", lists / "age_val.txt")
+    found = {c["kind"]: c for c in report["crossings"]}
+    assert code == 1
+    assert (found["album"]["count"], found["album"]["of"]) == (albums, albums), "every album of validation is in train"
+    assert found["subject"]["count"] == people
+    assert found["listed picture"]["count"] == faces
+    assert audit(capsys, "--lists", lists / "age_train.txt", lists / "age_test.txt")[0] == 0
+
+
+@pytest.mark.realdata
+def test_the_official_folds_are_clean(shared_data, capsys):
+    code, report, _ = audit(capsys, "adience", "--data", shared_data / "adience_protocol", "--labels-only", "--label-policy", "nearest")
+    assert code == 0
+    assert report["counts"]["original"] > 10_000
+
+
+MISTAKES = [
+    ([], "needs the name of a data set, or --lists"),
+    (["tabel", "--data", "x"], "unknown data set 'tabel': did you mean 'table'"),
+    (["table"], "needs --data PATH"),
+    (["--lists", "/no/train.txt", "/no/val.txt"], "no list file /no/train.txt"),
+    (["--lists", "/no/train.txt"], "two or more different list files"),
+    (["table", "--data", "x", "--nera", "3"], "did you mean '--near'"),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_is_one_line(words, text, capsys):
+    assert main(["data", "audit", *words]) == 1
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
