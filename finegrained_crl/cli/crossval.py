@@ -1,0 +1,219 @@
+"""`fgcrl crossval`: a study, that is a grid of runs over folds x losses x seeds (x settings), run side by side and continued."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl.cli import settings
+from finegrained_crl.cli.finetune import with_absolute_paths
+from finegrained_crl.cli.show import print_table
+from finegrained_crl.cli.study_view import StudyView
+from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
+from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
+from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.recipe import Component, Recipe, check_recipe
+from finegrained_crl.training.reporter import duration
+from finegrained_crl.training.run import RunFolder
+
+summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
+example = "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
+OWN = ("losses", "seeds", "folds", "grid", "controls")
+
+
+def main(argv: list[str]) -> int:
+    """Plan, show the plan, run what is missing."""
+    words = settings.normalise(argv)
+    parser = _parser(words)
+    if "-h" in words or "--help" in words:
+        print(parser.format_help())
+        return 0
+    parsed = parser.parse(words)
+    if not parsed.out:
+        raise FinegrainedError("--out is missing: give the folder of the study")
+    if settings.peek(words, "--fold"):
+        raise FinegrainedError("--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)")
+    folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
+    study = folder.read() if folder.exists and _only_how(words) else _new_study(parsed, machine)
+    folder.check(study)
+    _check_data(study)
+    if parsed.plan:
+        return _show_plan(folder, study, machine, *_expected_of_plan(folder, study, machine), as_json=parsed.json)
+    with RunFolder(folder.folder).lock():
+        study = folder.write(study)
+        expected, unknown = _expected(folder, study, machine)
+        if not parsed.json:
+            _show_plan(folder, study, machine, expected, unknown, as_json=False)
+        launcher = _run(folder, study, machine)
+    return _show_end(folder, launcher, as_json=parsed.json)
+
+
+def _parser(words: list[str]) -> settings.SettingsParser:
+    recipe, method = settings.peek(words, "--recipe"), settings.peek(words, "--method.name") or "resnet"
+    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
+    usage = "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any setting below]"
+    return settings.recipe_parser(words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
+
+
+def _add_flags(parser: settings.SettingsParser) -> None:
+    what = parser.add_argument_group("what is compared")
+    settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
+    settings.add_flag(what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it")
+    settings.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
+    settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
+    settings.add_flag(what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1")
+    settings.add_flag(
+        what,
+        "controls",
+        list[str],
+        None,
+        "add what CRL must beat: CE with lr x (1+beta/alpha), CE with weight decay / (1+beta/alpha), SM-Softmax, Poly-1; "
+        "bare: all four, or some of lr wd soft-margin poly1",
+    )
+    how = parser.add_argument_group("how to run (nothing here changes a result)")
+    settings.add_flag(how, "out", str | None, None, "folder of the study; --out alone goes on with the study that is there")
+    settings.add_flag(how, "jobs", int, 0, "cells side by side [one per GPU, else 1]")
+    settings.add_flag(how, "plan", bool, False, "show the plan and the expected time, run nothing")
+    settings.add_flag(how, "json", bool, False, "print as JSON")
+    settings.add_flag(how, "device", str, "auto", "auto, or cpu")
+    settings.add_flag(how, "checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch")
+
+
+HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds")
+
+
+def _only_how(words: list[str]) -> bool:
+    return all(word.partition("=")[0] in HOW for word in words if word.startswith("--"))
+
+
+def _machine(parsed: Any) -> Machine:
+    if parsed.device not in ("auto", "cpu"):
+        raise FinegrainedError(f"--device must be auto or cpu, got {parsed.device}; choose GPUs with CUDA_VISIBLE_DEVICES")
+    gpus = visible_gpus() if parsed.device == "auto" else ()
+    if parsed.jobs < 0 or parsed.jobs > 64:
+        raise FinegrainedError(f"--jobs must be from 1 to 64, got {parsed.jobs}")
+    return Machine(parsed.jobs or max(1, len(gpus)), gpus, parsed.device, parsed.checkpoint_seconds)
+
+
+def _new_study(parsed: Any, machine: Machine) -> Study:
+    recipe = with_absolute_paths(settings.to_recipe(parsed))
+    _check_axes(recipe, parsed)
+    bases = [_complete(recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))) for name in _losses(recipe, parsed)]
+    variants = make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
+    folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
+    threads = max(1, available_cores() // machine.jobs)
+    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads)
+    make_cells(study.variants, study.folds, study.seeds)
+    return study
+
+
+def _losses(recipe: Recipe, parsed: Any) -> list[str]:
+    names = [*parsed.losses] or [recipe.loss.name]
+    if len(set(names)) < len(names):
+        raise FinegrainedError(f"--losses {' '.join(names)}: one of them twice; give each once")
+    return names
+
+
+def _check_axes(recipe: Recipe, parsed: Any) -> None:
+    check_recipe(recipe.replace(fold=None))
+    if any(seed < 0 for seed in parsed.seeds):
+        raise FinegrainedError("--seeds must not be negative")
+    if "auto" in (recipe.precision, recipe.memory_format):
+        raise FinegrainedError("--precision auto and --memory-format auto may choose differently in each cell: name them for a study")
+
+
+def _complete(recipe: Recipe) -> Recipe:
+    """The recipe with every option filled in and every type checked, by the parser that reads recipe files."""
+    made = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
+    check_recipe(made)
+    return made
+
+
+def _all_folds(recipe: Recipe) -> list[int | None]:
+    from finegrained_crl.training.session import read_records
+
+    known = sorted(int(fold) for fold in read_records(recipe).table["fold"].dropna().unique())
+    return [*known] or [None]
+
+
+def _check_data(study: Study) -> None:
+    """What would fail in every cell is said once, before any starts: missing images, leaking folds, losses that refuse options."""
+    from finegrained_crl.losses.catalogue import build_criterion
+    from finegrained_crl.training.session import check_images, make_parts, read_records, require_no_leaks
+
+    seen = set()
+    for recipe in study.variants.values():
+        build_criterion(recipe.loss.name, recipe.loss.options, num_classes=8, feature_dim=8)
+        key = str((recipe.dataset, recipe.data, recipe.split, recipe.val_fraction, recipe.missing))
+        if key in seen:
+            continue
+        seen.add(key)
+        records = read_records(recipe)
+        for fold in study.folds:
+            parts = make_parts(recipe.replace(fold=fold, seed=study.seeds[0]), records)
+            require_no_leaks(records, parts, allowed=recipe.allow_leaks)
+        check_images(records, records.table.index.to_numpy(), convert=recipe.convert_images)
+
+
+def _expected(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
+    try:
+        return expected_seconds(folder, study, machine), ""
+    except FinegrainedError as error:
+        return None, str(error)
+
+
+def _expected_of_plan(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
+    """`_expected`, nothing written into the study's folder."""
+    if folder.exists and any(folder.run(cell).is_done for cell in study.cells):
+        return _expected(folder, study, machine)
+    with tempfile.TemporaryDirectory(prefix="fgcrl-plan-") as elsewhere:
+        draft = StudyFolder(Path(elsewhere) / "study")
+        return _expected(draft, draft.write(study), machine)
+
+
+def _show_plan(folder: StudyFolder, study: Study, machine: Machine, expected: float | None, unknown: str, *, as_json: bool) -> int:
+    done = sum(folder.run(cell).is_done for cell in study.cells)
+    facts = {"study": str(folder.folder), "cells": len(study.cells), "done": done, "jobs": machine.jobs, "threads": study.threads}
+    if as_json:
+        seconds = None if expected is None else round(expected)
+        print(
+            json.dumps(
+                {**facts, "expected_seconds": seconds, "folds": study.folds, "seeds": study.seeds, "variants": list(study.variants)},
+                indent=2,
+            )
+        )
+        return 0
+    rows = [
+        (name, f"{r.lr:.4g}", f"{r.weight_decay:.4g}", ", ".join(f"{k} {v}" for k, v in r.loss.options.items()))
+        for name, r in study.variants.items()
+    ]
+    print_table("", ("variant", "lr", "weight decay", "options of the loss"), rows)
+    folds = "no folds" if study.folds == [None] else f"{len(study.folds)} folds"
+    print(f"{len(study.variants)} variants x {folds} x {len(study.seeds)} seeds = {len(study.cells)} cells, {done} done")
+    where = f"GPUs {', '.join(machine.gpus)}" if machine.gpus else f"CPU, {study.threads} threads each"
+    time = f"about {duration(expected)}" if expected is not None else f"unknown ({unknown})"
+    print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}", flush=True)
+    return 0
+
+
+def _run(folder: StudyFolder, study: Study, machine: Machine) -> Launcher:
+    with StudyView(folder, study, machine.jobs) as view:
+        launcher = Launcher(folder, study, machine, view.changed, view.tick)
+        view.status = launcher.status
+        launcher.run()
+    return launcher
+
+
+def _show_end(folder: StudyFolder, launcher: Launcher, *, as_json: bool) -> int:
+    states = {name: status.state for name, status in launcher.status.items()}
+    if as_json:
+        print(json.dumps({"study": str(folder.folder), "cells": states, "failed": launcher.failed}, indent=2))
+        return 1 if launcher.failed else 0
+    for name, reason in launcher.failed.items():
+        print(f"failed: {name}: {reason} ({folder.folder / 'logs' / name}.log)", file=sys.stderr)
+    print(f"{sum(state == 'done' for state in states.values())} of {len(states)} cells done; fgcrl report {folder.folder}")
+    return 1 if launcher.failed else 0

@@ -1,0 +1,1 @@
+"""Studies: a grid of runs over folds, losses, seeds and settings, started, continued and collected as one."""

@@ -1,0 +1,229 @@
+"""Running the cells of a study: each one a `fgcrl finetune` process, several side by side, each with its share of the machine."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from finegrained_crl.crossval.plan import Cell
+from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.errors import FinegrainedError
+
+POLL_SECONDS = 0.2
+State = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How cells share the machine.
+
+    Attributes:
+        jobs: cells side by side.
+        gpus: ids for CUDA_VISIBLE_DEVICES, one cell after the other; empty: CPU.
+        device: "auto" or "cpu", for `fgcrl finetune`.
+        checkpoint_seconds: time between checkpoints within an epoch.
+    """
+
+    jobs: int = 1
+    gpus: tuple[str, ...] = ()
+    device: str = "auto"
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass
+class Status:
+    """Where a cell stands.
+
+    Attributes:
+        state: waiting, running, done or failed.
+        seconds: wall time of its process in this session; 0 where it was done before.
+        reason: why it failed.
+    """
+
+    state: State = "waiting"
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass
+class _Job:
+    cell: Cell
+    process: subprocess.Popen[bytes]
+    log: Any
+    slot: int
+    begun: float = field(default_factory=time.monotonic)
+
+
+class Launcher:
+    """Runs what is missing of a study.
+
+    Args:
+        folder: where.
+        study: what, as `StudyFolder.write` returned it.
+        machine: how.
+        tell: called with (cell, its status) whenever one changes.
+        tick: called several times a second.
+    """
+
+    def __init__(
+        self, folder: StudyFolder, study: Study, machine: Machine, tell: Callable[[Cell, Status], None], tick: Callable[[], None]
+    ) -> None:
+        self.folder, self.study, self.machine, self.tell, self.tick = folder, study, machine, tell, tick
+        self.status = {cell.name: Status("done" if folder.run(cell).is_done else "waiting") for cell in study.cells}
+
+    def run(self) -> None:
+        """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are ended."""
+        waiting = [cell for cell in self.study.cells if self.status[cell.name].state != "done"]
+        jobs: list[_Job] = []
+        try:
+            while waiting or jobs:
+                free = set(range(self.machine.jobs)) - {job.slot for job in jobs}
+                while waiting and free:
+                    jobs.append(self._start(waiting.pop(0), free.pop()))
+                time.sleep(POLL_SECONDS)
+                for job in [job for job in jobs if job.process.poll() is not None]:
+                    jobs.remove(job)
+                    self._finish(job)
+                self.tick()
+        finally:
+            for job in jobs:
+                job.process.kill()
+                job.process.wait()
+                job.log.close()
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Cell -> reason."""
+        return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
+
+    def _start(self, cell: Cell, slot: int) -> _Job:
+        log_path = self.folder.log(cell)
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        log = log_path.open("wb")
+        words = ["--recipe", str(self.folder.recipe(cell)), "--out", str(self.folder.run(cell).folder), "--resume"]
+        process = subprocess.Popen(
+            finetune_command(*words, *self._how()),
+            env=environment(self.study.threads, self._gpu(slot)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            preexec_fn=_die_with_parent() if sys.platform == "linux" else None,
+        )
+        self.status[cell.name] = Status("running")
+        self.tell(cell, self.status[cell.name])
+        return _Job(cell, process, log, slot)
+
+    def _finish(self, job: _Job) -> None:
+        job.log.close()
+        seconds = time.monotonic() - job.begun
+        if job.process.returncode == 0 and self.folder.run(job.cell).is_done:
+            status = Status("done", seconds)
+        else:
+            status = Status("failed", seconds, failure_reason(self.folder.log(job.cell), job.process.returncode))
+        self.status[job.cell.name] = status
+        self.tell(job.cell, status)
+
+    def _how(self) -> list[str]:
+        m = self.machine
+        cores = max(1, available_cores() // m.jobs)
+        workers = min(8, cores) if m.gpus else self.study.threads // 2
+        return ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
+
+    def _gpu(self, slot: int) -> str | None:
+        return self.machine.gpus[slot % len(self.machine.gpus)] if self.machine.gpus else None
+
+
+def expected_seconds(folder: StudyFolder, study: Study, machine: Machine) -> float:
+    """Wall time that the missing cells will take: from finished cells where there are some, else from a dry run of one.
+
+    Raises:
+        FinegrainedError: the dry run failed; its reason.
+    """
+    missing = [cell for cell in study.cells if not folder.run(cell).is_done]
+    finished = [_seconds(folder, cell) for cell in study.cells if folder.run(cell).is_done]
+    each = sum(finished) / len(finished) + STARTUP_SECONDS if finished else 0.0
+    if missing and not finished:
+        each = _dry_run_seconds(folder, missing[0], study, machine)
+    return -(-len(missing) // machine.jobs) * each
+
+
+STARTUP_SECONDS = 8.0
+"""Of a cell: imports, building the model, reading lists, evaluation."""
+
+
+def finetune_command(*words: str) -> list[str]:
+    """`fgcrl finetune` in this interpreter."""
+    return [sys.executable, "-m", "finegrained_crl", "finetune", *words]
+
+
+def environment(threads: int, gpu: str | None) -> dict[str, str]:
+    """This process's environment with a share of the machine; the same modules are found as here."""
+    own = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    if gpu is not None:
+        own["CUDA_VISIBLE_DEVICES"] = gpu
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **own}
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """Ids of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES takes them."""
+    import torch
+
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    return tuple(named or map(str, range(torch.cuda.device_count()))) if torch.cuda.is_available() else ()
+
+
+def failure_reason(log: Path, returncode: int) -> str:
+    """Why a cell failed: the last line that it wrote, or the signal that ended it."""
+    if returncode < 0:
+        hint = " (out of memory, or killed by hand)" if -returncode == signal.SIGKILL else ""
+        return f"ended by signal {signal.Signals(-returncode).name}{hint}"
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].removeprefix("fgcrl finetune: error: ") if lines else f"exit code {returncode}, no message"
+
+
+def _seconds(folder: StudyFolder, cell: Cell) -> float:
+    with folder.run(cell).epochs.open(encoding="utf-8", newline="") as file:
+        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+
+
+def _dry_run_seconds(folder: StudyFolder, cell: Cell, study: Study, machine: Machine) -> float:
+    begun = time.monotonic()
+    done = subprocess.run(
+        finetune_command("--recipe", str(folder.recipe(cell)), "--dry-run", "--json", "--device", machine.device, "--workers", "0"),
+        env=environment(study.threads, machine.gpus[0] if machine.gpus else None),
+        capture_output=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise FinegrainedError(lines[-1].removeprefix("fgcrl finetune: error: ") if lines else f"exit code {done.returncode}")
+    return float(json.loads(done.stdout)["expected_seconds"]) + (time.monotonic() - begun)
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """Linux: a cell must not outlive its launcher, or a restart would find its run folder in use."""
+    import ctypes
+
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ask() -> None:
+        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ask

@@ -1,0 +1,165 @@
+"""The folder of a study: its plan, and one run folder per cell.
+
+study.yaml        format, variants (each a complete recipe), folds, seeds, threads per cell
+cells/NAME/       run folder of a cell (see `training/run.py`)
+recipes/NAME.yaml what the cell was started with
+logs/NAME.log     what it said
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from finegrained_crl import __version__, files
+from finegrained_crl.crossval.plan import Cell, make_cells
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.recipe import Recipe, recipe_from_dict
+from finegrained_crl.training.run import RunFolder, differences
+
+FORMAT = 1
+"""Number of the layout of study.yaml; a reader refuses any other."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study compares.
+
+    Attributes:
+        variants: name -> recipe (its fold and seed mean nothing).
+        folds: folds held out in turn; [None] for a data set without folds.
+        seeds: each variant and fold runs once per seed.
+        threads: CPU threads of a cell. Fixed when the study begins: sums in another order would not be the same bits.
+    """
+
+    variants: dict[str, Recipe]
+    folds: list[int | None]
+    seeds: list[int]
+    threads: int
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every run."""
+        return make_cells(self.variants, self.folds, self.seeds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What study.yaml holds."""
+        variants = {name: _without_axes(recipe) for name, recipe in self.variants.items()}
+        return {
+            "format": FORMAT,
+            "written_by": __version__,
+            "folds": self.folds,
+            "seeds": self.seeds,
+            "threads": self.threads,
+            "variants": variants,
+        }
+
+
+class StudyFolder:
+    """Paths and state of one study."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.plan = folder / "study.yaml"
+
+    def run(self, cell: Cell) -> RunFolder:
+        """The cell's run folder."""
+        return RunFolder(self.folder / "cells" / cell.name)
+
+    def recipe(self, cell: Cell) -> Path:
+        """The recipe that the cell is started with."""
+        return self.folder / "recipes" / f"{cell.name}.yaml"
+
+    def log(self, cell: Cell) -> Path:
+        """What the cell said when it last ran."""
+        return self.folder / "logs" / f"{cell.name}.log"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a study was begun here."""
+        return self.plan.is_file()
+
+    def read(self) -> Study:
+        """The study's plan.
+
+        Raises:
+            FinegrainedError: no study here, a damaged plan, or one that another version wrote.
+        """
+        if not self.exists:
+            raise FinegrainedError(
+                f"{self.folder.absolute()} holds no study (no study.yaml): give the folder named by --out of fgcrl crossval"
+            )
+        values = _load(self.plan)
+        if values.get("format") != FORMAT:
+            raise FinegrainedError(
+                f"{self.plan} has format {values.get('format')}, written by finegrained-crl {values.get('written_by', '?')}; this version "
+                f"({__version__}) reads {FORMAT}: use that version, or begin a new study with another --out"
+            )
+        try:
+            variants = {name: recipe_from_dict(recipe) for name, recipe in values["variants"].items()}
+            return Study(variants, list(values["folds"]), list(values["seeds"]), int(values["threads"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FinegrainedError(
+                f"{self.plan} is damaged ({type(error).__name__}: {error}); begin a new study with another --out"
+            ) from None
+
+    def check(self, study: Study) -> None:
+        """Check that this study may begin, or go on, here. New variants, folds and seeds may join; nothing may change or leave.
+
+        Raises:
+            FinegrainedError: another study, or files of something else; the differences are shown.
+        """
+        if not self.exists:
+            if self.folder.is_dir() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
+                raise FinegrainedError(f"{self.folder} is not empty and holds no study: choose another --out")
+            return
+        changed = study_differences(self.read(), study)
+        if changed:
+            raise FinegrainedError(f"{self.folder} holds a study with another plan ({'; '.join(changed)}): choose another --out")
+
+    def write(self, study: Study) -> Study:
+        """Keep the plan, and the recipe of each cell; a study that goes on keeps its number of threads.
+
+        Returns:
+            the study as it runs.
+        """
+        self.check(study)
+        if self.exists:
+            study = Study(study.variants, study.folds, study.seeds, self.read().threads)
+        files.write_text(self.plan, yaml.safe_dump(study.as_dict(), sort_keys=False))
+        for cell in study.cells:
+            text = yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)
+            if not self.recipe(cell).is_file() or self.recipe(cell).read_text(encoding="utf-8") != text:
+                files.write_text(self.recipe(cell), text)
+        return study
+
+
+def study_differences(stored: Study, asked: Study) -> list[str]:
+    """What a new plan would change or leave out of a stored one, one text per setting."""
+    gone = [f"variant '{name}' is there, not asked" for name in stored.variants if name not in asked.variants]
+    gone += [f"fold {fold} is there, not asked" for fold in stored.folds if fold not in asked.folds]
+    gone += [f"seed {seed} is there, not asked" for seed in stored.seeds if seed not in asked.seeds]
+    changed: dict[str, list[str]] = {}
+    for name in stored.variants.keys() & asked.variants.keys():
+        for text in differences(_without_axes(stored.variants[name]), _without_axes(asked.variants[name])):
+            changed.setdefault(text, []).append(name)
+    everywhere = len(stored.variants.keys() & asked.variants.keys())
+    texts = [text if len(names) == everywhere else f"{text} ({', '.join(sorted(names))})" for text, names in changed.items()]
+    return sorted(texts) + gone
+
+
+def _without_axes(recipe: Recipe) -> dict[str, Any]:
+    return recipe.replace(fold=None, seed=0).as_dict()
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FinegrainedError(f"{path} can't be read: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise FinegrainedError(f"{path}: expected the plan of a study, got {type(values).__name__}")
+    return values

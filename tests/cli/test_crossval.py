@@ -1,0 +1,216 @@
+"""`fgcrl crossval` and `fgcrl report` on a few drawn faces: whole, killed and continued, with a failing cell."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from finegrained_crl.cli.main import main
+from finegrained_crl_datasets.demo_faces import make_demo_faces
+
+SETTINGS = "--recipe demo-faces --backbone test_resnet --image-size 32 --epochs 2 --batch-size 8 --val-fraction 0.25 --test-every 1"
+GRID = "--losses ce crl --folds 0 1 --seeds 0 --jobs 2 --device cpu"
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces") / "adience"
+    make_demo_faces(folder, subjects_per_group=10, photos_per_subject=1, size=32)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def flags(faces):
+    return [*SETTINGS.split(), "--data", str(faces)]
+
+
+@pytest.fixture(scope="session")
+def study(flags, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies") / "whole"
+    assert main(["crossval", *flags, *GRID.split(), "--out", str(folder)]) == 0
+    return folder
+
+
+def same_cells(one: Path, other: Path) -> None:
+    names = sorted(path.name for path in (one / "cells").iterdir())
+    assert names == sorted(path.name for path in (other / "cells").iterdir())
+    for name in names:
+        for file in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
+            assert (one / "cells" / name / file).read_bytes() == (other / "cells" / name / file).read_bytes(), (name, file)
+
+
+def test_each_cell_is_a_run_folder(study):
+    cells = sorted(path.name for path in (study / "cells").iterdir())
+    assert cells == ["ce_f0_s0", "ce_f1_s0", "crl_f0_s0", "crl_f1_s0"]
+    assert all((study / "cells" / cell / "results.json").is_file() for cell in cells)
+    plan = yaml.safe_load((study / "study.yaml").read_text())
+    assert (plan["format"], plan["folds"], plan["seeds"]) == (1, [0, 1], [0])
+
+
+def test_cells_of_one_fold_see_the_same_pictures(study):
+    one, other = (pd.read_parquet(study / "cells" / f"{loss}_f1_s0" / "predictions.parquet") for loss in ("ce", "crl"))
+    assert one["id"].tolist() == other["id"].tolist()
+    assert {"subject", "gender", "fiducial_yaw_angle", "fiducial_score", "fold"} <= set(one)
+    test, val = (set(one[one["part"] == part]["subject"]) for part in ("test", "val"))
+    assert test
+    assert val
+    assert not test & val
+
+
+def test_out_alone_goes_on_and_finds_nothing_to_do(study, capsys):
+    before = {path: path.stat().st_mtime_ns for path in study.rglob("results.json")}
+    assert main(["crossval", "--out", str(study), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["cells"].values()) == {"done"}
+    assert before == {path: path.stat().st_mtime_ns for path in study.rglob("results.json")}
+
+
+def test_another_recipe_is_refused_with_the_difference(study, flags, capsys):
+    assert main(["crossval", *flags, *GRID.split(), "--lr", "0.5", "--out", str(study)]) == 1
+    error = capsys.readouterr().err
+    assert "holds a study with another plan (lr: 0.002 there, 0.5 asked)" in error
+    assert error.count("\n") == 1
+
+
+def test_the_plan_alone_writes_nothing(flags, tmp_path, capsys):
+    words = [
+        *flags,
+        "--losses",
+        "ce",
+        "crl",
+        "--controls",
+        "--grid",
+        "loss.alpha=1,1.5",
+        "--out",
+        str(tmp_path / "new"),
+        "--plan",
+        "--json",
+    ]
+    assert main(["crossval", *words]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["cells"] == len(plan["variants"]) * 5 == 55
+    assert plan["expected_seconds"] > 55
+    assert not (tmp_path / "new").exists()
+
+
+def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path):
+    folder, root = tmp_path / "killed", Path(__file__).parents[2]
+    path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
+    command = [
+        sys.executable,
+        "-m",
+        "finegrained_crl",
+        "crossval",
+        *flags,
+        *GRID.split(),
+        "--checkpoint-seconds",
+        "0",
+        "--out",
+        str(folder),
+    ]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("cells/*/checkpoints/last.pt")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not all((cell / "results.json").is_file() for cell in (folder / "cells").iterdir())
+    assert main(["crossval", "--out", str(folder), "--jobs", "2", "--device", "cpu"]) == 0
+    same_cells(folder, study)
+
+
+def test_a_failing_cell_does_not_stop_the_others(flags, tmp_path, capsys):
+    folder = tmp_path / "failing"
+    words = [
+        *flags,
+        "--optimizer",
+        "momentum",
+        "--clip-grad",
+        "0",
+        "--epochs",
+        "2",
+        "--grid",
+        "lr=1e25,0.01",
+        "--losses",
+        "ce",
+        "--folds",
+        "0",
+    ]
+    assert main(["crossval", *words, "--jobs", "2", "--out", str(folder)]) == 1
+    output = capsys.readouterr()
+    assert "failed: ce_lr=1e_25_f0_s0" in output.err or "failed: ce_lr=1e+25_f0_s0" in output.err
+    assert "diverged" in output.err or "NaN" in output.err
+    assert "1 of 2 cells done" in output.out
+    assert main(["report", str(folder)]) == 0
+    assert "1 of 2 cells are missing" in (folder / "report.md").read_text()
+
+
+def test_report_of_a_study(study, tmp_path, capsys):
+    assert main(["report", str(study), "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "report.md").read_text()
+    for needed in ("last weights", "selected on validation weights", "Oracle on test (not a result)", "ddof = 1", "levi-hassner", "16"):
+        assert needed in text
+    assert "RoR-34 | 66.74 | 97.38 | not stated | IMDB-WIKI" in text
+    assert "nothing in it can be compared with these rows" in text
+    assert "By gender" in text
+    figures = pd.read_csv(tmp_path / "tables" / "variants.csv")
+    cells = pd.read_csv(tmp_path / "tables" / "cells.csv")
+    results = json.loads((study / "cells" / "crl_f1_s0" / "results.json").read_text())["metrics"]["last"]["test"]
+    mine = cells[(cells["variant"] == "crl") & (cells["fold"] == 1) & (cells["weights"] == "last")].iloc[0]
+    assert mine["exact"] == pytest.approx(results["exact_accuracy"])
+    assert mine["one_off"] == pytest.approx(results["one_off_accuracy"])
+    assert mine["ece"] == pytest.approx(results["ece"])
+    assert mine["nll"] == pytest.approx(results["nll"])
+    both = cells[(cells["variant"] == "crl") & (cells["weights"] == "last")]["exact"]
+    row = figures[(figures["variant"] == "crl") & (figures["weights"] == "last") & (figures["quantity"] == "exact")].iloc[0]
+    assert row["mean"] == pytest.approx(both.mean())
+    assert row["deviation"] == pytest.approx(both.std(ddof=1))
+    assert "\\begin{tabular}" in (tmp_path / "tables" / "losses-last.tex").read_text()
+    assert main(["report", str(study), "--out", str(tmp_path / "median"), "--decoder", "median", "--baseline", "crl"]) == 0
+    assert main(["report", str(study), "--baseline", "clr"]) == 1
+    assert "no variant 'clr' in this study: did you mean 'crl'" in capsys.readouterr().err
+
+
+def test_report_needs_no_torch(study, tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from finegrained_crl.cli.main import main\n"
+        f"sys.exit(main(['report', {str(study)!r}, '--out', {str(tmp_path)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+MISTAKES = [
+    (["--losses", "ce", "clr"], "unknown loss 'clr': did you mean 'crl'"),
+    (["--losses", "ce", "ce"], "one of them twice"),
+    (["--folds", "7"], "no such fold"),
+    (["--fold", "1"], "a study takes --folds"),
+    (["--grid", "lr=x"], "--lr"),
+    (["--grid", "loss.alpha=-1"], "alpha"),
+    (["--controls", "--losses", "ce"], "add crl to --losses"),
+    (["--jobs", "-2"], "--jobs must be from 1 to 64"),
+    (["--precision", "auto"], "name them for a study"),
+    (["--data", "/nowhere"], "--data /nowhere does not exist"),
+    (["--seeds", "1", "1"], "seed 1 is given twice"),
+]
+
+
+@pytest.mark.parametrize(("words", "text"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
+def test_a_mistake_is_one_line_and_leaves_nothing(words, text, flags, tmp_path, capsys):
+    assert main(["crossval", *flags, *words, "--out", str(tmp_path / "study")]) == 1
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "study").exists()
+
+
+def test_no_study_no_report(tmp_path, capsys):
+    assert main(["report", str(tmp_path)]) == 1
+    assert "holds no study" in capsys.readouterr().err

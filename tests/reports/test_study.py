@@ -1,0 +1,178 @@
+"""Figures of a study from folders that the test writes itself: no training, no torch."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from finegrained_crl.crossval.collect import collect
+from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.calibration import expected_calibration_error, softmax
+from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
+from finegrained_crl.reports.quantities import QUANTITIES, Scores
+from finegrained_crl.reports.study import study_figures, subgroup_values
+from finegrained_crl.reports.study_report import make_sheets, report_text
+from finegrained_crl.reports.tables import latex
+from finegrained_crl.training.recipe import Component, Recipe
+
+GROUPS = ["young", "middle", "old", "ancient"]
+
+
+def predictions(fold, seed, strength, *, validation):
+    """Forty faces of ten people; the same people and faces in every variant and seed of a fold."""
+    fixed, random = np.random.default_rng(fold), np.random.default_rng([fold, seed, int(100 * strength)])
+    rows = []
+    for part in ("test", "val") if validation else ("test",):
+        labels = np.repeat(fixed.integers(0, 4, 10), 4)
+        logits = strength * np.eye(4)[labels] + random.normal(size=(40, 4))
+        table = pd.DataFrame({"id": [f"{part}{fold}/{i}" for i in range(40)], "label": labels, "logits": list(logits)})
+        table["subject"] = [f"{part} person {fold} {i // 4}" for i in range(40)]
+        rows.append(table.assign(path=table["id"], part=part, weights="last", gender=fixed.choice(["f", "m", ""], 40)))
+    return pd.concat(rows, ignore_index=True)
+
+
+def write_study(folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=()):
+    recipes = {name: Recipe(data="x", loss=Component(name)) for name in strengths}
+    place = StudyFolder(folder)
+    study = place.write(Study(recipes, list(folds), list(seeds), threads=1))
+    for cell in study.cells:
+        if cell.name in skip:
+            continue
+        run = place.run(cell)
+        run.folder.mkdir(parents=True)
+        run.recipe.write_text(yaml.safe_dump(cell.recipe.as_dict()))
+        predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation).to_parquet(run.predictions)
+        protocol = {"text": "made up", "policy": "", "denominator": 40, "views": "single", "decoder": "argmax", "validation": "some"}
+        results = {
+            "format": 1,
+            "dataset": {"name": "made_up"},
+            "method": {"name": "none"},
+            "backbone": "none",
+            "weights": [],
+            "protocol": protocol,
+            "class_names": GROUPS,
+            "oracle_on_test": None,
+            "data": {"ordered": ordered, "subgroups": ["gender"], "dropped": {}},
+        }
+        run.results.write_text(json.dumps(results))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory):
+    folder = write_study(tmp_path_factory.mktemp("study"), {"ce": 1.0, "crl": 3.0, "focal": 1.0})
+    return study_figures(collect(folder)), collect(folder)
+
+
+def row(table, **where):
+    for column, value in where.items():
+        table = table[table[column] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+def test_spread_is_over_folds_after_averaging_seeds(figures):
+    cells = figures[0].cells[figures[0].cells["variant"] == "ce"]
+    per_fold = cells.groupby("fold")["exact"].mean()
+    found = row(figures[0].variants, variant="ce", quantity="exact")
+    assert (found["mean"], found["deviation"]) == (pytest.approx(per_fold.mean()), pytest.approx(per_fold.std(ddof=1)))
+    assert (found["over"], found["n"], found["images"], found["clusters"]) == ("folds", 3, 120, 30)
+
+
+def test_pooled_figures_are_those_of_all_pictures(figures):
+    figures, collected = figures
+    frames = [f[f["part"] == "test"] for name, f in collected.predictions.items() if name.startswith("crl")]
+    table = pd.concat(frames)
+    predicted = np.stack(table["logits"].to_list()).argmax(1)
+    found = row(figures.variants, variant="crl", quantity="qwk")
+    assert found["pooled"] == pytest.approx(quadratic_weighted_kappa(predicted, table["label"], 4))
+    assert found["low"] < found["pooled"] < found["high"]
+
+
+def test_a_real_difference_is_found_and_none_where_there_is_none(figures):
+    better = row(figures[0].differences, variant="crl", quantity="exact")
+    assert better["low"] > 0.1
+    assert better["p"] == pytest.approx(2 / 2**6)
+    assert better["p_holm"] == pytest.approx(4 / 2**6)
+    assert (better["pairs"], better["exact_p"]) == (6, True)
+    same = row(figures[0].differences, variant="focal", quantity="exact")
+    assert same["difference"] == 0
+    assert same["p"] == 1
+
+
+def test_temperature_comes_from_validation_and_helps(figures):
+    cells = figures[0].cells
+    assert cells["temperature"].notna().all()
+    found = row(figures[0].variants, variant="ce", quantity="nll")
+    assert found["mean"] > 0
+    assert "ece_calibrated" in set(figures[0].variants["quantity"])
+
+
+def test_without_validation_there_is_no_temperature(tmp_path):
+    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, validation=False)))
+    assert "ece_calibrated" not in set(figures.variants["quantity"])
+    assert figures.cells["temperature"].isna().all()
+
+
+def test_classes_without_an_order_get_no_ordinal_figure(tmp_path):
+    collected = collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, ordered=False))
+    figures = study_figures(collected)
+    assert set(figures.variants["quantity"]) == {"exact", "nll", "brier", "ece", "ece_calibrated"}
+    text = report_text(collected, figures, make_sheets(collected, figures))
+    assert "QWK |" not in text
+    assert "one-off % |" not in text
+    assert "Recall per group" not in text
+
+
+def test_one_split_has_its_spread_over_seeds(tmp_path):
+    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2))))
+    found = row(figures.variants, variant="ce", quantity="exact")
+    assert (found["over"], found["n"]) == ("seeds", 3)
+
+
+def test_missing_cells_are_named_and_left_out_of_the_pairs(tmp_path):
+    collected = collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, skip=("ce_f1_s0",)))
+    figures = study_figures(collected)
+    assert row(figures.differences, variant="crl", quantity="exact")["pairs"] == 5
+    assert figures.notes[0] == "1 of 12 cells are missing: ce_f1_s0: not started"
+
+
+def test_nothing_finished_yet(tmp_path):
+    with pytest.raises(FinegrainedError, match="has no finished cell yet: run `fgcrl crossval"):
+        collect(write_study(tmp_path / "s", {"ce": 1.0}, folds=(0,), seeds=(0,), skip=("ce_f0_s0",)))
+
+
+def test_a_damaged_run_folder_is_named(tmp_path):
+    folder = write_study(tmp_path / "s", {"ce": 1.0})
+    (folder / "cells" / "ce_f1_s1" / "predictions.parquet").write_bytes(b"PAR1")
+    with pytest.raises(FinegrainedError, match=r"ce_f1_s1/predictions\.parquet can't be read"):
+        collect(folder)
+
+
+def test_totals_give_the_same_calibration_error_as_the_metric():
+    random = np.random.default_rng(0)
+    logits, labels = 2 * random.normal(size=(200, 4)), random.integers(0, 4, 200)
+    scores = Scores(logits, labels, logits.argmax(1), None)
+    ece = next(q for q in QUANTITIES if q.name == "ece")
+    assert ece.value(scores) == pytest.approx(expected_calibration_error(softmax(logits), labels))
+
+
+def test_subgroups():
+    assert subgroup_values(pd.Series(["f", "", None])).tolist() == ["f", "unknown", "unknown"]
+    assert subgroup_values(pd.Series([-15.0, 0.0, np.nan])).tolist() == ["-15", "0", "unknown"]
+    quarters = subgroup_values(pd.Series(np.arange(100.0)))
+    assert quarters.nunique() == 4
+    assert quarters.value_counts().tolist() == [25] * 4
+
+
+def test_by_subgroup_adds_up(figures):
+    table = figures[0].subgroups
+    assert table[table["variant"] == "crl"]["images"].sum() == 120
+    assert set(table["value"]) == {"f", "m", "unknown"}
+
+
+def test_latex_survives_any_name():
+    assert r"a\_b \& 5 \%" in latex(["x"], [["a_b & 5 %"]], "c")
