@@ -68,7 +68,7 @@ def competing_ratio_loss(
         Half-precision logits give a float32 loss. Where every row is ignored or the batch is empty, "mean" is NaN as in PyTorch.
     Raises:
         ValueError: alpha or beta is negative, a shape disagrees, or alpha = 0 meets a single class.
-    Source: Zhang, Zhang, Xie, Ma et al., 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
+    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
         Targets other than one class are our extension (docs/losses.md).
 
     >>> competing_ratio_loss(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0]))
@@ -96,7 +96,7 @@ class CompetingRatioLoss(SoftmaxLoss):
         subtract_floor: subtract beta log(alpha), so that the loss tends to 0; the gradient does not change.
     Raises:
         ValueError: alpha or beta is negative, or an option is outside its allowed values.
-    Source: Zhang, Zhang, Xie, Ma et al., 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
+    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
 
     >>> criterion = CompetingRatioLoss()
     >>> criterion(torch.zeros(2, 8), torch.tensor([5, 0]))

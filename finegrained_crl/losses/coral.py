@@ -33,7 +33,7 @@ class CORALLoss(ShowsSettings):
     Raises:
         ValueError: fewer than 2 classes.
         ModuleNotFoundError: coral-pytorch is not installed.
-    Source: Cao, Mirjalili, Raschka, 2020, Rank consistent ordinal regression for neural networks with application to age estimation, eq. 4.
+    Source: Cao, Mirjalili, Raschka, 2020, Rank consistent ordinal regression for neural networks with application to age estimation.
     """
 
     summary: ClassVar[str] = "CORAL for ordered classes: shared weights, one threshold per step (coral-pytorch)"

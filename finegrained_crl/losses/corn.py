@@ -30,7 +30,7 @@ class CORNLoss(ShowsSettings):
     Raises:
         ValueError: fewer than 2 classes.
         ModuleNotFoundError: coral-pytorch is not installed.
-    Source: Shi, Cao, Raschka, 2021, Deep neural networks for rank-consistent ordinal regression based on conditional probabilities, eq. 6.
+    Source: Shi, Cao, Raschka, 2021, Deep neural networks for rank-consistent ordinal regression based on conditional probabilities.
     """
 
     summary: ClassVar[str] = "CORN for ordered classes: a chain of conditional questions (coral-pytorch)"

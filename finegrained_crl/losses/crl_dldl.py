@@ -46,7 +46,7 @@ def crl_dldl_loss(
     Raises:
         ValueError: alpha or beta is negative, sigma is not positive, or a shape disagrees.
     Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Gao, Xing, Xie, Wu, Geng, 2017, Deep label distribution
-        learning with label ambiguity, eq. 3.
+        learning with label ambiguity.
 
     >>> import torch
     >>> crl_dldl_loss(torch.zeros(1, 3), torch.tensor([1]))
@@ -70,7 +70,7 @@ class CompetingRatioDLDLLoss(OrdinalLoss):
     Raises:
         ValueError: alpha or beta is negative, sigma is not positive, or an option is outside its allowed values.
     Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Gao, Xing, Xie, Wu, Geng, 2017, Deep label distribution
-        learning with label ambiguity, eq. 3.
+        learning with label ambiguity.
 
     >>> CompetingRatioDLDLLoss()
     CompetingRatioDLDLLoss(alpha=1.5, beta=1.0, sigma=0.75)

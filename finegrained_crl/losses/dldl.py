@@ -44,7 +44,7 @@ def dldl_loss(
         float, scalar, or (batch,) for "none"; >= 0.
     Raises:
         ValueError: sigma is not positive, lam is negative, or a shape disagrees.
-    Source: Gao, Zhou, Wu, Geng, 2018, Age estimation using expectation of label distribution learning, eq. 4 to 6.
+    Source: Gao, Zhou, Wu, Geng, 2018, Age estimation using expectation of label distribution learning.
 
     >>> dldl_loss(torch.zeros(1, 3), torch.tensor([1]), lam=0.0)
     tensor(0.0975)
@@ -70,7 +70,7 @@ class DLDLv2Loss(OrdinalLoss):
         reduction: "none", "mean" or "sum".
     Raises:
         ValueError: sigma is not positive, lam is negative, or an option is outside its allowed values.
-    Source: Gao, Zhou, Wu, Geng, 2018, Age estimation using expectation of label distribution learning, eq. 4 to 6.
+    Source: Gao, Zhou, Wu, Geng, 2018, Age estimation using expectation of label distribution learning.
 
     >>> DLDLv2Loss()
     DLDLv2Loss(sigma=0.75, lam=1.0)

@@ -51,7 +51,7 @@ def dldl_targets(num_classes: int, sigma: float = 0.75) -> Tensor:
         float32, (num_classes, num_classes); row y sums to 1 and is highest at y.
     Raises:
         ValueError: fewer than 2 classes, or sigma is not positive.
-    Source: Gao, Xing, Xie, Wu, Geng, 2017, Deep label distribution learning with label ambiguity, eq. 3.
+    Source: Gao, Xing, Xie, Wu, Geng, 2017, Deep label distribution learning with label ambiguity.
 
     >>> dldl_targets(3, sigma=1.0)[1].round(decimals=3).tolist()
     [0.27399998903274536, 0.4519999921321869, 0.27399998903274536]

@@ -46,7 +46,7 @@ def poly_loss(
         float, scalar, or the target's shape (without classes) for "none"; in [0, inf) for epsilon >= -1.
     Raises:
         ValueError: epsilon is below -1 (the gradient would change its sign), or a shape disagrees.
-    Source: Leng, Tan, Liu, Cubuk et al., 2022, PolyLoss: a polynomial expansion perspective of classification loss functions, eq. 7.
+    Source: Leng, Tan, Liu, Cubuk et al., 2022, PolyLoss: a polynomial expansion perspective of classification loss functions.
 
     >>> poly_loss(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(1.6931)
@@ -71,7 +71,7 @@ class PolyLoss(SoftmaxLoss):
         label_smoothing: share of the target spread over all classes, in [0, 1].
     Raises:
         ValueError: epsilon is below -1 (the gradient would change its sign), or an option is outside its allowed values.
-    Source: Leng, Tan, Liu, Cubuk et al., 2022, PolyLoss: a polynomial expansion perspective of classification loss functions, eq. 7.
+    Source: Leng, Tan, Liu, Cubuk et al., 2022, PolyLoss: a polynomial expansion perspective of classification loss functions.
 
     >>> PolyLoss(epsilon=1.0)
     PolyLoss(epsilon=1.0)

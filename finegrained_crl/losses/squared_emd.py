@@ -39,7 +39,7 @@ def squared_emd_loss(
         float, scalar, or (batch,) for "none"; in [0, num_classes - 1].
     Raises:
         ValueError: the reduction is unknown.
-    Source: Hou, Yu, Samaras, 2016, Squared earth mover's distance-based loss for training deep neural networks, eq. 9.
+    Source: Hou, Yu, Samaras, 2016, Squared earth mover's distance-based loss for training deep neural networks.
 
     >>> squared_emd_loss(torch.zeros(1, 2), torch.tensor([0]))
     tensor(0.2500)
@@ -59,7 +59,7 @@ class SquaredEMDLoss(OrdinalLoss):
         reduction: "none", "mean" or "sum".
     Raises:
         ValueError: the reduction is unknown.
-    Source: Hou, Yu, Samaras, 2016, Squared earth mover's distance-based loss for training deep neural networks, eq. 9.
+    Source: Hou, Yu, Samaras, 2016, Squared earth mover's distance-based loss for training deep neural networks.
 
     >>> SquaredEMDLoss()
     SquaredEMDLoss()
