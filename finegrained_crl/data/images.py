@@ -47,7 +47,8 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
             if reason:
                 raise FinegrainedError(f"{path}: {reason}")
             opened.load()
-            return np.array(_to_rgb(ImageOps.exif_transpose(opened)), dtype=np.uint8)
+            ImageOps.exif_transpose(opened, in_place=True)
+            return np.array(_to_rgb(opened), dtype=np.uint8)
     except FinegrainedError:
         raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
@@ -115,11 +116,13 @@ def _to_rgb(image: Image) -> Image:
     """RGB from any mode that `refusal` let pass."""
     from PIL import Image as pil
 
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     kind = _kind(image)
     if kind == "alpha":
         white = pil.new("RGBA", image.size, "white")
         return pil.alpha_composite(white, image.convert("RGBA")).convert("RGB")
-    if kind == "16-bit" and image.mode != "RGB":
+    if kind == "16-bit":
         return _eight_bit(image).convert("RGB")
     return image.convert("RGB")
 

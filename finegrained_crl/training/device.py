@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from typing import Any
 
@@ -41,6 +42,23 @@ def seed_step(*key: int) -> None:
     torch.manual_seed(state)
     np.random.seed(state)
     random.seed(state)
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep the memory of freed tensors instead of giving it back to the system after every layer.
+
+    Training on a CPU frees and asks again for the same hundreds of megabytes in each step; getting them as new pages costs
+    about a tenth of the step. Where the C library is another one, nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # from malloc.h
 
 
 def memory_format(name: str) -> torch.memory_format:

@@ -205,7 +205,9 @@ def _export(session: Session, trainee: Trainee, which: str) -> None:
 
 def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:
     frame = session.records.table.iloc[rows].drop(columns="split").reset_index(drop=True)
-    return frame.assign(part=part, weights=which, logits=list(scores))
+    # A data set's own column may mix kinds of values, which Parquet refuses.
+    mixed = [column for column in frame if frame[column].dtype == object]
+    return frame.astype(dict.fromkeys(mixed, "string")).assign(part=part, weights=which, logits=list(scores))
 
 
 def _write_predictions(session: Session, frame: pd.DataFrame) -> None:

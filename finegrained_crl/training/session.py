@@ -23,7 +23,7 @@ from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.losses.catalogue import build_criterion
-from finegrained_crl.training.device import make_accelerator, memory_format, seed_step
+from finegrained_crl.training.device import keep_freed_memory, make_accelerator, memory_format, seed_step
 from finegrained_crl.training.method import Method, ModelSpec, Trainee
 from finegrained_crl.training.recipe import Recipe, check_recipe
 from finegrained_crl.training.run import RunFolder
@@ -158,6 +158,8 @@ class Session:
         self.trainee = make_trainee(recipe, self.records.num_classes)
         self.recipe, self.timings = self._resolve(recipe)
         self.accelerator: Any = make_accelerator(self.recipe.precision, options.device)
+        if self.accelerator.device.type == "cpu":
+            keep_freed_memory()
         if options.workers < 0:
             self.options = dataclasses.replace(options, workers=loading.default_workers(self.accelerator.device.type == "cuda"))
         self.memory_format = memory_format(self.recipe.memory_format)

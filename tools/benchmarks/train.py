@@ -1,7 +1,8 @@
 """Training throughput: our loop against one made of timm's own parts in the manner of its train.py, interleaved.
 
-Same model, pictures, batch, size, augmentation, optimiser and number of loader processes. Chunks of updates alternate, so that a busy
-machine slows both alike; the figures are medians of images per second over the chunks, and their ratio.
+Same model, pictures, batch, size, augmentation, optimiser and number of loader processes. Each loop lives in a process of its own, so
+that neither lives on the other's settings; chunks of updates alternate, so that a busy machine slows both alike. The figures are medians
+of images per second over the chunks, and the median of the pairs' ratios.
 
     equal    both with the same precision and memory format
     auto     ours with `--precision auto --memory-format auto`, timm's with its defaults (fp32, contiguous)
@@ -9,6 +10,7 @@ machine slows both alike; the figures are medians of images per second over the 
 
 import argparse
 import json
+import multiprocessing
 import statistics
 import tempfile
 import time
@@ -58,10 +60,15 @@ SETTINGS = {"equal": Setting("fp32", "channels_last", True), "auto": Setting("au
 
 
 def compare(model: str, setting: Setting, name: str, folder: Path, options: Any) -> dict[str, Any]:
-    ours, took = our_chunks(model, setting, folder, options)
-    theirs = timm_chunks(model, setting, folder, options)
-    next(ours), next(theirs)  # the first chunk warms up
-    times = [(next(ours), next(theirs)) for _ in range(options.rounds)]
+    ours, took = in_own_process(our_chunks, model, setting, folder, options)
+    theirs, _ = in_own_process(timm_chunks, model, setting, folder, options)
+    times = []
+    for i in range(options.rounds + 1):
+        first, second = (ours, theirs) if i % 2 else (theirs, ours)
+        pair = first(), second()
+        times.append(pair if i % 2 else pair[::-1])
+    times = times[1:]  # the first chunk warms up
+    ours(stop=True), theirs(stop=True)
     mine, peer = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)
     timm_format = "channels_last" if setting.timm_channels_last else "contiguous"
@@ -74,6 +81,31 @@ def compare(model: str, setting: Setting, name: str, folder: Path, options: Any)
         "timm images/s": round(peer, 1),
         "ratio (median of pairs)": round(ratio, 2),
     }
+
+
+def in_own_process(make: Callable[..., Any], *arguments: Any) -> tuple[Callable[..., float], str]:
+    """Run a loop in a child process; the returned function lets it do one chunk and gives its images per second."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, make, arguments))
+    process.start()
+    took = here.recv()
+
+    def chunk(stop: bool = False) -> float:
+        here.send(not stop)
+        if stop:
+            process.join()
+            return 0.0
+        return float(here.recv())
+
+    return chunk, took
+
+
+def _serve(pipe: Any, make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    rates, took = make(*arguments)
+    pipe.send(took)
+    while pipe.recv():
+        pipe.send(next(rates))
 
 
 def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:
@@ -109,7 +141,7 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
     return chunks(updates(), session.accelerator.device, options), f"{session.recipe.precision}, {session.recipe.memory_format}"
 
 
-def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> Iterator[float]:
+def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:
     from timm import create_model
     from timm.data import create_dataset, create_loader, resolve_model_data_config
     from timm.optim import create_optimizer_v2
@@ -155,7 +187,7 @@ def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> Ite
                 schedule.step_update(num_updates=done, metric=losses.avg)
                 yield
 
-    return chunks(updates(), device, options)
+    return chunks(updates(), device, options), "timm"
 
 
 def chunks(updates: Iterator[None], device: torch.device, options: Any) -> Iterator[float]:
