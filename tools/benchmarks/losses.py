@@ -45,11 +45,15 @@ class Row:
 
 
 def authors_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Evaluate log((A - p)^beta / p + 1e-7) on clamped probabilities picked by a one-hot target, A = 2.5, beta = 1."""
-    one_hot = F.one_hot(target, logits.shape[1]).to(logits.dtype)
-    p = F.softmax(logits, dim=1).clamp(1e-7, 1 - 1e-7)
-    p = (p * one_hot).sum(1)
-    return torch.log((2.5 - p) ** 1.0 / p + 1e-7).mean()
+    """Evaluate log((A - p)^beta / p + 1e-7) with A = 2.5, beta = 1 in the steps of the released code (PRIS-CV/CRL-code, ratio.py).
+
+    Its cost is in the tables: an integer one-hot scattered from a table of ones, and the true class's probability taken twice.
+    """
+    ones = torch.ones_like(logits, dtype=torch.long)
+    one_hot = torch.zeros_like(ones).scatter_(1, target.unsqueeze(1), ones).to(logits.dtype)
+    table = F.softmax(logits, dim=1).clamp(1e-7, 1 - 1e-7)
+    above, below = (one_hot * table).sum(1), (one_hot * table).sum(1)
+    return torch.log((2.5 - above) ** 1.0 / below + 1e-7).mean()
 
 
 def main(argv: list[str]) -> int:
