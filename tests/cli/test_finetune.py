@@ -162,7 +162,7 @@ def test_dry_run_writes_nothing_and_tells_sizes(tiny_flags, tmp_path, capsys, mo
 def test_two_processes_evaluate_every_picture_once(tiny_flags, tmp_path):
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29531"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = ["-m", "finegrained_crl", "finetune", *tiny_flags, "--batch-size", "4", "--device", "cpu", "--out", str(tmp_path / "run")]
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
