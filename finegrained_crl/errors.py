@@ -26,6 +26,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     "did you mean 'bcnn'? Known: bcnn, resnet"
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    guess = f"did you mean '{close[0]}'? " if close else ""
-    return f"{guess}Known: {', '.join(names)}"
+    return f"{guess(name, names)} Known: {', '.join(names)}".lstrip()
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """`nearest` without the list, for names of which there are too many to show; "" where nothing is near.
+
+    >>> guess("bcn", ["bcnn", "resnet"]), guess("zzz", ["bcnn"])
+    ("did you mean 'bcnn'?", '')
+    """
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean '{close[0]}'?" if close else ""

@@ -19,7 +19,7 @@ import jsonargparse
 import yaml
 
 from finegrained_crl import discovery
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError, guess, nearest
 from finegrained_crl.losses import catalogue
 from finegrained_crl.training.recipe import COMPONENTS, Component, Recipe
 
@@ -112,8 +112,7 @@ class _HelpFormatter(jsonargparse.DefaultHelpFormatter):
 
 def _near_flags(name: str, known: Iterable[str]) -> str:
     """Only the guess: listing sixty flags would bury it."""
-    guess = nearest(name, known).partition(" Known:")[0]
-    return f"{guess} (--help lists all)" if guess.startswith("did") else "--help lists all"
+    return f"{guess(name, known)} (--help lists all)" if guess(name, known) else "--help lists all"
 
 
 def readable(error: Exception) -> str:
@@ -256,7 +255,7 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
             # Another component than the file's: the file's options belong to the one that it names.
             flat = {k: v for k, v in flat.items() if not k.startswith(f"{kind}.")}
     known = [a.dest for a in parser._actions]
-    unknown = [f"'{key}' ({_near_flags(key, known).removesuffix(' (--help lists all)')})" for key in flat if key not in known]
+    unknown = [f"'{key}' ({guess(key, known) or '--help lists all'})" for key in flat if key not in known]
     if unknown:
         raise FinegrainedError(f"recipe: unknown setting {', '.join(unknown)}")
     try:

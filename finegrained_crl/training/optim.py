@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError, guess, nearest
 from finegrained_crl.training.method import Trainee
 from finegrained_crl.training.recipe import Recipe
 
@@ -68,8 +68,8 @@ def make_optimizer(trainee: Trainee, recipe: Recipe) -> torch.optim.Optimizer:
     from timm.optim import create_optimizer_v2, list_optimizers
 
     if recipe.optimizer not in list_optimizers():
-        guess = nearest(recipe.optimizer, list_optimizers()).partition(" Known:")[0]
-        raise FinegrainedError(f"--optimizer: timm has no '{recipe.optimizer}'; {guess}; common: sgd, momentum, adamw, lamb")
+        hint = "; ".join(filter(None, (guess(recipe.optimizer, list_optimizers()), "common: sgd, momentum, adamw, lamb")))
+        raise FinegrainedError(f"--optimizer: timm has no '{recipe.optimizer}'; {hint}")
     groups: Any = parameter_groups(trainee, recipe)
     options: dict[str, Any] = {"weight_decay": recipe.weight_decay, "momentum": recipe.momentum}
     if recipe.optimizer in ("sgd", "nesterov", "momentum", "adam", "adamw"):

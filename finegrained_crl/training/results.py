@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -188,10 +189,7 @@ def _validation_text(session: Session) -> str:
 
 
 def _selected(loop: Loop) -> Trainee:
-    trainee = loop.evaluated
-    import copy
-
-    best: Trainee = copy.deepcopy(trainee)
+    best: Trainee = copy.deepcopy(loop.evaluated)
     best.load_state_dict(checkpoint.load(loop.session.run.best)["trainee"])
     return best
 

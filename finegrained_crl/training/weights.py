@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError, guess
 from finegrained_crl.training.method import ModelSpec
 
 
@@ -29,8 +29,8 @@ def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
     import timm
 
     if not timm.is_model(spec.backbone.partition(".")[0]):
-        guess = nearest(spec.backbone, timm.list_models()).partition(" Known:")[0]
-        raise FinegrainedError(f"timm has no model '{spec.backbone}'; {guess}; `timm.list_models()` lists all")
+        hint = "; ".join(filter(None, (guess(spec.backbone, timm.list_models()), "`timm.list_models()` lists all")))
+        raise FinegrainedError(f"timm has no model '{spec.backbone}'; {hint}")
     options: dict[str, Any] = {"num_classes": spec.num_classes, "drop_rate": spec.drop_rate}
     if spec.drop_path_rate:
         options["drop_path_rate"] = spec.drop_path_rate

@@ -83,3 +83,9 @@ def test_offline_says_what_to_do_at_once(monkeypatch, tmp_path):
 def test_a_name_that_timm_lacks_gets_the_nearest():
     with pytest.raises(FinegrainedError, match="timm has no model 'resnet_50'; did you mean"):
         weights.timm_classifier(ModelSpec("resnet_50", 3, "none", 0.0, 0.0, 32))
+
+
+def test_a_name_like_no_other_does_not_list_a_thousand_models():
+    with pytest.raises(FinegrainedError, match="timm has no model 'zzzzqq'") as caught:
+        weights.timm_classifier(ModelSpec("zzzzqq", 3, "none", 0.0, 0.0, 32))
+    assert len(str(caught.value)) < 200
