@@ -1,0 +1,150 @@
+"""`fgcrl retrofit run -- python train.py ..`: the unmodified program, with the chosen sites computing CRL."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.files import write_json
+from finegrained_crl.retrofit import launch
+from finegrained_crl.retrofit.chosen import check_sites
+from finegrained_crl.retrofit.ledger import read_ledgers
+from finegrained_crl.retrofit.receipt import NOTHING, Receipt, make_receipt, show
+from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.shim_names import check_shims, shim_help
+
+DESCRIPTION = """Run a program as its author would, with chosen calls of its classification losses computing CRL.
+
+SITE is FILE:LINE (of the call, of a caller, or of the line that builds the criterion), FILE:FUNCTION, FILE, FUNCTION, or a role
+(class, auxiliary, swap, gender, validation ..). Without --only, every call in training is replaced; evaluation stays as it is."""
+EPILOG = """examples:
+  fgcrl retrofit run -- python train.py --epochs 1
+  fgcrl retrofit run --only utils/train_model.py:93 -- python train.py --data CUB
+  fgcrl retrofit run --alpha 2 --beta 0.25 -- torchrun --nproc-per-node 2 train.py
+  fgcrl retrofit run --profile dcl -- python train.py --data CUB --cls_mul
+
+exit code: the program's own; 3 where it succeeded but nothing was replaced; 1 where it could not be started."""
+
+
+def main(argv: list[str]) -> int:
+    """Run the program, write and show the receipt."""
+    own, command = _split(argv)
+    options = _parser().parse_args(own)
+    settings, words = _settings(options, command)
+    receipt_path = Path(options.receipt).absolute()
+    _check_receipt(receipt_path)
+    completed = launch.command_of(words)
+    settings = replace(settings, root=str(_root(completed)))
+    if options.verify:
+        from finegrained_crl.retrofit.verify import verify
+
+        verify(completed, settings, options.verify)
+    receipt = _run(completed, words, settings)
+    write_json(receipt_path, receipt.as_dict())
+    show(receipt, receipt_path)
+    assert receipt.exit_code is not None
+    if receipt.exit_code == 0 and not receipt.replaced:
+        return NOTHING
+    return launch.end_like(receipt.exit_code)
+
+
+def _run(completed: Sequence[str], words: Sequence[str], settings: Settings) -> Receipt:
+    with tempfile.TemporaryDirectory(prefix="fgcrl-retrofit-", ignore_cleanup_errors=True) as folder:
+        settings = replace(settings, folder=folder)
+        code = launch.run_program(completed, settings)
+        return make_receipt(settings, read_ledgers(Path(folder)), words, code)
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """What is ours and what is the program's; an option of ours behind `--` is the program's."""
+    if "--" not in argv:
+        return argv, []
+    at = argv.index("--")
+    return argv[:at], argv[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fgcrl retrofit run",
+        usage="fgcrl retrofit run [options] -- python train.py ARGS | -m module ARGS | torchrun .. | accelerate launch ..",
+        description=DESCRIPTION,
+        epilog=EPILOG + shim_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="replace these calls and no others")
+    parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are")
+    parser.add_argument("--alpha", type=float, default=None, help="of CRL, >= 0 [1.5]")
+    parser.add_argument("--beta", type=float, default=None, help="of CRL, >= 0 [1]; 0 is cross-entropy")
+    parser.add_argument("--loss", default="crl", metavar="NAME", help="another loss of `fgcrl list losses` that works on logits [crl]")
+    parser.add_argument("--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)")
+    parser.add_argument("--shims", default="", metavar="A,B", help="help for old or CUDA-only code, see below")
+    parser.add_argument("--verify", type=int, default=0, metavar="N", help="first show over N calls that beta = 0 is the untouched program")
+    parser.add_argument("--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]")
+    return parser
+
+
+def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings, list[str]]:
+    check_sites([*options.only, *options.skip])
+    shims = check_shims([name for name in options.shims.split(",") if name])
+    _check_loss(options)
+    if options.verify < 0:
+        raise FinegrainedError(f"--verify must be at least 1, got {options.verify}")
+    settings = Settings(
+        only=tuple(options.only),
+        skip=tuple(options.skip),
+        loss=options.loss,
+        alpha=1.5 if options.alpha is None else options.alpha,
+        beta=1.0 if options.beta is None else options.beta,
+        shims=tuple(shims),
+    )
+    if options.profile:
+        from finegrained_crl.retrofit.profiles import apply_profile
+
+        settings = apply_profile(options.profile, settings)
+    return settings, command
+
+
+def _check_loss(options: argparse.Namespace) -> None:
+    for name in ("alpha", "beta"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < float("inf"):
+            raise FinegrainedError(f"--{name} must be at least 0, got {value}")
+        if value is not None and options.loss != "crl":
+            raise FinegrainedError(f"--{name} belongs to CRL; leave it out with --loss {options.loss}")
+    if options.loss != "crl":
+        _check_other_loss(options.loss)
+
+
+def _check_other_loss(name: str) -> None:
+    """Against the catalogue's text: importing it would import torch, and cost its second twice."""
+    text = (Path(__file__).parents[1] / "losses" / "catalogue.py").read_text(encoding="utf-8")
+    table = next(n for n in ast.parse(text).body if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "LOSSES")
+    assert table.value is not None
+    known = ast.literal_eval(table.value)
+    if name not in known:
+        raise FinegrainedError(f"unknown loss '{name}': {nearest(name, known)}")
+    from finegrained_crl.retrofit.replacement import Replacement
+
+    Replacement(name)
+
+
+def _check_receipt(path: Path) -> None:
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise FinegrainedError(f"--receipt {path}: can't write there; choose a folder that exists")
+
+
+def _root(command: Sequence[str]) -> Path:
+    """The folder that sites are named from: the repository around the script, or around the working folder."""
+    script = launch.script_of(command)
+    start = script.resolve().parent if script else Path.cwd()
+    for folder in (start, *start.parents):
+        if (folder / ".git").exists():
+            return folder
+    return Path.cwd() if start.is_relative_to(Path.cwd()) else start

@@ -1,0 +1,166 @@
+"""Does a piece of code train or evaluate? Told from where it stands in the source, never from grad mode at run time.
+
+Asked in this order; the first answer holds:
+
+1. it stands inside `torch.no_grad()`, `inference_mode()` or `set_grad_enabled(False)`: evaluation;
+2. its value reaches a backward pass in the same function: training (where an `if phase == "train"` guards that pass, the guard
+   is kept and looked up at each call);
+3. the name of the function or class around it says so (`validate`, `training_step`);
+4. `model.eval()` or `model.train()` stands before it in the same function;
+5. the file's name says so and nothing in the file runs a backward pass.
+
+Otherwise it is open, and the caller's place is asked, then the caller's caller.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+from finegrained_crl.retrofit.flow import FUNCTIONS, dotted, find_backward
+from finegrained_crl.retrofit.source import Source
+from finegrained_crl.retrofit.words import EVALUATION, PHASE, TRAINING, verdict_of, words_of
+
+Verdict = Literal["train", "eval", ""]
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the place of a call says: verdict, why, and the test that decides at each call (None: always the verdict)."""
+
+    verdict: Verdict
+    why: str
+    guard: ast.expr | None = None
+
+
+def context_of(source: Source, node: ast.AST) -> Context:
+    """Judge the place of a node.
+
+    Args:
+        source: the file.
+        node: any expression in it.
+    """
+    around = _ancestors(source, node)
+    scope = next((a for a in around if isinstance(a, SCOPES)), source.tree)
+    assert scope is not None
+    return (
+        _without_grad(around)
+        or _reaching_backward(source, scope, node, around)
+        or _named(around)
+        or _after_mode_switch(scope, node)
+        or _by_file(source)
+        or Context("", "nothing around it tells training from evaluation")
+    )
+
+
+def function_of(source: Source, node: ast.AST) -> str:
+    """Dotted name of the functions and classes around a node; "<module>" at the top."""
+    names = [a.name for a in reversed(_ancestors(source, node)) if isinstance(a, (*SCOPES, ast.ClassDef))]
+    return ".".join(names) or "<module>"
+
+
+def _ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
+    """Innermost first."""
+    found = []
+    while (node := source.parents.get(node)) is not None:  # type: ignore[assignment]
+        found.append(node)
+    return found
+
+
+def _without_grad(around: list[ast.AST]) -> Context | None:
+    for node in around:
+        if isinstance(node, ast.With):
+            for item in node.items:
+                if _switches_grad_off(item.context_expr):
+                    return Context("eval", f"inside `{ast.unparse(item.context_expr)}`, line {node.lineno}")
+        if isinstance(node, SCOPES):
+            for decorator in node.decorator_list:
+                if _switches_grad_off(decorator):
+                    return Context("eval", f"`{node.name}` runs under `@{ast.unparse(decorator)}`")
+            return None  # what the caller's code does is the caller's to tell
+    return None
+
+
+def _switches_grad_off(expression: ast.expr) -> bool:
+    name = dotted(expression.func if isinstance(expression, ast.Call) else expression).rpartition(".")[2]
+    if name in ("no_grad", "inference_mode"):
+        return True
+    off = isinstance(expression, ast.Call) and expression.args and isinstance(expression.args[0], ast.Constant)
+    return bool(name == "set_grad_enabled" and off and expression.args[0].value is False)  # type: ignore[attr-defined]
+
+
+def _reaching_backward(source: Source, scope: ast.AST, node: ast.AST, around: list[ast.AST]) -> Context | None:
+    found = find_backward(scope, node, source.parents)
+    if found is None:
+        return None
+    guard = _guard(source, scope, found, around)
+    when = f" where `{ast.unparse(guard)}`" if guard is not None else ""
+    return Context("train", f"its value reaches the backward pass in line {found.lineno}{when}", guard)
+
+
+def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
+    """The `if` around the backward pass, but not around the site, that asks whether this is training."""
+    child = backward
+    for node in _ancestors(source, backward):
+        if node is scope or node in around:
+            return None
+        if isinstance(node, ast.If) and _asks_for_training(node.test):
+            return node.test if any(child is s for s in node.body) else ast.UnaryOp(ast.Not(), node.test)
+        child = node
+    return None
+
+
+def _asks_for_training(test: ast.expr) -> bool:
+    parts = [n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(test) if isinstance(n, ast.Name | ast.Attribute)]
+    parts += [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return bool(words_of(*parts) & (PHASE | TRAINING | EVALUATION | {"optimizer", "optimiser", "opt"}))
+
+
+def _named(around: list[ast.AST]) -> Context | None:
+    for node in around:
+        if isinstance(node, (*SCOPES, ast.ClassDef)) and (verdict := verdict_of(node.name)):
+            kind = "class" if isinstance(node, ast.ClassDef) else "function"
+            return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`")
+    return None
+
+
+def _after_mode_switch(scope: ast.AST, node: ast.AST) -> Context | None:
+    """The last `X.eval()` or `X.train()` above the node in its function."""
+    last: tuple[int, Verdict, str] | None = None
+    for call in _own_calls(scope):
+        switch = _mode_switch(call)
+        if switch and call.lineno < node.lineno and (last is None or call.lineno >= last[0]):  # type: ignore[attr-defined]
+            last = (call.lineno, switch, ast.unparse(call))
+    return Context(last[1], f"behind `{last[2]}`, line {last[0]}") if last else None
+
+
+def _own_calls(scope: ast.AST) -> list[ast.Call]:
+    found: list[ast.Call] = []
+    todo = list(ast.iter_child_nodes(scope))
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Call):
+            found.append(node)
+        if not isinstance(node, FUNCTIONS):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def _mode_switch(call: ast.Call) -> Verdict:
+    if not isinstance(call.func, ast.Attribute) or not dotted(call.func.value) or call.keywords:
+        return ""
+    if call.func.attr == "eval" and not call.args:
+        return "eval"
+    if call.func.attr == "train" and len(call.args) < 2:
+        flag = call.args[0] if call.args else ast.Constant(True)
+        if isinstance(flag, ast.Constant) and isinstance(flag.value, bool):
+            return "train" if flag.value else "eval"
+    return ""
+
+
+def _by_file(source: Source) -> Context | None:
+    if b".backward(" in source.data or verdict_of(source.path.stem) != "eval":
+        return None
+    return Context("eval", f"file `{source.path.name}`, which runs no backward pass")

@@ -1,0 +1,140 @@
+"""Does a computed value reach a backward pass? Followed by name, in the order of the lines, within one function.
+
+An approximation that is right for the usual shapes: `loss = f(x); loss.backward()`, sums, lists, dicts, scalers and accelerators.
+A later assignment of the same name ends the trail, so that a validation loop that reuses the name `loss` is not mistaken.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def dotted(node: ast.AST) -> str:
+    """`a.b.c` of a name or attribute chain, "" for anything else."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (base := dotted(node.value)):
+        return f"{base}.{node.attr}"
+    return ""
+
+
+def find_backward(scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.Call | None:
+    """The call that starts the backward pass from the site's value, if there is one.
+
+    Args:
+        scope: the function (or module) around the site.
+        site: the call whose value is followed.
+        parents: every node's parent.
+    Returns:
+        a call of something named `backward` or of `autograd.grad`; None where the value does not get there.
+    """
+    node = site
+    while node is not scope and not isinstance(node, ast.stmt):
+        node = parents[node]
+        if isinstance(node, ast.Call) and _is_backward(node):
+            return node
+        if isinstance(node, FUNCTIONS) and node is not scope:
+            return None
+    trail = _stored(node)
+    for statement in _following(scope, node):
+        if found := _backward_in(statement, trail):
+            return found
+        _advance(trail, statement)
+        if not trail:
+            return None
+    return None
+
+
+def _is_backward(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+    return "backward" in name or dotted(call.func).endswith("autograd.grad")
+
+
+def _following(scope: ast.AST, after: ast.AST) -> Iterator[ast.stmt]:
+    """Statements of the scope behind a statement, in order, without those of inner functions."""
+    seen = False
+    for statement in _statements(scope):
+        if seen:
+            yield statement
+        seen = seen or statement is after
+
+
+def _statements(scope: ast.AST) -> Iterator[ast.stmt]:
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        blocks = getattr(scope, name, [])
+        for child in blocks if isinstance(blocks, list) else []:
+            if isinstance(child, ast.stmt):
+                yield child
+            if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
+                yield from _statements(child)
+
+
+def _own_expressions(statement: ast.stmt) -> list[ast.AST]:
+    """What the statement itself evaluates, without the statements inside it."""
+    found: list[ast.AST] = []
+    for _, value in ast.iter_fields(statement):
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, ast.expr | ast.keyword | ast.withitem):
+                found.append(item)
+    return found
+
+
+def _mentions(node: ast.AST, trail: set[str]) -> bool:
+    return any(dotted(part) in trail for part in ast.walk(node) if isinstance(part, ast.Name | ast.Attribute))
+
+
+def _backward_in(statement: ast.stmt, trail: set[str]) -> ast.Call | None:
+    for expression in _own_expressions(statement):
+        for node in ast.walk(expression):
+            if isinstance(node, ast.Call) and _is_backward(node) and _mentions(node, trail):
+                return node
+    return None
+
+
+def _stored(statement: ast.AST) -> set[str]:
+    """Names that a statement writes its value to."""
+    if isinstance(statement, ast.Assign):
+        targets: list[ast.expr] = statement.targets
+    elif isinstance(statement, ast.AugAssign | ast.AnnAssign | ast.For):
+        targets = [statement.target]
+    elif isinstance(statement, ast.With):
+        targets = [item.optional_vars for item in statement.items if item.optional_vars]
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value  # losses.append(loss): the container carries it on
+        targets = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+    else:
+        targets = []
+    return {name for target in targets for name in _names(target)}
+
+
+def _names(target: ast.expr) -> Iterator[str]:
+    if isinstance(target, ast.Tuple | ast.List):
+        for element in target.elts:
+            yield from _names(element)
+    elif isinstance(target, ast.Subscript | ast.Starred):
+        yield from _names(target.value)
+    elif name := dotted(target):
+        yield name
+
+
+def _advance(trail: set[str], statement: ast.stmt) -> None:
+    carried = any(_mentions(expression, trail) for expression in _carrying(statement))
+    stored = _stored(statement)
+    if carried:
+        trail |= stored
+    elif isinstance(statement, ast.Assign):
+        trail -= {name for target in statement.targets if isinstance(target, ast.Name | ast.Tuple) for name in _names(target)}
+
+
+def _carrying(statement: ast.stmt) -> list[ast.AST]:
+    """The expressions whose value the statement stores; `loss.item()` carries a number away, not the graph."""
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        sources: list[ast.AST] = [statement.value] if statement.value else []
+    elif isinstance(statement, ast.AugAssign):
+        sources = [statement.value]
+    else:
+        sources = _own_expressions(statement)
+    return [s for s in sources if not any(isinstance(n, ast.Attribute) and n.attr in ("item", "detach", "data") for n in ast.walk(s))]

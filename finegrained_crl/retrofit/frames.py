@@ -1,0 +1,140 @@
+"""Who called? The frames of the running program, without PyTorch's, Python's and ours.
+
+A call is known by its chain: each of the program's frames with the instruction it stands at. Walking it costs some microseconds.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import site
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+
+from finegrained_crl.retrofit.chosen import Place
+from finegrained_crl.retrofit.source import Source, parse_source
+
+SKIP, OURS, LIBRARY, PROGRAM, COMPILED = range(5)
+DEPTH = 60  # frames of the program looked at; recursion deeper than that tells nothing new
+PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+class Frames:
+    """Sorts code objects into the program's, libraries', PyTorch's and ours; gives places names relative to `root`.
+
+    Args:
+        root: the folder that file names are shown relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._kinds: dict[int, tuple[int, CodeType]] = {}
+        self._sources: dict[str, Source] = {}
+        paths = sysconfig.get_paths()
+        self._standard = tuple({os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib")} | {os.path.dirname(os.__file__) + os.sep})
+        packages = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
+        self._packages = tuple({os.path.realpath(p) + os.sep for p in packages} | {p + os.sep for p in packages})
+        self._torch = tuple(os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules)
+
+    def chain(self, frame: FrameType | None) -> tuple[int, ...] | None:
+        """The key of a call: one pair (code, instruction) per frame of the program; None where our own losses called."""
+        key: list[int] = []
+        kinds = self._kinds
+        while frame is not None and len(key) < 2 * DEPTH:
+            code = frame.f_code
+            known = kinds.get(id(code))
+            kind = known[0] if known is not None else self._sort(code)
+            if kind == OURS:
+                if not key:
+                    return None
+            elif kind:
+                key.append(id(code))
+                key.append(frame.f_lasti)
+            frame = frame.f_back
+        return tuple(key)
+
+    def frames(self, frame: FrameType | None) -> list[tuple[int, FrameType]]:
+        """The same frames themselves, each with its kind, innermost first."""
+        found = []
+        while frame is not None and len(found) < DEPTH:
+            kind = self._sort(frame.f_code)
+            if kind not in (SKIP, OURS):
+                found.append((kind, frame))
+            frame = frame.f_back
+        return found
+
+    def _sort(self, code: CodeType) -> int:
+        if id(code) not in self._kinds:
+            self._kinds[id(code)] = (self._kind_of(code), code)  # holding the code keeps its id from being used again
+        return self._kinds[id(code)][0]
+
+    def _kind_of(self, code: CodeType) -> int:
+        file = code.co_filename
+        if file.startswith("<eval_with_key>"):
+            return COMPILED
+        if file.startswith("<frozen"):
+            return SKIP
+        file = os.path.abspath(file) if not file.startswith("<") else file
+        if file.startswith(PACKAGE):
+            return OURS
+        if file.startswith(self._torch) and self._torch:
+            return SKIP
+        if file.startswith(self._packages) and not self._is_program(file):
+            return LIBRARY
+        return SKIP if file.startswith(self._standard) and not file.startswith(self._packages) else PROGRAM
+
+    def _is_program(self, file: str) -> bool:
+        """A program that is itself installed (`-m package`) is no library."""
+        main = os.path.abspath(getattr(sys.modules.get("__main__"), "__file__", None) or "")
+        base = next((p for p in self._packages if main.startswith(p)), None)
+        return base is not None and file.startswith(base + main[len(base) :].partition(os.sep)[0])
+
+    def library_of(self, frame: FrameType) -> str:
+        """Name of the package that a library's frame belongs to."""
+        file = os.path.abspath(frame.f_code.co_filename)
+        base = next((p for p in self._packages if file.startswith(p)), "")
+        return file[len(base) :].partition(os.sep)[0].removesuffix(".py")
+
+    def place_of(self, frame: FrameType) -> Place:
+        """File (relative to the root where it lies inside), line and function."""
+        return Place(self.name_of(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_qualname.replace(".<locals>", ""))
+
+    def name_of(self, file: str) -> str:
+        """A file's name as shown in receipts."""
+        if file.startswith("<"):
+            return file
+        path = Path(os.path.realpath(file))
+        if path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        base = next((p for p in self._packages if str(path).startswith(p)), None)
+        return str(path)[len(base) :] if base else path.as_posix()
+
+    def source_of(self, frame: FrameType) -> Source:
+        """The parsed file of a frame; notebook cells come from where tracebacks take them."""
+        file = frame.f_code.co_filename
+        if file not in self._sources:
+            lines = linecache.getlines(file, frame.f_globals)
+            self._sources[file] = parse_source(Path(file), "".join(lines).encode())
+        return self._sources[file]
+
+    def call_of(self, frame: FrameType) -> ast.Call | None:
+        """The call expression that a frame is in the middle of."""
+        tree = self.source_of(frame).tree
+        positions = _position(frame)
+        if tree is None or positions is None:
+            return None
+        # A call ends with a bracket of its own, so the end alone identifies it.
+        return next((n for n in ast.walk(tree) if isinstance(n, ast.Call) and (n.end_lineno, n.end_col_offset) == positions), None)
+
+
+def _position(frame: FrameType) -> tuple[int, int] | None:
+    found = list(frame.f_code.co_positions())
+    index = frame.f_lasti // 2
+    if not 0 <= index < len(found):
+        return None
+    _, line, _, column = found[index]
+    return (line, column) if line is not None and column is not None else None

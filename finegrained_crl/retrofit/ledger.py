@@ -1,0 +1,116 @@
+"""What one process saw, written so that a kill loses nothing: facts to a JSON file when they change, counts to mapped memory.
+
+Every process of the program (workers, ranks, children of children) writes its own pair of files into one folder; the parent adds
+them up. A count is one store into a shared mapping, which the kernel keeps whatever happens to the process.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+SLOTS = 4096
+
+
+class Ledger:
+    """Rows of facts with counters, for one process and its forks.
+
+    Args:
+        folder: where the files go; None keeps everything in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder, self._lock = folder, threading.RLock()
+        self._start_afresh()
+        if folder is not None:
+            os.register_at_fork(after_in_child=self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        """A fork begins with rows and counts of its own; the parent's are in the parent's file."""
+        self.rows: list[dict[str, Any]] = []
+        self.facts: dict[str, Any] = {}
+        self.generation = getattr(self, "generation", 0) + 1
+        self._index: dict[Any, int] = {}
+        self._counts: Any = None
+        self._lock = threading.RLock()
+
+    def row(self, kind: str, **facts: Any) -> int:
+        """The number of the row with these facts, made on first sight.
+
+        Args:
+            kind: "call", "construction", "shim", "compiled" ..
+            facts: JSON values that identify the row.
+        """
+        key = (kind, json.dumps(facts, sort_keys=True))
+        with self._lock:
+            if key not in self._index and len(self.rows) < SLOTS:
+                self._index[key] = len(self.rows)
+                self.rows.append({"kind": kind, **facts})
+                self.save()
+            return self._index.get(key, SLOTS - 1)
+
+    def add(self, row: int, **facts: Any) -> None:
+        """Write more facts into a row."""
+        with self._lock:
+            self.rows[row].update(facts)
+            self.save()
+
+    def state(self, **facts: Any) -> None:
+        """Write facts about the whole process."""
+        with self._lock:
+            self.facts.update(facts)
+            self.save()
+
+    def count(self, row: int) -> None:
+        """Add one to a row's counter."""
+        if self._counts is None:
+            self._counts = self._map()
+        self._counts[row] += 1
+
+    def counts(self) -> list[int]:
+        """The counter of every row."""
+        return [int(self._counts[i]) if self._counts is not None else 0 for i in range(len(self.rows))]
+
+    def _map(self) -> Any:
+        if self._folder is None:
+            return [0] * SLOTS
+        path = self._folder / f"{os.getpid()}.counts"
+        with path.open("w+b") as file:
+            file.truncate(8 * SLOTS)
+            return memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("q")
+
+    def save(self) -> None:
+        """Write the rows at once, beside the counts."""
+        if self._folder is None or not self._folder.is_dir():
+            return
+        path = self._folder / f"{os.getpid()}.json"
+        partial = path.with_suffix(f".{threading.get_ident()}.partial")
+        partial.write_text(json.dumps({"pid": os.getpid(), "rows": self.rows, "facts": self.facts}))
+        os.replace(partial, path)
+
+
+def read_ledgers(folder: Path) -> list[dict[str, Any]]:
+    """What every process wrote: `rows` with their `count`, and `facts`; a file that is damaged is left out."""
+    found = []
+    for path in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns):
+        if not path.stem.isdigit():
+            continue
+        try:
+            part = json.loads(path.read_text())
+        except ValueError:
+            continue
+        counts = _read_counts(path.with_suffix(".counts"))
+        for number, row in enumerate(part["rows"]):
+            row["count"] = counts[number] if number < len(counts) else 0
+        found.append(part)
+    return found
+
+
+def _read_counts(path: Path) -> tuple[int, ...]:
+    data = path.read_bytes() if path.exists() else b""
+    return struct.unpack(f"={len(data) // 8}q", data)

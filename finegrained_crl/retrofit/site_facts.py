@@ -1,0 +1,131 @@
+"""Look around a call once, when it is first seen: its place, its role, who called it, and whether they train or evaluate."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Protocol
+
+from torch import nn
+from torch.nn.modules.loss import _Loss
+
+from finegrained_crl.retrofit.chosen import Place
+from finegrained_crl.retrofit.context import Context, context_of
+from finegrained_crl.retrofit.decision import Choice, Facts
+from finegrained_crl.retrofit.flow import dotted
+from finegrained_crl.retrofit.frames import LIBRARY, PROGRAM, Frames
+from finegrained_crl.retrofit.roles import guess_role, hand_made
+from finegrained_crl.retrofit.words import verdict_of
+
+
+class Built(Protocol):
+    """Knows where criteria were built."""
+
+    def place_of(self, module: object) -> Place | None:
+        """The line that built it."""
+
+
+@dataclass
+class Found:
+    """What the first sight of a call tells."""
+
+    facts: Facts
+    expression: str
+    column: int
+    guards: list[tuple[int, ast.expr]] = field(default_factory=list)  # (frame, test) that must hold for training
+    module_depth: int = -1  # the frame whose `self` is a model that may be in eval mode
+
+    @property
+    def guard_texts(self) -> list[str]:
+        """The guards as source."""
+        return [f"`{ast.unparse(test)}`" for _, test in self.guards]
+
+
+def look_around(frames: Frames, frame: FrameType, loss: str, built: Built, choice: Choice, problem: str) -> Found:
+    """Collect what is known about a call.
+
+    Args:
+        frames: tells the program's frames from others.
+        frame: the innermost caller.
+        loss: what was called.
+        built: where criteria were built.
+        choice: of the user, for the roles that a profile gives.
+        problem: why the call can't be replaced, "" so far.
+    """
+    criteria = _criteria(frame)
+    chain = frames.frames(frame)
+    first = next((i for i, (_, f) in enumerate(chain) if not _is_criterion_frame(f)), 0)
+    if not chain:
+        return Found(Facts(Place("<unknown>", 0), problem=problem or "no Python code of the program calls it"), "", 0)
+    kind, site = chain[first]
+    place, call = frames.place_of(site), frames.call_of(site) if kind == PROGRAM else None
+    contexts = [_context(frames, k, f) for k, f in chain[first:]]
+    verdict, why, depth = _verdict(contexts)
+    source = frames.source_of(site) if call is not None else None
+    role = guess_role(source, call) if source is not None and call is not None else "class"
+    if loss == "nll_loss" and source is not None and call is not None:
+        problem = problem or hand_made(source, call)
+    facts = Facts(
+        place,
+        choice.role_at(place, role),
+        verdict,
+        why,
+        contexts[0].verdict,
+        [frames.place_of(f) for k, f in (*chain[:first], *chain[first + 1 :]) if k == PROGRAM],
+        [p for c in criteria if (p := built.place_of(c))],
+        frames.library_of(site) if kind == LIBRARY else "",
+        problem,
+    )
+    found = Found(facts, source.text_of(call) if source and call else "", call.col_offset if call else 0)
+    if depth >= 0 and contexts[depth].guard is not None:
+        found.guards.append((first + depth, contexts[depth].guard))  # type: ignore[arg-type]
+    found.module_depth = _model_frame(chain, first) if not verdict else -1
+    return found
+
+
+def _context(frames: Frames, kind: int, frame: FrameType) -> Context:
+    name = frame.f_code.co_name
+    if kind == LIBRARY:
+        verdict = verdict_of(name)
+        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"`{name}` of {frames.library_of(frame)}")
+    call = frames.call_of(frame)
+    if call is None:
+        verdict = verdict_of(name)
+        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"function `{name}`")
+    return context_of(frames.source_of(frame), call)
+
+
+def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:
+    """The innermost place that says anything decides."""
+    for depth, context in enumerate(contexts):
+        if context.verdict:
+            return context.verdict, context.why + ("" if depth == 0 else " (a caller)"), depth
+    return "", contexts[0].why if contexts else "", -1
+
+
+def _criteria(frame: FrameType | None) -> list[object]:
+    """The loss modules whose forward the call goes through."""
+    found: list[object] = []
+    while frame is not None and len(found) < 4:
+        owner = frame.f_locals.get("self") if frame.f_code.co_name in ("forward", "__call__") else None
+        if isinstance(owner, _Loss) and owner not in found:
+            found.append(owner)
+        frame = frame.f_back
+    return found
+
+
+def _is_criterion_frame(frame: FrameType) -> bool:
+    """Inside a subclass of PyTorch's criteria: its caller is the site."""
+    return frame.f_code.co_name == "forward" and isinstance(frame.f_locals.get("self"), nn.CrossEntropyLoss | nn.NLLLoss)
+
+
+def _model_frame(chain: Sequence[tuple[int, FrameType]], first: int) -> int:
+    for depth, (_, frame) in enumerate(chain):
+        owner = frame.f_locals.get("self")
+        if depth >= first and isinstance(owner, nn.Module) and not isinstance(owner, _Loss) and frame.f_code.co_name == "forward":
+            return depth
+    return -1
+
+
