@@ -120,9 +120,12 @@ def _asks_for_training(test: ast.expr) -> bool:
 
 def _named(around: list[ast.AST]) -> Context | None:
     for node in around:
-        if isinstance(node, (*SCOPES, ast.ClassDef)) and (verdict := verdict_of(node.name)):
+        verdict = verdict_of(node.name) if isinstance(node, (*SCOPES, ast.ClassDef)) else ""
+        if isinstance(node, ast.ClassDef):  # a `Trainer` validates too; an `Evaluator` does not train
+            verdict = verdict if verdict == "eval" else ""
+        if verdict:
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
-            return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`")
+            return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`")  # type: ignore[attr-defined]
     return None
 
 

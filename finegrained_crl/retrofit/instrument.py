@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from torch import nn
@@ -35,6 +36,8 @@ class Instruments:
         self._hook(nn.NLLLoss.__init__, lambda module, *_: built(module), "_fgcrl_built_nll", result=False)
         self.reach_timm()
 
+        self._undo.append(freeze_functional())
+
     def _hook(self, function: Callable[..., Any], hook: Callable[..., Any], name: str, *, result: bool) -> None:
         self._undo.append(inject(function, hook, name, result=result))
 
@@ -49,3 +52,21 @@ class Instruments:
         """Give PyTorch back as it was."""
         while self._undo:
             self._undo.pop()()
+
+
+def freeze_functional() -> Callable[[], None]:
+    """Let our losses use `torch.nn.functional` as it is now: a program that patches it later must not reach into them.
+
+    Returns:
+        a function that undoes it.
+    """
+    frozen = SimpleNamespace(**vars(F))
+    ours = [m for name, m in sys.modules.items() if name.startswith("finegrained_crl.") and getattr(m, "F", None) is F]
+    for module in ours:
+        module.__dict__["F"] = frozen
+
+    def undo() -> None:
+        for module in ours:
+            module.__dict__["F"] = F
+
+    return undo
