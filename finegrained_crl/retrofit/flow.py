@@ -54,12 +54,21 @@ def _is_backward(call: ast.Call) -> bool:
 
 
 def _following(scope: ast.AST, after: ast.AST) -> Iterator[ast.stmt]:
-    """Statements of the scope behind a statement, in order, without those of inner functions."""
-    seen = False
+    """Statements of the scope behind a statement, in order, without those of inner functions and of branches not taken with it."""
+    seen, elsewhere = False, _other_branches(scope, after)
     for statement in _statements(scope):
-        if seen:
+        if seen and id(statement) not in elsewhere:
             yield statement
         seen = seen or statement is after
+
+
+def _other_branches(scope: ast.AST, statement: ast.AST) -> set[int]:
+    """What stands under `else` where the statement stands under `if`."""
+    found: set[int] = set()
+    for branch in _statements(scope):
+        if isinstance(branch, ast.If) and branch.orelse and any(statement is s for b in branch.body for s in ast.walk(b)):
+            found |= {id(s) for other in branch.orelse for s in ast.walk(other)}
+    return found
 
 
 def _statements(scope: ast.AST) -> Iterator[ast.stmt]:

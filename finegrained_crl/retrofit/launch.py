@@ -18,6 +18,7 @@ from types import FrameType
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.source import read_source
 
 HOOK = Path(__file__).parent / "hook"
 PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
@@ -56,6 +57,18 @@ def script_of(command: Sequence[str]) -> Path | None:
     return next((Path(word) for word in command[1:] if word.endswith(".py") and os.path.isfile(word)), None)
 
 
+def with_old_main(command: Sequence[str]) -> list[str]:
+    """Put our runner before a main script whose `async=` Python can't parse any more (shim old-torch)."""
+    script = script_of(command)
+    if script is None or not Path(command[0]).name.startswith("python"):
+        return list(command)
+    at = list(command).index(str(script)) if str(script) in command else 0
+    source = read_source(script)
+    if not at or not source.note or "-m" in command[:at]:
+        return list(command)
+    return [*command[:at], str(HOOK / "old_main.py"), *command[at:]]
+
+
 def _refuse_isolation(command: Sequence[str]) -> None:
     if not Path(command[0]).name.startswith("python"):
         return
@@ -88,6 +101,7 @@ def run_program(command: Sequence[str], settings: Settings) -> int:
     """
     file = Path(settings.folder) / "settings.config"
     settings.write(file)
+    command = with_old_main(command) if "old-torch" in settings.shims else command
     with _signals_passed_on() as child:
         try:
             process = subprocess.Popen(command, env=environment(file))

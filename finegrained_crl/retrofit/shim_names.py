@@ -8,9 +8,8 @@ from finegrained_crl.errors import FinegrainedError, nearest
 
 SHIMS = {
     "cpu": "on a machine without CUDA, .cuda() and devices named cuda mean the CPU; torch.cuda.is_available() stays False",
-    "old-torch": "what torch 0.3 to 1.x had: async=, loss.data[0], volatile=, verbose= of schedulers, torch.load of whole objects ..",
-    "old-python": "names that Python's standard library dropped (collections.Iterable ..)",
-    "old-libs": "names that numpy, PIL, scipy and torchvision dropped (np.int, Image.ANTIALIAS, scipy.misc.imread, Scale ..)",
+    "old-torch": "what code for torch 0.3 to 1.x and its time needs: async=, loss.data[0], volatile=, verbose= of schedulers, "
+    "torch.load of whole objects, names that Python, numpy, PIL, scipy and torchvision dropped",
 }
 
 

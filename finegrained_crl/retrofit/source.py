@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -86,9 +84,3 @@ def _parse(data: bytes) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "\d" in somebody's string is no concern of ours
         return ast.parse(data)
-
-
-def decode(data: bytes) -> str:
-    """The text of Python source in the encoding that it declares."""
-    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-    return data.decode(encoding)

@@ -51,7 +51,8 @@ class Workshop:
         sys.path.insert(0, str(self.folder))
         sys.argv[:] = [program, str(out)]
         functional = torch.nn.functional.cross_entropy
-        linear = torch.nn.Linear.__init__
+        linear, threads = torch.nn.Linear.__init__, torch.get_num_threads()
+        torch.set_num_threads(1)  # as in the other processes: sums depend on it
         try:
             if program.endswith(".py"):
                 runpy.run_path(str(self.folder / program), run_name="__main__")
@@ -62,6 +63,7 @@ class Workshop:
         finally:
             torch.nn.functional.cross_entropy = functional
             torch.nn.Linear.__init__ = linear
+            torch.set_num_threads(threads)
             for name in set(sys.modules) - set(before[0]):
                 if str(self.folder) in str(getattr(sys.modules[name], "__file__", "")):
                     del sys.modules[name]

@@ -42,8 +42,6 @@ def test_every_site_of_the_plain_programs_is_proven(many):
     assert not [site for site in receipt["sites"] if site["action"] == "refuse"]
 
 
-
-
 def test_one_object_for_two_roles_is_told_apart_by_line(workshop, same_bits):
     done = workshop.retrofit("--only", "two_roles.py:11", "--", "python", "two_roles.py", "out.pt")
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,52 @@
+"""`fgcrl retrofit patch REPO > crl.patch`: the choice of sites as a diff that `git apply` takes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.chosen import check_sites
+from finegrained_crl.retrofit.decision import Choice
+from finegrained_crl.retrofit.profiles import find_profile, recognise
+from finegrained_crl.retrofit.rewrite import make_patch
+from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.tree import repository
+
+
+def main(argv: list[str]) -> int:
+    """Print the diff to standard output and a summary to standard error."""
+    options = build_parser().parse_args(argv)
+    check_sites([*options.only, *options.skip])
+    for name in ("alpha", "beta"):
+        if not 0 <= getattr(options, name) < float("inf"):
+            raise FinegrainedError(f"--{name} must be at least 0, got {getattr(options, name)}")
+    root = repository(options.repository)
+    profile = find_profile(options.profile) if options.profile else recognise(root)
+    choice = Choice(tuple(options.only), tuple(options.skip))
+    made = make_patch(scan(root, profile.choice(choice, root) if profile else choice), options.alpha, options.beta)
+    for site, reason in made.refused.items():
+        print(f"not in the patch: {site}: {reason}", file=sys.stderr)
+    if not made.diff:
+        raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
+    sys.stdout.buffer.write(made.diff)
+    sys.stdout.flush()
+    print(f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)", file=sys.stderr)
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the command."""
+    parser = argparse.ArgumentParser(
+        prog="fgcrl retrofit patch",
+        description="Print the choice of sites as a diff. Imports and runs nothing of the repository and writes no file in it.",
+        epilog="example: fgcrl retrofit patch DCL --only utils/train_model.py:93 > crl.patch && git -C DCL apply $PWD/crl.patch",
+    )
+    parser.add_argument("repository", type=Path, metavar="REPO", help="the repository's folder")
+    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="change these calls and no others")
+    parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are")
+    parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")
+    parser.add_argument("--alpha", type=float, default=1.5, help="of CRL [1.5]")
+    parser.add_argument("--beta", type=float, default=1.0, help="of CRL [1]")
+    return parser

@@ -1,0 +1,185 @@
+"""Which names hold a criterion, across the files of a repository?
+
+Starts from the lines that build one and follows plain steps until nothing new is found: assignment, attributes of objects,
+arguments of functions and constructors, functions that return one, containers. Names are followed, not values: what is found is
+where to look, and the receipt of a run is what is true.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from finegrained_crl.retrofit.flow import dotted
+from finegrained_crl.retrofit.names import CRITERIA, Names, names_of
+from finegrained_crl.retrofit.source import Source
+
+MOVERS = {"cuda", "to", "cpu", "double", "float", "half", "train", "eval", "requires_grad_", "type"}
+
+
+@dataclass(frozen=True)
+class Build:
+    """A line that builds a criterion."""
+
+    file: str
+    line: int
+    loss: str
+
+
+@dataclass
+class Module:
+    """A readable file with its names."""
+
+    file: str
+    source: Source
+    names: Names
+    nodes: list[ast.AST] = field(default_factory=list)
+
+
+@dataclass
+class Criteria:
+    """Names that hold criteria: (file, name), (file, .attribute), and ("", name) for attributes and globals that other files may use."""
+
+    holders: dict[tuple[str, str], set[Build]] = field(default_factory=dict)
+    factories: dict[str, set[Build]] = field(default_factory=dict)  # functions that return a criterion
+    subclasses: dict[str, str] = field(default_factory=dict)  # class -> the criterion it derives from
+
+    def of(self, module: Module, node: ast.AST) -> set[Build]:
+        """The criteria that an expression may be; empty for none."""
+        node = unwrap(node)
+        if isinstance(node, ast.Call):
+            return self._called(module, node)
+        if isinstance(node, ast.IfExp):
+            return self.of(module, node.body) | self.of(module, node.orelse)
+        if isinstance(node, ast.BoolOp):
+            return set().union(*(self.of(module, value) for value in node.values))
+        if isinstance(node, ast.Subscript):
+            return self.of(module, node.value)
+        if isinstance(node, ast.Dict | ast.List | ast.Tuple):
+            values = node.values if isinstance(node, ast.Dict) else node.elts
+            return set().union(*(self.of(module, v) for v in values if isinstance(v, ast.Call | ast.Name | ast.Attribute)))
+        if isinstance(node, ast.Attribute):
+            return self.holders.get((module.file, f".{node.attr}")) or self.holders.get(("", node.attr), set())  # this file's own first
+        if isinstance(node, ast.Name):
+            found = self.holders.get((module.file, node.id), set())
+            imported = node.id in module.names.modules or module.names.stars
+            return found | (self.holders.get(("", node.id), set()) if imported else set())
+        return set()
+
+    def built(self, module: Module, call: ast.Call) -> str:
+        """The criterion that a call builds, "" where it builds none."""
+        loss = module.names.loss(call.func)
+        if loss and (loss in CRITERIA or loss[0].isupper()):
+            return loss
+        return self.subclasses.get(dotted(call.func).rpartition(".")[2], "") and dotted(call.func).rpartition(".")[2]
+
+    def _called(self, module: Module, call: ast.Call) -> set[Build]:
+        if loss := self.built(module, call):
+            return {Build(module.file, call.lineno, loss)}
+        name = dotted(call.func).rpartition(".")[2]
+        if name == "partial" and call.args and (loss := module.names.loss(call.args[0])):
+            return {Build(module.file, call.lineno, loss)}
+        if name in ("ModuleList", "ModuleDict", "Sequential", "dict", "DataParallel", "compile") and call.args:
+            return set().union(*(self.of(module, a) for a in call.args), *(self.of(module, k.value) for k in call.keywords))
+        return self.factories.get(name, set())
+
+
+def unwrap(node: ast.AST) -> ast.AST:
+    """Take `.cuda()`, `.to(device)` and the like off an expression."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MOVERS:
+        node = node.func.value
+    return node
+
+
+def make_module(file: str, source: Source) -> Module:
+    """Prepare a readable file."""
+    assert source.tree is not None
+    return Module(file, source, names_of(source.tree), list(ast.walk(source.tree)))
+
+
+def spread(modules: list[Module], criteria: Criteria) -> bool:
+    """Follow every step once; True where something new was found."""
+    before = _size(criteria)
+    functions = _functions(modules)
+    for module in modules:
+        for node in module.nodes:
+            if isinstance(node, ast.ClassDef):
+                _derive(module, node, criteria)
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                _assign(module, node, criteria)
+            elif isinstance(node, ast.Return) and node.value is not None:
+                _return(module, node, criteria)
+            elif isinstance(node, ast.Call):
+                _pass_on(module, node, criteria, functions)
+    return _size(criteria) != before
+
+
+def _size(criteria: Criteria) -> tuple[int, int, int]:
+    return (sum(map(len, criteria.holders.values())), sum(map(len, criteria.factories.values())), len(criteria.subclasses))
+
+
+def _functions(modules: list[Module]) -> dict[str, list[tuple[Module, ast.FunctionDef, bool]]]:
+    """Name -> (file, definition, is it a method or constructor)."""
+    found: dict[str, list[tuple[Module, ast.FunctionDef, bool]]] = {}
+    for module in modules:
+        for node in module.nodes:
+            if isinstance(node, ast.FunctionDef):
+                owner = module.source.parents.get(node)
+                name = owner.name if node.name == "__init__" and isinstance(owner, ast.ClassDef) else node.name
+                found.setdefault(name, []).append((module, node, isinstance(owner, ast.ClassDef)))
+    return found
+
+
+def _derive(module: Module, node: ast.ClassDef, criteria: Criteria) -> None:
+    for base in node.bases:
+        loss = module.names.loss(base) or criteria.subclasses.get(dotted(base).rpartition(".")[2], "")
+        if loss and loss[0].isupper():
+            criteria.subclasses[node.name] = loss
+
+
+def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria) -> None:
+    assert node.value is not None
+    value, targets = node.value, node.targets if isinstance(node, ast.Assign) else [node.target]
+    for target in targets:
+        if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List) and len(target.elts) == len(value.elts):
+            for each, its in zip(target.elts, value.elts, strict=True):
+                _hold(module, each, criteria.of(module, its), criteria)
+        else:
+            _hold(module, target, criteria.of(module, value), criteria)
+
+
+def _hold(module: Module, target: ast.AST, builds: set[Build], criteria: Criteria) -> None:
+    if not builds:
+        return
+    if isinstance(target, ast.Subscript):
+        target = target.value
+    if isinstance(target, ast.Attribute):
+        criteria.holders.setdefault(("", target.attr), set()).update(builds)
+        criteria.holders.setdefault((module.file, f".{target.attr}"), set()).update(builds)
+    elif isinstance(target, ast.Name):
+        criteria.holders.setdefault((module.file, target.id), set()).update(builds)
+        if isinstance(module.source.parents.get(module.source.parents.get(target, target)), ast.Module):
+            criteria.holders.setdefault(("", target.id), set()).update(builds)  # other files may import it
+
+
+def _return(module: Module, node: ast.Return, criteria: Criteria) -> None:
+    builds = criteria.of(module, node.value) if node.value is not None else set()
+    above: ast.AST | None = node
+    while above is not None and not isinstance(above, ast.FunctionDef):
+        above = module.source.parents.get(above)
+    if builds and isinstance(above, ast.FunctionDef):
+        criteria.factories.setdefault(above.name, set()).update(builds)
+
+
+def _pass_on(module: Module, call: ast.Call, criteria: Criteria, functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]]) -> None:
+    """An argument that is a criterion makes the parameter one."""
+    name = dotted(call.func).rpartition(".")[2]
+    if isinstance(call.func, ast.Attribute) and call.func.attr == "append" and call.args:
+        _hold(module, call.func.value, criteria.of(module, call.args[0]), criteria)
+    known = functions.get(name, [])
+    for there, definition, bound in [f for f in known if f[0] is module] or known:
+        parameters = [a.arg for a in (*definition.args.posonlyargs, *definition.args.args)][1 if bound else 0 :]
+        given = list(zip(parameters, call.args, strict=False)) + [(k.arg, k.value) for k in call.keywords if k.arg]
+        for parameter, value in given:
+            if builds := criteria.of(module, value):
+                criteria.holders.setdefault((there.file, parameter), set()).update(builds)

@@ -1,0 +1,66 @@
+"""The CRL twin of a criterion object, for notebooks and for patched calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from finegrained_crl.losses.competing_ratio import CompetingRatioLoss
+from finegrained_crl.retrofit.replacement import log_probability_loss
+
+
+class LogProbabilityCRL(nn.NLLLoss):
+    """CRL on log-probabilities, the twin of `torch.nn.NLLLoss`.
+
+    Args:
+        alpha, beta: as for `CompetingRatioLoss`.
+        options: of `torch.nn.NLLLoss`.
+    """
+
+    def __init__(self, alpha: float, beta: float, **options: Any) -> None:
+        super().__init__(**options)
+        CompetingRatioLoss(alpha, beta)  # refuses what is out of range
+        self.alpha, self.beta = alpha, beta
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """Compute the loss of log-probabilities `input` against class indices."""
+        options = {"weight": self.weight, "ignore_index": self.ignore_index, "reduction": self.reduction}
+        return log_probability_loss(input, target, self.alpha, self.beta, **options)
+
+
+def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1.0) -> nn.Module:
+    """Make the CRL twin of a cross-entropy criterion, with its weights and options; the criterion itself stays as it is.
+
+    Args:
+        criterion: `nn.CrossEntropyLoss`, `nn.NLLLoss`, or timm's `LabelSmoothingCrossEntropy` or `SoftTargetCrossEntropy`.
+        alpha: >= 0, as for `CompetingRatioLoss`.
+        beta: >= 0; 0 is cross-entropy.
+    Returns:
+        a module that is called as the criterion is; its weight is the criterion's own tensor.
+    Raises:
+        TypeError: it is something else, or a subclass that computes a loss of its own.
+        ValueError: alpha or beta is negative.
+
+    >>> retrofit_criterion(nn.CrossEntropyLoss(label_smoothing=0.1))
+    CompetingRatioLoss(alpha=1.5, beta=1.0, label_smoothing=0.1)
+    """
+    kind = type(criterion)
+    if isinstance(criterion, nn.CrossEntropyLoss) and kind.forward is nn.CrossEntropyLoss.forward:
+        made: nn.Module = CompetingRatioLoss(alpha, beta, **_options(criterion), label_smoothing=criterion.label_smoothing)
+    elif isinstance(criterion, nn.NLLLoss) and kind.forward is nn.NLLLoss.forward:
+        made = LogProbabilityCRL(alpha, beta, **_options(criterion))
+    elif kind.__module__ == "timm.loss.cross_entropy" and kind.__name__ == "LabelSmoothingCrossEntropy":
+        made = CompetingRatioLoss(alpha, beta, label_smoothing=float(criterion.smoothing))  # type: ignore[arg-type]
+    elif kind.__module__ == "timm.loss.cross_entropy" and kind.__name__ == "SoftTargetCrossEntropy":
+        made = CompetingRatioLoss(alpha, beta)
+    else:
+        raise TypeError(
+            f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss or nn.NLLLoss (no subclass with a forward of its own), "
+            "or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy; use `with retrofit():` around the training instead"
+        )
+    return made.train(criterion.training)
+
+
+def _options(criterion: nn.CrossEntropyLoss | nn.NLLLoss) -> dict[str, Any]:
+    return {"weight": criterion.weight, "ignore_index": criterion.ignore_index, "reduction": criterion.reduction}

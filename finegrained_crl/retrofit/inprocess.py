@@ -1,0 +1,97 @@
+"""`with retrofit() as receipt:` - the same replacement, in this process, for as long as the block lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.chosen import check_sites
+from finegrained_crl.retrofit.instrument import Instruments
+from finegrained_crl.retrofit.ledger import Ledger
+from finegrained_crl.retrofit.receipt import Receipt, make_receipt, show
+from finegrained_crl.retrofit.settings import Settings
+
+
+class retrofit:  # noqa: N801  (used like a function)
+    """Let chosen calls of cross-entropy compute CRL inside a `with` block.
+
+    Args:
+        alpha, beta: of CRL.
+        loss: another loss of the catalogue that works on logits.
+        only, skip: SITEs as on the command line; without `only`, every call in training.
+        root: folder that sites are named from; None: the working folder.
+    Raises:
+        FinegrainedError: a SITE or the loss is unknown, or another `with retrofit()` is active.
+        ValueError: alpha or beta is negative.
+
+    >>> import torch
+    >>> logits = torch.zeros(2, 8, requires_grad=True)
+    >>> with retrofit() as receipt:
+    ...     loss = torch.nn.functional.cross_entropy(logits, torch.tensor([5, 0]))
+    ...     loss.backward()
+    >>> loss, receipt.replaced
+    (tensor(2.9444, grad_fn=<DotBackward0>), 1)
+    """
+
+    _active = False
+
+    def __init__(
+        self,
+        alpha: float = 1.5,
+        beta: float = 1.0,
+        *,
+        loss: str = "crl",
+        only: Sequence[str] = (),
+        skip: Sequence[str] = (),
+        root: Path | None = None,
+    ) -> None:
+        if isinstance(only, str) or isinstance(skip, str):
+            raise FinegrainedError('only and skip are lists of SITEs: only=["train.py:36"]')
+        check_sites([*only, *skip])
+        self._settings = Settings(str(root or Path.cwd()), "", tuple(only), tuple(skip), {}, loss, alpha, beta)
+        self._ledger = Ledger()
+        self._instruments: Instruments | None = None
+
+    def __enter__(self) -> retrofit:
+        if retrofit._active:
+            raise FinegrainedError("a `with retrofit()` is active already; end it first, or name both choices in one")
+        self._instruments = Instruments(self._settings, self._ledger)
+        self._ledger.state(armed=True)
+        retrofit._active = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._instruments is not None
+        self._instruments.remove()
+        retrofit._active = False
+
+    @property
+    def receipt(self) -> Receipt:
+        """What happened so far."""
+        rows = [{**row, "count": count} for row, count in zip(self._ledger.rows, self._ledger.counts(), strict=True)]
+        return make_receipt(self._settings, [{"pid": 0, "rows": rows, "facts": self._ledger.facts}])
+
+    @property
+    def replaced(self) -> int:
+        """Calls that computed the other loss."""
+        return self.receipt.replaced
+
+    @property
+    def sites(self) -> list[dict[str, Any]]:
+        """The calls so far, replaced ones first."""
+        return self.receipt.sites
+
+    @property
+    def explanation(self) -> str:
+        """Why nothing was replaced; "" where something was."""
+        return self.receipt.explanation
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt as JSON values."""
+        return self.receipt.as_dict()
+
+    def show(self) -> None:
+        """Print the receipt as a table, to standard error."""
+        show(self.receipt, None)

@@ -1,0 +1,285 @@
+"""Find, without running anything, every place of a repository where a classification loss is built or called.
+
+Each place gets its role, what `fgcrl retrofit run` would do there, and why. Files that can't be read are named.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finegrained_crl.retrofit.chosen import Place
+from finegrained_crl.retrofit.context import Context, context_of, function_of
+from finegrained_crl.retrofit.criteria import Build, Criteria, Module, make_module, spread
+from finegrained_crl.retrofit.decision import Choice, Facts, decide
+from finegrained_crl.retrofit.flow import dotted
+from finegrained_crl.retrofit.names import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
+from finegrained_crl.retrofit.roles import guess_role, hand_made
+from finegrained_crl.retrofit.source import Source, read_source
+from finegrained_crl.retrofit.tree import python_files
+
+SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax")
+TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
+SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
+ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place in the source."""
+
+    file: str
+    line: int
+    column: int
+    kind: str  # "construction", "call" or "look"
+    loss: str
+    expression: str
+    function: str
+    role: str
+    action: str  # "replace", "leave", "refuse", "look"; of a construction: what happens to its calls
+    reason: str
+    built: tuple[str, ...] = ()
+    verdict: str = ""
+    guard: str = ""
+    end: tuple[int, int] = (0, 0)
+
+    @property
+    def place(self) -> Place:
+        """File, line and function."""
+        return Place(self.file, self.line, self.function)
+
+
+@dataclass
+class Scan:
+    """What a scan found."""
+
+    root: Path
+    sites: list[Site] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    files: int = 0
+    profile: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The scan as JSON values."""
+        return {
+            "format": 1,
+            "repository": str(self.root),
+            "files": self.files,
+            "profile": self.profile or None,
+            "sites": [{k: v for k, v in asdict(site).items() if k != "end"} for site in self.sites],
+            "unreadable": self.unreadable,
+            "notes": self.notes,
+        }
+
+
+def scan(root: Path, choice: Choice | None = None) -> Scan:
+    """Scan a repository.
+
+    Args:
+        root: its folder, resolved.
+        choice: `--only`, `--skip` and a profile's roles; None: the default.
+    """
+    found = Scan(root)
+    modules = _read(root, found)
+    criteria = Criteria()
+    for _ in range(ROUNDS):
+        if not spread(modules, criteria):
+            break
+        _read_callers(root, found, modules, criteria)
+    for module in modules:
+        found.sites += _sites_of(module, criteria, choice or Choice())
+    found.sites = _judged(found.sites)
+    found.sites.sort(key=lambda s: (s.file, s.line, s.column))
+    return found
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path != root else path.name
+
+
+def _read(root: Path, found: Scan) -> list[Module]:
+    """Files that mention a loss, or can't be told."""
+    modules: list[Module] = []
+    found_files = list(python_files(root))
+    found.files = len(found_files)
+    for path in found_files:
+        data = _bytes(path)
+        if data is None or b"\0" in data[:4096] or SEEDS.search(data):
+            _take(root, path, found, modules)
+        elif len(data) and _looks_broken(data):
+            _take(root, path, found, modules)
+    return modules
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.stat().st_size <= 2_000_000 else None
+    except OSError:
+        return None
+
+
+def _looks_broken(data: bytes) -> bool:
+    """Python 2 is named even where no loss is mentioned: such a file may call one under any name."""
+    return re.search(rb"^\s*print\s+[\"'\w%]", data, re.MULTILINE) is not None
+
+
+def _take(root: Path, path: Path, found: Scan, modules: list[Module]) -> None:
+    source, name = read_source(path), _name(root, path)
+    if source.note:
+        found.notes[name] = source.note
+    if source.tree is not None:
+        modules.append(make_module(name, source))
+        return
+    found.unreadable[name] = source.problem
+    for match in TEXTUAL.finditer(source.data):
+        found.sites.append(_textual(name, source, match))
+
+
+def _textual(name: str, source: Source, match: re.Match[bytes]) -> Site:
+    """A loss in a file that can't be parsed: shown as text."""
+    start = source.data.rfind(b"\n", 0, match.start()) + 1
+    line = source.data[start:].split(b"\n", 1)[0].strip().decode("utf-8", "replace")[:100]
+    number = source.data.count(b"\n", 0, match.start()) + 1
+    return Site(
+        name, number, match.start() - start, "look", match.group(1).decode(), line, "?", "class", "look", f"file not readable: {source.problem}"
+    )
+
+
+def _read_callers(root: Path, found: Scan, modules: list[Module], criteria: Criteria) -> None:
+    """Files that mention no loss, but a function or attribute that a criterion was handed to."""
+    known = {module.file for module in modules} | set(found.unreadable)
+    words = {name.lstrip(".") for _, name in criteria.holders} | set(criteria.factories) | set(criteria.subclasses)
+    words |= {call for module in modules for call in _handed_to(module, criteria)}
+    if not words:
+        return
+    wanted = re.compile(rb"\b(" + b"|".join(re.escape(w.encode()) for w in sorted(words)) + rb")\b\s*[(\[]|def\s+__init__\(.*(criterion|loss)")
+    for path in python_files(root):
+        data = _bytes(path) if _name(root, path) not in known else None
+        if data is not None and wanted.search(data):
+            _take(root, path, found, modules)
+
+
+def _handed_to(module: Module, criteria: Criteria) -> Iterable[str]:
+    """Names of functions that get a criterion as an argument."""
+    for node in module.nodes:
+        if isinstance(node, ast.Call) and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords))):
+            if name := dotted(node.func).rpartition(".")[2]:
+                yield name
+
+
+def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Site]:
+    for node in module.nodes:
+        if isinstance(node, ast.ClassDef) and SMOOTHING_CLASS.search(node.name) and node.name not in criteria.subclasses:
+            yield _looked(module, node, node.name, "a loss class of the repository's own: what its parts do stands below; edit it by hand")
+        if not isinstance(node, ast.Call):
+            continue
+        loss, last = module.names.loss(node.func), module.names.meaning(node.func).rpartition(".")[2]
+        if built := criteria.built(module, node):
+            yield _construction(module, node, built)
+        elif loss in FUNCTIONS:
+            yield _call(module, node, loss, set(), choice)
+        elif builds := _called_criterion(module, node, criteria):
+            yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
+        elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
+            yield _looked(module, node, last, "log_softmax by hand: a loss written out, or a score; nothing is changed here")
+        elif last == "partial" and node.args and module.names.loss(node.args[0]):
+            yield _construction(module, node, module.names.loss(node.args[0]))
+
+
+def _called_criterion(module: Module, call: ast.Call, criteria: Criteria) -> set[Build]:
+    if len(call.args) + len(call.keywords) < 2 and not any(isinstance(a, ast.Starred) for a in call.args):
+        return set()
+    func = call.func
+    if isinstance(func, ast.Attribute) and func.attr == "forward":
+        func = func.value
+    if isinstance(func, ast.Call) and not criteria.built(module, func):
+        return set()
+    return criteria.of(module, func)
+
+
+def _construction(module: Module, node: ast.Call, loss: str) -> Site:
+    problem = "timm's loss on two views has no exact counterpart; it stays" if loss in OTHER_TIMM else ""
+    return _site(module, node, "construction", loss, "", "refuse" if problem else "", problem)
+
+
+def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice: Choice) -> Site:
+    source = module.source
+    context = context_of(source, node)
+    problem = _problem(module, node, loss)
+    place = Place(module.file, node.lineno, function_of(source, node))
+    built = tuple(Place(b.file, b.line) for b in sorted(builds, key=lambda b: (b.file, b.line)))
+    role = choice.role_at(place, guess_role(source, node))
+    facts = Facts(place, role, context.verdict, context.why, context.verdict, (), built, "", problem)
+    action, reason = decide(facts, choice)
+    if context.verdict == "" and action == "replace":
+        reason += "; in a run its callers decide"
+    shown = "validation" if context.verdict == "eval" else role
+    return _site(module, node, "call", loss, shown, action, reason, context, tuple(map(str, built)))
+
+
+def _problem(module: Module, node: ast.Call, loss: str) -> str:
+    if loss == "linear_cross_entropy":
+        return "linear_cross_entropy is fused with the classifier: it has no per-sample cross-entropy to start from"
+    if loss in ("nll_loss", "NLLLoss", "NLLLoss2d"):
+        return hand_made(module.source, node)
+    return ""
+
+
+def _looked(module: Module, node: ast.AST, loss: str, reason: str) -> Site:
+    return _site(module, node, "look", loss, "", "look", f"look here: {reason}")
+
+
+def _site(
+    module: Module, node: ast.AST, kind: str, loss: str, role: str, action: str, reason: str,
+    context: Context | None = None, built: tuple[str, ...] = (),
+) -> Site:  # fmt: skip
+    expression = f"class {node.name}" if isinstance(node, ast.ClassDef) else module.source.text_of(node)
+    guard = ast.unparse(context.guard) if context and context.guard is not None else ""
+    end = (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
+    return Site(
+        module.file, node.lineno, node.col_offset, kind, loss, expression, function_of(module.source, node),  # type: ignore[attr-defined]
+        role, action, reason, built, context.verdict if context else "", guard, end,
+    )  # fmt: skip
+
+
+def _feeds_nll(module: Module, node: ast.Call) -> bool:
+    """log_softmax that only goes into nll_loss is part of that site; `LogSoftmax()` at a model's end is one, too."""
+    parent = module.source.parents.get(node)
+    if isinstance(parent, ast.Call) and (module.names.loss(parent.func) in ("nll_loss",)):
+        return True
+    if module.names.meaning(node.func).rpartition(".")[2] == "LogSoftmax" or isinstance(parent, ast.Return):
+        return any(isinstance(n, ast.Call) and module.names.loss(n.func) in ("nll_loss", *CRITERIA) for n in module.nodes)
+    if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and (name := dotted(parent.targets[0])):
+        used = [n for n in module.nodes if isinstance(n, ast.Call) and n.args and dotted(n.args[0]) == name]
+        feeds = [n for n in used if module.names.loss(n.func) == "nll_loss"]
+        return bool(feeds) and not any(hand_made(module.source, n) for n in feeds)
+    return False
+
+
+def _judged(sites: list[Site]) -> list[Site]:
+    """Constructions take over what happens to their calls; one that nothing calls is said so."""
+    calls: dict[str, list[Site]] = {}
+    for site in sites:
+        for built in site.built:
+            calls.setdefault(built, []).append(site)
+    return [_judge(site, calls.get(str(site.place), [])) if site.kind == "construction" and not site.action else site for site in sites]
+
+
+def _judge(site: Site, calls: list[Site]) -> Site:
+    actions = {call.action for call in calls}
+    lines = ", ".join(f"{c.file}:{c.line}" for c in calls[:6]) + (" .." if len(calls) > 6 else "")
+    if not calls:
+        action, reason, role = "look", "no call of it was found: unused, or handed to a library", ""
+    elif actions == {"replace"}:
+        action, reason, role = "replace", f"called at {lines}", "/".join(sorted({c.role for c in calls}))
+    elif "replace" in actions:
+        action, reason, role = "replace", f"in part: called at {lines}", "/".join(sorted({c.role for c in calls}))
+    else:
+        action, reason, role = calls[0].action, f"called at {lines}", "/".join(sorted({c.role for c in calls}))
+    values = {**asdict(site), "action": action, "reason": reason, "role": role}
+    return Site(**values)
