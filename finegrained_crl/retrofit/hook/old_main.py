@@ -13,7 +13,7 @@ def _main() -> None:
     with open(script, "rb") as file:
         code = compile_old(file.read(), script)
     assert code is not None
-    main = sys.modules["__main__"]
+    main, system = sys.modules["__main__"], sys  # this module's names are about to become the program's
     for name in [n for n in vars(main) if not n.startswith("__")]:
         del vars(main)[name]
     main.__file__ = script
@@ -23,8 +23,8 @@ def _main() -> None:
         raise
     except BaseException as error:
         error.__traceback__ = error.__traceback__.tb_next if error.__traceback__ else None  # without this frame
-        sys.excepthook(type(error), error, error.__traceback__)
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
+        system.excepthook(type(error), error, error.__traceback__)
+        system.exit(130 if isinstance(error, KeyboardInterrupt) else 1)
 
 
 if __name__ == "__main__":
