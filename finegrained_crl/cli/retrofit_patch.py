@@ -32,7 +32,9 @@ def main(argv: list[str]) -> int:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
     sys.stdout.buffer.write(made.diff)
     sys.stdout.flush()
-    print(f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)", file=sys.stderr)
+    print(
+        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)", file=sys.stderr
+    )
     return 0
 
 

@@ -112,5 +112,3 @@ def _seed(torch: ModuleType, settings: Settings) -> None:
         numpy: Any = sys.modules.get("numpy")
         if numpy is not None:
             numpy.random.seed(settings.seed)
-
-

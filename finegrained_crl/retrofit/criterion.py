@@ -25,7 +25,7 @@ class LogProbabilityCRL(nn.NLLLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of log-probabilities `input` against class indices."""
-        options = {"weight": self.weight, "ignore_index": self.ignore_index, "reduction": self.reduction}
+        options: dict[str, Any] = {"weight": self.weight, "ignore_index": self.ignore_index, "reduction": self.reduction}
         return log_probability_loss(input, target, self.alpha, self.beta, **options)
 
 

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.modules.loss import _Loss
 
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.construction import Constructions
@@ -157,7 +156,8 @@ class Dispatcher:
         if chain is None or getattr(self._inside, "busy", False):
             return None
         if _is_traced(input):
-            return self._refused_in_compile(loss)
+            self._refused_in_compile(loss)
+            return None
         if self._generation != self.ledger.generation:  # a fork: its rows are new
             self._known, self._generation = {}, self.ledger.generation
         known = self._known.get((chain, loss))
@@ -165,12 +165,14 @@ class Dispatcher:
             known = self._first_sight(chain, loss, frame, problem)
         if known.paused >= 0 and not self._trains_now(known, frame):
             self.ledger.count(known.paused)
-            return self._watched(known, theirs, input, target, reduction)
+            self._watched(known, theirs, input, target, reduction)
+            return None
         if known.replace and loss == "nll_loss" and (why := doubt(input)):
             self._refuse(known, why)
         self.ledger.count(known.row)
         if not known.replace or self.settings.mode == "watch":
-            return self._watched(known, theirs, input, target, reduction)
+            self._watched(known, theirs, input, target, reduction)
+            return None
         return self._replaced(known, loss, input, target, ours, theirs, reduction, options)
 
     def _replaced(
@@ -196,7 +198,9 @@ class Dispatcher:
         self._write_down(known, value)
         return value
 
-    def _measure(self, known: Known, loss: str, input: Tensor, target: Tensor, ours: Any, theirs: Any, reduction: str, options: Any) -> None:
+    def _measure(
+        self, known: Known, loss: str, input: Tensor, target: Tensor, ours: Any, theirs: Any, reduction: str, options: Any
+    ) -> None:
         if "first_loss" in self.ledger.rows[known.row]:
             return
         gain = (self.settings.alpha, self.settings.beta) if self.replacement.is_crl else None
@@ -292,5 +296,3 @@ def _is_traced(input: Tensor) -> bool:
 
 def _of_logits(loss: Callable[[Tensor, Tensor, str], Tensor], axis: int) -> Callable[[Tensor, Tensor, str], Tensor]:
     return lambda z, y, how: loss(z.log_softmax(axis), y, how)
-
-

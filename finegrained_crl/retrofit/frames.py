@@ -11,7 +11,6 @@ import os
 import site
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -35,7 +34,9 @@ class Frames:
         self._kinds: dict[int, tuple[int, CodeType]] = {}
         self._sources: dict[str, Source] = {}
         paths = sysconfig.get_paths()
-        self._standard = tuple({os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib")} | {os.path.dirname(os.__file__) + os.sep})
+        self._standard = tuple(
+            {os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib")} | {os.path.dirname(os.__file__) + os.sep}
+        )
         packages = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
         self._packages = tuple({os.path.realpath(p) + os.sep for p in packages} | {p + os.sep for p in packages})
         self._torch = tuple(os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules)
@@ -59,7 +60,7 @@ class Frames:
 
     def frames(self, frame: FrameType | None) -> list[tuple[int, FrameType]]:
         """The same frames themselves, each with its kind, innermost first."""
-        found = []
+        found: list[tuple[int, FrameType]] = []
         while frame is not None and len(found) < DEPTH:
             kind = self._sort(frame.f_code)
             if kind not in (SKIP, OURS):

@@ -21,7 +21,7 @@ COMPARISONS: dict[type, Callable[[Any, Any], bool]] = {
 SIMPLE = (str, bool, int, float, type(None), tuple, list, set, frozenset)
 
 
-class Unknown(Exception):
+class UnknownError(Exception):
     """The test holds something that is not looked up."""
 
 
@@ -34,7 +34,7 @@ def holds(test: ast.expr, names: Mapping[str, Any]) -> bool:
     """
     try:
         return _truth(_value(test, names))
-    except Unknown:
+    except UnknownError:
         return True
 
 
@@ -50,7 +50,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
         sides = (_value(node.left, names), _value(node.comparators[0], names))
         if all(isinstance(side, SIMPLE) for side in sides) or isinstance(node.ops[0], ast.Is | ast.IsNot):
             return COMPARISONS[type(node.ops[0])](*sides)
-        raise Unknown
+        raise UnknownError
     if isinstance(node, ast.Tuple | ast.List | ast.Set):
         return [_value(element, names) for element in node.elts]
     return _looked_up(node, names)
@@ -62,12 +62,12 @@ def _looked_up(node: ast.expr, names: Mapping[str, Any]) -> Any:
         path.append(node.attr)
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in names:
-        raise Unknown
+        raise UnknownError
     value = names[node.id]
     for attribute in reversed(path):
         holder = getattr(value, "__dict__", {})  # plain attributes only: a property would run the program's code
         if attribute not in holder and attribute not in holder.get("_modules", {}):
-            raise Unknown
+            raise UnknownError
         value = holder[attribute] if attribute in holder else holder["_modules"][attribute]
     return value
 
@@ -76,4 +76,4 @@ def _truth(value: Any) -> bool:
     """An object's truth may run the program's code (`if tensor:`); only where it can't is it asked for."""
     if isinstance(value, SIMPLE) or not (hasattr(type(value), "__bool__") or hasattr(type(value), "__len__")):
         return bool(value)
-    raise Unknown
+    raise UnknownError

@@ -46,7 +46,9 @@ def command_of(words: Sequence[str]) -> list[str]:
         here = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
         found = shutil.which(first, path=here)
         if found is None:
-            raise FinegrainedError(f"'{first}' is no command here; write python train.py .., -m module .., torchrun .. or accelerate launch ..")
+            raise FinegrainedError(
+                f"'{first}' is no command here; write python train.py .., -m module .., torchrun .. or accelerate launch .."
+            )
         command = [found, *rest]
     _refuse_isolation(command)
     return command

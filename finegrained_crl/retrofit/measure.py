@@ -54,7 +54,7 @@ def measure(
         axis = class_axis(few)
         found["gain"] = _ratio(ours, theirs, axis)
         if gain is not None:
-            expected = expected_gradient(few, rows, *gain, *weights)
+            expected = expected_gradient(few, rows, gain[0], gain[1], *weights)
             found["expected_gain"] = _ratio(expected, theirs, axis)
             found["error"] = float((ours - expected).abs().max()) if ours.numel() else 0.0
     return found

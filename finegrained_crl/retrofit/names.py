@@ -59,7 +59,9 @@ def names_of(tree: ast.Module) -> Names:
                 else:
                     names.modules[alias.asname or alias.name] = f"{base}.{alias.name}"
     for node in tree.body:  # xent = F.cross_entropy
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute | ast.Name) and isinstance(node.targets[0], ast.Name):
-            if names.loss(node.value):
-                names.modules[node.targets[0].id] = names.meaning(node.value)
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute | ast.Name) and names.loss(node.value)):
+            continue
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                names.modules[target.id] = names.meaning(node.value)
     return names

@@ -6,6 +6,8 @@ reshape, cast or pick rows. A reshaped tensor, and one without a graph, is also 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -25,7 +27,8 @@ def doubt(log_probabilities: Tensor) -> str:
     axis = min(log_probabilities.dim() - 1, 1)
     if log_probabilities.grad_fn is None:
         return "" if _sums_to_one(log_probabilities, axis) else "its input is no log_softmax (the probabilities don't sum to 1)"
-    node, moved = log_probabilities.grad_fn, False
+    node: Any = log_probabilities.grad_fn
+    moved = False
     while _kind(node) in RESHAPING or _kind(node) in ("ToCopy", "Clone", "Alias", "Contiguous"):
         moved = moved or _kind(node) in RESHAPING
         node = node.next_functions[0][0] if node.next_functions else None
@@ -54,7 +57,7 @@ def _same_axis(node: object, dim: int, axis: int) -> bool:
     saved = getattr(node, "_saved_dim", None)
     if saved is None:
         return False
-    return (saved - (1 << 64) if saved >= 1 << 63 else saved) % dim == axis  # negative axes are kept as unsigned numbers
+    return bool((saved - (1 << 64) if saved >= 1 << 63 else saved) % dim == axis)  # negative axes are kept as unsigned numbers
 
 
 def _sums_to_one(log_probabilities: Tensor, axis: int) -> bool:

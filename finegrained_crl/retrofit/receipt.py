@@ -66,7 +66,9 @@ class Receipt:
         if self.unmatched and self.settings.only:
             return f"--only {' '.join(self.unmatched)}: no loss was called there; calls seen at {_list(row['site'] for row in self.sites)}"
         if all(row["role"] == "validation" for row in self.sites):
-            return f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to replace it all the same"
+            return (
+                f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to replace it all the same"
+            )
         return "every call was left or refused: " + "; ".join(f"{row['site']} {row['reason']}" for row in self.sites[:4])
 
     @property
@@ -185,7 +187,11 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 def _answers(word: str, row: dict[str, Any]) -> bool:
     places = [_place(row["site"], row["function"]), *(_place(site) for site in (*row["callers"], *row["built"]))]
-    return word == row["role"] or any(names_place(word, place) for place in places) or row["reason"].endswith((f"--only {word}", f"--skip {word}"))
+    return (
+        word == row["role"]
+        or any(names_place(word, place) for place in places)
+        or row["reason"].endswith((f"--only {word}", f"--skip {word}"))
+    )
 
 
 def _place(site: str, function: str = "") -> Place:

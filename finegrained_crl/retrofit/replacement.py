@@ -66,7 +66,9 @@ class Replacement:
     def __init__(self, name: str = "crl", alpha: float = 1.5, beta: float = 1.0) -> None:
         cls = loss_class(name)
         if getattr(cls, "needs", "logits") != "logits":
-            raise FinegrainedError(f"--loss {name} needs features or owns a classifier, which a retrofit can't give it; use a loss on logits")
+            raise FinegrainedError(
+                f"--loss {name} needs features or owns a classifier, which a retrofit can't give it; use a loss on logits"
+            )
         if name == "crl":
             CompetingRatioLoss(alpha, beta)  # refuses what is out of range
         self.name, self.alpha, self.beta = name, alpha, beta
@@ -82,11 +84,10 @@ class Replacement:
     ) -> Tensor:
         """Compute the loss where the program calls `F.cross_entropy`."""
         if self.name != "crl":
-            return self._criterion(logits, weight, ignore_index, reduction, label_smoothing)(logits, target)
+            made: Tensor = self._criterion(logits, weight, ignore_index, reduction, label_smoothing)(logits, target)
+            return made
         if self.beta == 0:
-            return F.cross_entropy(
-                logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-            )
+            return F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
         return ratio_loss(logits, target, self.alpha, self.beta, False, weight, ignore_index, reduction, label_smoothing)
 
     def on_log_probabilities(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:

@@ -112,7 +112,9 @@ def _rewritten(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.Bas
     twin = _call("retrofit_criterion", [cst.Arg(call.func), *_arguments(settings)])
     func: cst.BaseExpression = twin
     if site.guard:  # one call for training and evaluation: the test that guards the backward pass chooses
-        func = cst.parse_expression(f"({cst.Module([]).code_for_node(twin)} if {site.guard} else {cst.Module([]).code_for_node(call.func)})")
+        func = cst.parse_expression(
+            f"({cst.Module([]).code_for_node(twin)} if {site.guard} else {cst.Module([]).code_for_node(call.func)})"
+        )
     return call.with_changes(func=func), (f"{SHIPPED}.retrofit", "retrofit_criterion")
 
 

@@ -109,9 +109,7 @@ def _read(root: Path, found: Scan) -> list[Module]:
     found.files = len(found_files)
     for path in found_files:
         data = _bytes(path)
-        if data is None or b"\0" in data[:4096] or SEEDS.search(data):
-            _take(root, path, found, modules)
-        elif len(data) and _looks_broken(data):
+        if data is None or b"\0" in data[:4096] or SEEDS.search(data) or (len(data) and _looks_broken(data)):
             _take(root, path, found, modules)
     return modules
 
@@ -146,7 +144,16 @@ def _textual(name: str, source: Source, match: re.Match[bytes]) -> Site:
     line = source.data[start:].split(b"\n", 1)[0].strip().decode("utf-8", "replace")[:100]
     number = source.data.count(b"\n", 0, match.start()) + 1
     return Site(
-        name, number, match.start() - start, "look", match.group(1).decode(), line, "?", "class", "look", f"file not readable: {source.problem}"
+        name,
+        number,
+        match.start() - start,
+        "look",
+        match.group(1).decode(),
+        line,
+        "?",
+        "class",
+        "look",
+        f"file not readable: {source.problem}",
     )
 
 
@@ -157,7 +164,9 @@ def _read_callers(root: Path, found: Scan, modules: list[Module], criteria: Crit
     words |= {call for module in modules for call in _handed_to(module, criteria)}
     if not words:
         return
-    wanted = re.compile(rb"\b(" + b"|".join(re.escape(w.encode()) for w in sorted(words)) + rb")\b\s*[(\[]|def\s+__init__\(.*(criterion|loss)")
+    wanted = re.compile(
+        rb"\b(" + b"|".join(re.escape(w.encode()) for w in sorted(words)) + rb")\b\s*[(\[]|def\s+__init__\(.*(criterion|loss)"
+    )
     for path in python_files(root):
         data = _bytes(path) if _name(root, path) not in known else None
         if data is not None and wanted.search(data):
@@ -167,9 +176,9 @@ def _read_callers(root: Path, found: Scan, modules: list[Module], criteria: Crit
 def _handed_to(module: Module, criteria: Criteria) -> Iterable[str]:
     """Names of functions that get a criterion as an argument."""
     for node in module.nodes:
-        if isinstance(node, ast.Call) and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords))):
-            if name := dotted(node.func).rpartition(".")[2]:
-                yield name
+        name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+        if isinstance(node, ast.Call) and name and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords))):
+            yield name
 
 
 def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Site]:

@@ -27,7 +27,7 @@ def torch_on_cpu(torch: Any, note: Note) -> None:
 
 
 def _is_cuda(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("cuda") or getattr(value, "type", "") == "cuda"
+    return (isinstance(value, str) and value.startswith("cuda")) or getattr(value, "type", "") == "cuda"
 
 
 def _moves(torch: Any, note: Note) -> None:

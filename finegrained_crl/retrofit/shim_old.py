@@ -90,7 +90,12 @@ def _torch(torch: Any, note: Note) -> None:
     _loading(torch, note)
     _variables(torch, note)
     loader = torch.utils.data.dataloader._BaseDataLoaderIter
-    loader.next = lambda self: (note("iterator.next()"), next(self))[1]
+
+    def next_batch(self: Any) -> Any:
+        note("iterator.next()")
+        return next(self)
+
+    loader.next = next_batch
 
 
 def _indexing(torch: Any, note: Note) -> None:
@@ -126,7 +131,7 @@ def _schedulers(torch: Any, note: Note) -> None:
     schedulers = torch.optim.lr_scheduler
     for cls in {v for v in vars(schedulers).values() if isinstance(v, type) and "__init__" in vars(v)}:
         if not cls.__name__.startswith("_") and hasattr(cls, "step"):
-            cls.__init__ = _without_verbose(cls.__init__, cls.__name__, note)
+            cls.__init__ = _without_verbose(cls.__init__, cls.__name__, note)  # type: ignore[misc]
 
 
 def _without_verbose(before: Callable[..., None], name: str, note: Note) -> Callable[..., None]:
@@ -168,7 +173,15 @@ def _variables(torch: Any, note: Note) -> None:
 
 def _numpy(numpy: Any, note: Note) -> None:
     names = {"int": int, "float": float, "bool": bool, "object": object, "str": str, "complex": complex, "long": int}
-    more = {"product": "prod", "cumproduct": "cumprod", "in1d": "isin", "row_stack": "vstack", "float_": "float64", "Inf": "inf", "NaN": "nan"}
+    more = {
+        "product": "prod",
+        "cumproduct": "cumprod",
+        "in1d": "isin",
+        "row_stack": "vstack",
+        "float_": "float64",
+        "Inf": "inf",
+        "NaN": "nan",
+    }
     _add(numpy, names | {old: getattr(numpy, new) for old, new in more.items() if hasattr(numpy, new)}, note)
 
 

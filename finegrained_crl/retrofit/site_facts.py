@@ -14,7 +14,6 @@ from torch.nn.modules.loss import _Loss
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.context import Context, context_of
 from finegrained_crl.retrofit.decision import Choice, Facts
-from finegrained_crl.retrofit.flow import dotted
 from finegrained_crl.retrofit.frames import LIBRARY, PROGRAM, Frames
 from finegrained_crl.retrofit.roles import guess_role, hand_made
 from finegrained_crl.retrofit.words import verdict_of
@@ -127,5 +126,3 @@ def _model_frame(chain: Sequence[tuple[int, FrameType]], first: int) -> int:
         if depth >= first and isinstance(owner, nn.Module) and not isinstance(owner, _Loss) and frame.f_code.co_name == "forward":
             return depth
     return -1
-
-

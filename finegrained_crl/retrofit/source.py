@@ -26,7 +26,7 @@ class Source:
 
     @cached_property
     def lines(self) -> list[bytes]:
-        """The lines as Python counts them: only \\n, \\r\\n and \\r end one."""
+        """The lines as Python counts them, each with its own line end."""
         return self.data.splitlines(keepends=True)
 
     @cached_property

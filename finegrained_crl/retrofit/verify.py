@@ -37,7 +37,9 @@ def verify(command: Sequence[str], settings: Settings, steps: int) -> int:
     watched = replace(settings, steps=steps, seed=SEED, loss="crl", beta=0.0)
     untouched, ours = (_values(command, replace(watched, mode=mode)) for mode in ("watch", "run"))
     if not untouched or not ours:
-        raise FinegrainedError("--verify: no loss of a chosen site was computed, so nothing could be compared; run without --verify to see why")
+        raise FinegrainedError(
+            "--verify: no loss of a chosen site was computed, so nothing could be compared; run without --verify to see why"
+        )
     for key in untouched.keys() | ours.keys():
         first, second = untouched.get(key, []), ours.get(key, [])
         for number, (a, b) in enumerate(zip(first, second, strict=False)):

@@ -8,23 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-EVALUATION = frozenset(
-    "eval evaluate evaluation evaluating evaluator val valid validate validates validation validating validator "
-    "test testing tester infer inference predict prediction predictor accuracy".split()
-)
-TRAINING = frozenset("train trains training trainer fit finetune finetuning learn learner optimize optimise".split())
-PHASE = frozenset("phase mode split stage subset".split())
+EVALUATION = {
+    *("eval", "evaluate", "evaluation", "evaluating", "evaluator", "val", "valid", "validate", "validates", "validation"),
+    *("validating", "validator", "test", "testing", "tester", "infer", "inference", "predict", "prediction", "predictor", "accuracy"),
+}  # fmt: skip
+TRAINING = {
+    *("train", "trains", "training", "trainer", "fit", "finetune", "finetuning", "learn", "learner", "optimize", "optimise"),
+}
+PHASE = frozenset(["phase", "mode", "split", "stage", "subset"])
 
 # The order decides where several match: what is more specific comes first.
 ROLES: dict[str, frozenset[str]] = {
-    "distillation": frozenset("distill distillation distil kd teacher".split()),
-    "contrastive": frozenset("contrastive contrast nce infonce moco simclr".split()),
-    "swap": frozenset("swap swapped jigsaw shuffle shuffled destroyed destruction".split()),
-    "rotation": frozenset("rotation rotate rot".split()),
-    "domain": frozenset("domain adversarial adv discriminator".split()),
-    "gender": frozenset("gender sex".split()),
-    "age": frozenset("age ages".split()),
-    "auxiliary": frozenset("aux auxiliary side deep_supervision".split()),
+    "distillation": frozenset(["distill", "distillation", "distil", "kd", "teacher"]),
+    "contrastive": frozenset(["contrastive", "contrast", "nce", "infonce", "moco", "simclr"]),
+    "swap": frozenset(["swap", "swapped", "jigsaw", "shuffle", "shuffled", "destroyed", "destruction"]),
+    "rotation": frozenset(["rotation", "rotate", "rot"]),
+    "domain": frozenset(["domain", "adversarial", "adv", "discriminator"]),
+    "gender": frozenset(["gender", "sex"]),
+    "age": frozenset(["age", "ages"]),
+    "auxiliary": frozenset(["aux", "auxiliary", "side", "deep_supervision"]),
 }
 ALL_ROLES = (*ROLES, "class", "validation")
 # Losses that only look like classification: their "classes" are teachers' scores or the batch's own images.

@@ -38,7 +38,14 @@ class Workshop:
 
     def python(self, *words, **options):
         return subprocess.run(
-            [sys.executable, *words], cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=300, check=False, **options
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            **options,
         )
 
     def retrofit(self, *words):
