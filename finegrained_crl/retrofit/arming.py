@@ -31,6 +31,7 @@ class AfterImport(MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Find the module as everybody would, with a loader that tells us when it is done."""
+        _hide_hook()
         if fullname not in self.actions or fullname in self._busy:
             return None
         self._busy.add(fullname)
@@ -41,6 +42,13 @@ class AfterImport(MetaPathFinder):
         if spec is not None and spec.loader is not None:
             _tell(spec.loader, self.actions[fullname])
         return spec
+
+
+def _hide_hook() -> None:
+    """Plain Python has no sitecustomize here; ours can be forgotten as soon as its own import is over, which is now."""
+    hook = sys.modules.get("sitecustomize")
+    if hook is not None and str(getattr(hook, "__file__", "")).startswith(str(Path(__file__).parent / "hook")):
+        del sys.modules["sitecustomize"]
 
 
 def _tell(loader: Loader, action: Callable[[ModuleType], None]) -> None:

@@ -167,11 +167,12 @@ class Dispatcher:
             self.ledger.count(known.paused)
             self._watched(known, theirs, input, target, reduction)
             return None
-        if known.replace and loss == "nll_loss" and (why := doubt(input)):
-            self._refuse(known, why)
-        self.ledger.count(known.row)
         if not known.replace or self.settings.mode == "watch":
+            self.ledger.count(known.row)
             self._watched(known, theirs, input, target, reduction)
+            return None
+        if loss == "nll_loss" and (why := doubt(input)):
+            self._refuse(known, loss, why)
             return None
         return self._replaced(known, loss, input, target, ours, theirs, reduction, options)
 
@@ -190,8 +191,9 @@ class Dispatcher:
             value = ours(input, target, reduction)
         except Exception as error:
             # PyTorch's body runs next: where the program itself is wrong, it raises what it always raised.
-            self._refuse(known, f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}")
+            self._refuse(known, loss, f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}")
             return None
+        self.ledger.count(known.row)
         if not known.measured:
             known.measured = True
             self._measure(known, loss, input, target, ours, theirs, reduction, options)
@@ -236,8 +238,9 @@ class Dispatcher:
             built=[str(p) for p in facts.built], callers=[str(p) for p in facts.callers[:3]],
         )  # fmt: skip
 
-    def _refuse(self, known: Known, why: str) -> None:
-        known.row, known.replace = self._row(known.found, self.ledger.rows[known.row]["loss"], "refuse", why), False
+    def _refuse(self, known: Known, loss: str, why: str) -> None:
+        """Count this call as refused; the next one at the same site is tried again."""
+        self.ledger.count(self._row(known.found, loss, "refuse", why))
 
     def _refused(self, chain: tuple[int, ...], loss: str, why: str) -> None:
         known = self._known.get((chain, loss)) or self._first_sight(chain, loss, sys._getframe(3), why)

@@ -39,6 +39,6 @@ def _arm(settings: str) -> None:
 if "FGCRL_RETROFIT" in os.environ and __name__ == "sitecustomize":
     _here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != _here]
+    _chain()  # first: what follows watches the imports of the program alone
     if os.path.exists(os.environ["FGCRL_RETROFIT"]):
         _arm(os.environ["FGCRL_RETROFIT"])
-    _chain()
