@@ -33,6 +33,7 @@ class Context:
     verdict: Verdict
     why: str
     guard: ast.expr | None = None
+    by_name: str = ""  # the function, class or file whose name alone says so
 
 
 def context_of(source: Source, node: ast.AST) -> Context:
@@ -125,7 +126,7 @@ def _named(around: list[ast.AST]) -> Context | None:
             verdict = verdict if verdict == "eval" else ""
         if verdict:
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
-            return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`")  # type: ignore[attr-defined]
+            return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`", by_name=node.name)  # type: ignore[attr-defined]
     return None
 
 
@@ -166,4 +167,4 @@ def _mode_switch(call: ast.Call) -> Verdict:
 def _by_file(source: Source) -> Context | None:
     if b".backward(" in source.data or verdict_of(source.path.stem) != "eval":
         return None
-    return Context("eval", f"file `{source.path.name}`, which runs no backward pass")
+    return Context("eval", f"file `{source.path.name}`, which runs no backward pass", by_name=source.path.name)

@@ -65,6 +65,7 @@ class Dispatcher:
         self._known: dict[tuple[tuple[int, ...], str], Known] = {}
         self._generation = ledger.generation
         self._inside = threading.local()
+        self.base: FrameType | None = None  # of a `with retrofit():`
 
     def cross_entropy(
         self,
@@ -222,7 +223,7 @@ class Dispatcher:
             problem = COMPILE_REASON
         if frame.f_code.co_name == "linear_cross_entropy":
             problem = FUSED_REASON
-        found = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem)
+        found = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem, self.base)
         action, reason = decide(found.facts, self.settings.choice)
         known = self._known[(chain, loss)] = Known(self._row(found, loss, action, reason), action == "replace", found, reason)
         if known.replace and (found.guards or found.module_depth >= 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ class retrofit:  # noqa: N801  (used like a function)
         if retrofit._active:
             raise FinegrainedError("a `with retrofit()` is active already; end it first, or name both choices in one")
         self._instruments = Instruments(self._settings, self._ledger)
+        self._instruments.dispatcher.base = sys._getframe(1)
         self._ledger.state(armed=True)
         retrofit._active = True
         return self
@@ -65,6 +67,7 @@ class retrofit:  # noqa: N801  (used like a function)
     def __exit__(self, *_: object) -> None:
         assert self._instruments is not None
         self._instruments.remove()
+        self._instruments.dispatcher.base = None
         retrofit._active = False
 
     @property

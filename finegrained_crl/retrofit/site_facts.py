@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import FrameType
@@ -42,7 +43,9 @@ class Found:
         return [f"`{ast.unparse(test)}`" for _, test in self.guards]
 
 
-def look_around(frames: Frames, frame: FrameType, loss: str, built: Built, choice: Choice, problem: str) -> Found:
+def look_around(
+    frames: Frames, frame: FrameType, loss: str, built: Built, choice: Choice, problem: str, base: FrameType | None = None
+) -> Found:
     """Collect what is known about a call.
 
     Args:
@@ -52,6 +55,7 @@ def look_around(frames: Frames, frame: FrameType, loss: str, built: Built, choic
         built: where criteria were built.
         choice: of the user, for the roles that a profile gives.
         problem: why the call can't be replaced, "" so far.
+        base: the frame of a `with retrofit():`; its name, and who called it, say nothing about what stands in the block.
     """
     criteria = _criteria(frame)
     chain = frames.frames(frame)
@@ -60,7 +64,7 @@ def look_around(frames: Frames, frame: FrameType, loss: str, built: Built, choic
         return Found(Facts(Place("<unknown>", 0), problem=problem or "no Python code of the program calls it"), "", 0)
     kind, site = chain[first]
     place, call = frames.place_of(site), frames.call_of(site) if kind == PROGRAM else None
-    contexts = [_context(frames, k, f) for k, f in chain[first:]]
+    contexts = _contexts(frames, chain[first:], base)
     verdict, why, depth = _verdict(contexts)
     source = frames.source_of(site) if call is not None else None
     role = guess_role(source, call) if source is not None and call is not None else "class"
@@ -84,15 +88,22 @@ def look_around(frames: Frames, frame: FrameType, loss: str, built: Built, choic
     return found
 
 
-def _context(frames: Frames, kind: int, frame: FrameType) -> Context:
+def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: FrameType | None) -> list[Context]:
+    at = next((i for i, (_, frame) in enumerate(chain) if frame is base), len(chain))
+    outer = {name for _, f in chain[at:] for name in (f.f_code.co_name, os.path.basename(f.f_code.co_filename))}
+    found = [_context_of(frames, kind, frame) for kind, frame in chain[: at + 1]]
+    return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in found]
+
+
+def _context_of(frames: Frames, kind: int, frame: FrameType) -> Context:
     name = frame.f_code.co_name
     if kind == LIBRARY:
         verdict = verdict_of(name)
-        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"`{name}` of {frames.library_of(frame)}")
+        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"`{name}` of {frames.library_of(frame)}", by_name=name)
     call = frames.call_of(frame)
     if call is None:
         verdict = verdict_of(name)
-        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"function `{name}`")
+        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"function `{name}`", by_name=name)
     return context_of(frames.source_of(frame), call)
 
 
