@@ -132,6 +132,8 @@ def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int
         if argument.star:
             raise FinegrainedError("called with * or **: its options can't be read; edit it by hand")
         name = argument.keyword.value if argument.keyword else names[number] if number < len(names) else ""
+        if name in ("size_average", "reduce") and isinstance(argument.value, cst.Name) and argument.value.value == "None":
+            continue
         if name in ("size_average", "reduce"):
             raise FinegrainedError(f"`{name}` is long deprecated and CRL does not take it; write `reduction=` first")
         if argument.keyword is None and number >= positional:
@@ -177,7 +179,7 @@ def _offsets(source: Source, site: Site) -> tuple[int, int]:
 
     def offset(line: int, column: int) -> int:
         text = source.lines[line - 1][shift if line == 1 else 0 :]
-        encoded = len(_encoded(source, _utf8(source, text)[:column].decode(errors="replace")))
+        encoded = len(_encoded(source, _utf8(source, text)[:column].decode(errors="surrogateescape")))
         return starts[line - 1] + encoded + (shift if line == 1 else 0)
 
     return offset(site.line, site.column), offset(*site.end)
@@ -188,16 +190,16 @@ def _encoding(source: Source) -> str:
 
 
 def _utf8(source: Source, text: bytes) -> bytes:
-    return text.decode(_encoding(source)).encode()
+    return text.decode(_encoding(source), "surrogateescape").encode(errors="surrogateescape")
 
 
 def _encoded(source: Source, text: str) -> bytes:
-    return text.encode(_encoding(source))
+    return text.encode(_encoding(source), "surrogateescape")
 
 
 def decode_part(source: Source, start: int, end: int) -> str:
     """A part of a file as text, line ends as they are."""
-    return source.data[start:end].decode(_encoding(source))
+    return source.data[start:end].decode(_encoding(source), "surrogateescape")
 
 
 def _apply(source: Source, edits: list[Edit]) -> bytes:

@@ -88,9 +88,10 @@ def scan(root: Path, choice: Choice | None = None) -> Scan:
     modules = _read(root, found)
     criteria = Criteria()
     for _ in range(ROUNDS):
-        if not spread(modules, criteria):
-            break
+        before, grown = len(modules), spread(modules, criteria)
         _read_callers(root, found, modules, criteria)
+        if not grown and len(modules) == before:
+            break
     for module in modules:
         found.sites += _sites_of(module, criteria, choice or Choice())
     found.sites = _judged(found.sites)
@@ -164,9 +165,8 @@ def _read_callers(root: Path, found: Scan, modules: list[Module], criteria: Crit
     words |= {call for module in modules for call in _handed_to(module, criteria)}
     if not words:
         return
-    wanted = re.compile(
-        rb"\b(" + b"|".join(re.escape(w.encode()) for w in sorted(words)) + rb")\b\s*[(\[]|def\s+__init__\(.*(criterion|loss)"
-    )
+    either = b"|".join(re.escape(w.encode()) for w in sorted(words))
+    wanted = re.compile(rb"\b(" + either + rb")\b\s*[(\[]|\bclass\s+(" + either + rb")\b")
     for path in python_files(root):
         data = _bytes(path) if _name(root, path) not in known else None
         if data is not None and wanted.search(data):
@@ -264,10 +264,17 @@ def _feeds_nll(module: Module, node: ast.Call) -> bool:
     if module.names.meaning(node.func).rpartition(".")[2] == "LogSoftmax" or isinstance(parent, ast.Return):
         return any(isinstance(n, ast.Call) and module.names.loss(n.func) in ("nll_loss", *CRITERIA) for n in module.nodes)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and (name := dotted(parent.targets[0])):
-        used = [n for n in module.nodes if isinstance(n, ast.Call) and n.args and dotted(n.args[0]) == name]
+        inside = list(ast.walk(_scope(module, node)))
+        used = [n for n in inside if isinstance(n, ast.Call) and n.args and dotted(n.args[0]) == name]
         feeds = [n for n in used if module.names.loss(n.func) == "nll_loss"]
         return bool(feeds) and not any(hand_made(module.source, n) for n in feeds)
     return False
+
+
+def _scope(module: Module, node: ast.AST) -> ast.AST:
+    while not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+        node = module.source.parents[node]
+    return node
 
 
 def _judged(sites: list[Site]) -> list[Site]:

@@ -1,0 +1,168 @@
+"""Scanning: every pattern is found with its role and what a run would do; nothing is executed, nothing outside is read."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from finegrained_crl.cli.main import main
+from finegrained_crl.retrofit.decision import Choice
+from finegrained_crl.retrofit.scan import scan
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def scanned(folder, files, **choice):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return scan(folder.resolve(), Choice(**choice))
+
+
+def actions(found, kind="call"):
+    return {f"{s.file}:{s.line}": (s.role, s.action) for s in found.sites if s.kind == kind}
+
+
+def test_what_a_scan_says_is_what_a_run_does(tmp_path):
+    found = scan(PROGRAMS.resolve())
+    calls = actions(found)
+    assert calls["two_roles.py:10"] == ("gender", "replace")
+    assert calls["two_roles.py:11"] == ("age", "replace")
+    assert calls["validation_grad.py:8"] == calls["validation_grad.py:25"] == ("validation", "leave")
+    assert calls["validation_grad.py:19"] == calls["functional.py:9"] == calls["package/__main__.py:9"] == ("class", "replace")
+    assert calls["import_time.py:7"] == calls["nll.py:12"] == calls["timm_losses.py:10"] == ("class", "replace")
+    built = actions(found, "construction")
+    assert built["unused.py:4"][1] == "look"
+    assert built["criteria_at_import.py:3"][1] == "replace"
+
+
+def test_a_criterion_is_followed_through_arguments_attributes_and_factories(tmp_path):
+    found = scanned(
+        tmp_path,
+        {
+            "losses.py": "import torch.nn as tn\ndef make(kind):\n    crit = tn.CrossEntropyLoss().cuda() if kind else tn.L1Loss()\n    return crit\n",
+            "loop.py": "class Engine:\n    def __init__(self, net, objective):\n        self.objective = objective\n"
+            "    def fit(self, x, y):\n        self.objective(self.net(x), y).backward()\n"
+            "    def evaluate(self, x, y):\n        return self.objective(self.net(x), y)\n",
+            "main.py": "from losses import make\nfrom loop import Engine\nEngine(None, make(1)).fit(0, 0)\n",
+        },
+    )
+    assert actions(found) == {"loop.py:5": ("class", "replace"), "loop.py:7": ("validation", "leave")}
+    assert {s.built for s in found.sites if s.kind == "call"} == {("losses.py:3",)}
+
+
+@pytest.mark.parametrize(
+    ("line", "role"),
+    [
+        ("aux_loss = F.cross_entropy(aux, y)", "auxiliary"),
+        ("swap_loss = F.cross_entropy(out[1], labels_swap)", "swap"),
+        ("loss = F.cross_entropy(model(x), teacher(x).softmax(1))", "distillation"),
+        ("loss = F.cross_entropy(sims, torch.arange(len(x)))", "contrastive"),
+        ("loss_gender = F.cross_entropy(a, b)", "gender"),
+        ("loss = F.cross_entropy(out, y)", "class"),
+    ],
+)
+def test_roles_come_from_names(tmp_path, line, role):
+    found = scanned(tmp_path, {"a.py": f"import torch\nimport torch.nn.functional as F\ndef step(x, y):\n    {line}\n    return x\n"})
+    assert actions(found)["a.py:4"][0] == role
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("with torch.no_grad():\n    loss = crit(m(x), y)\n    total += loss.item()\n", "eval"),
+        ("with torch.set_grad_enabled(True):\n    loss = crit(m(x), y)\nloss.backward()\n", "train"),
+        ("m.eval()\nloss = crit(m(x), y)\n", "eval"),
+        ("m.train(False)\nloss = crit(m(x), y)\nprint(loss.item())\nloss = other(x)\nloss.backward()\n", "eval"),
+        ("parts = []\nparts.append(crit(m(x), y))\nsum(parts).backward()\n", "train"),
+        ("d = {}\nd['a'] = crit(m(x), y)\ntotal = sum(d.values())\nscaler.scale(total).backward()\n", "train"),
+        ("self.loss = crit(m(x), y)\naccelerator.backward(self.loss)\n", "train"),
+        ("if a:\n    loss = crit(m(x), y)\nelse:\n    loss = 0\nloss.backward()\n", "train"),
+        ("loss = crit(m(x), y)\n", ""),
+    ],
+)
+def test_training_and_evaluation_are_told_apart_by_place(tmp_path, code, verdict):
+    body = "import torch\ncrit = torch.nn.CrossEntropyLoss()\n" + code
+    (site,) = [s for s in scanned(tmp_path, {"run.py": body}).sites if s.kind == "call"]
+    assert site.verdict == verdict
+
+
+def test_hand_written_losses_and_scores_are_pointed_at(tmp_path):
+    found = scanned(
+        tmp_path,
+        {
+            "a.py": "import torch.nn.functional as F\nclass LabelSmoothing:\n    def forward(self, x, y):\n        lp = F.log_softmax(x, 1)\n"
+            "        return -lp.sum() + F.nll_loss(lp, y)\ndef score(x):\n    return F.log_softmax(x, 1)[0]\n"
+            "def plain(x, y):\n    lp = F.log_softmax(x, 1)\n    return F.nll_loss(lp, y)\n"
+        },
+    )
+    assert {s.line for s in found.sites if s.kind == "look"} == {2, 4, 7}
+    assert actions(found) == {"a.py:5": ("class", "refuse"), "a.py:10": ("class", "replace")}
+
+
+def test_unreadable_files_are_named(tmp_path):
+    found = scanned(
+        tmp_path,
+        {
+            "py2.py": "import torch\nprint 'x'\nc = torch.nn.CrossEntropyLoss()\n",
+            "bad.py": "from torch.nn import CrossEntropyLoss\ndef f(:\n",
+            "bin.py": b"\x00\x01CrossEntropyLoss",
+            "huge.py": b"# CrossEntropyLoss\n" + b"#" * 2_100_000,
+            "latin.py": "# -*- coding: latin-1 -*-\nimport torch.nn as nn\nc = nn.CrossEntropyLoss()  # é\n".encode("latin-1"),
+            "old.py": "import torch.nn as nn\nx = y.cuda(async=True)\nc = nn.CrossEntropyLoss()\n",
+        },
+    )
+    assert {name: problem.split(" ")[0] for name, problem in found.unreadable.items()} == {
+        "py2.py": "Python", "bad.py": "syntax", "bin.py": "binary", "huge.py": "too",
+    }  # fmt: skip
+    assert list(found.notes) == ["old.py"]
+    assert [(s.file, s.line) for s in found.sites if s.kind == "construction"] == [("latin.py", 3), ("old.py", 3)]
+    assert [(s.file, s.line) for s in found.sites if s.kind == "look"] == [("py2.py", 3)]
+
+
+def test_nothing_is_executed_and_nothing_outside_is_read(tmp_path):
+    repo = tmp_path / "repo"
+    code = "import torch\nopen('ran', 'w')\nraise SystemExit(5)\nc = torch.nn.CrossEntropyLoss()\n"
+    (tmp_path / "outside.py").write_text(code)
+    repo.mkdir()
+    os.symlink(repo, repo / "loop")
+    os.symlink(tmp_path / "outside.py", repo / "linked.py")
+    os.symlink(tmp_path, repo / "up")
+    os.mkfifo(repo / "pipe.py")
+    before = sorted(os.listdir(tmp_path))
+    found = scanned(repo, {"a.py": code, "venv/pyvenv.cfg": "", "venv/lib.py": code, ".git/hook.py": code})
+    assert [s.file for s in found.sites] == ["a.py"]
+    assert sorted(os.listdir(tmp_path)) == before
+    assert not (Path.cwd() / "ran").exists()
+
+
+def test_ten_thousand_files_take_seconds(tmp_path):
+    text = "import torch\nfrom torch import nn\n" + "def helper(a, b):\n    return a + b\n\n" * 40
+    for i in range(100):
+        folder = tmp_path / f"d{i}"
+        folder.mkdir()
+        for j in range(100):
+            (folder / f"m{j}.py").write_text(text + ("criterion = nn.CrossEntropyLoss()\n" if j == 0 else "criterion(1, 2)\n" if j == 1 else ""))
+    start = time.monotonic()
+    found = scan(tmp_path.resolve())
+    assert time.monotonic() - start < 20
+    assert found.files == 10_000
+    assert sum(s.kind == "construction" for s in found.sites) == 100
+
+
+def test_the_command_prints_a_table_and_json(tmp_path, capsys):
+    import json
+
+    (tmp_path / "a.py").write_text("import torch\nloss = torch.nn.functional.cross_entropy(a, b)\nloss.backward()\n")
+    assert main(["retrofit", "scan", str(tmp_path)]) == 0
+    assert "a.py:2" in (text := capsys.readouterr().out)
+    assert "1 Python files, 1 places" in text
+    assert main(["retrofit", "scan", str(tmp_path), "--json", "--skip", "a.py:2"]) == 0
+    (site,) = json.loads(capsys.readouterr().out)["sites"]
+    assert (site["action"], site["reason"]) == ("leave", "--skip a.py:2")
+    assert main(["retrofit", "scan", str(tmp_path / "no")]) == 1
+    assert "no such folder" in capsys.readouterr().err
+    assert main(["retrofit", "skan"]) == 1
+    assert "did you mean 'scan'?" in capsys.readouterr().err
