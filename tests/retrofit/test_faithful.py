@@ -29,7 +29,9 @@ F.cross_entropy(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])).bac
 """
 
 
-@pytest.mark.parametrize("words", [["mirror.py", "--lr", "0.1", "--only", "x"], ["-u", "sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]])
+@pytest.mark.parametrize(
+    "words", [["mirror.py", "--lr", "0.1", "--only", "x"], ["-u", "sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]]
+)
 def test_the_program_finds_its_usual_world(workshop, words):
     (workshop.folder / "sub").mkdir()
     for path in ("mirror.py", "sub/mirror.py"):

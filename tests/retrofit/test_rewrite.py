@@ -44,7 +44,9 @@ def test_formatting_stays_to_the_byte(tmp_path):
         (tmp_path / name).write_bytes(data)
     changed, made = patched(tmp_path)
     new = b"from finegrained_crl import CompetingRatioLoss"
-    assert changed["crlf.py"] == files["crlf.py"].replace(b"nn.CrossEntropyLoss( )", b"CompetingRatioLoss()").replace(b" nn\r\n", b" nn\r\n" + new + b"\r\n")
+    assert changed["crlf.py"] == files["crlf.py"].replace(b"nn.CrossEntropyLoss( )", b"CompetingRatioLoss()").replace(
+        b" nn\r\n", b" nn\r\n" + new + b"\r\n"
+    )
     assert changed["tabs.py"] == files["tabs.py"].replace(b"F.cross_entropy", b"competing_ratio_loss").replace(
         b" F\n", b" F\nfrom finegrained_crl import competing_ratio_loss\n"
     )

@@ -144,7 +144,9 @@ def test_ten_thousand_files_take_seconds(tmp_path):
         folder = tmp_path / f"d{i}"
         folder.mkdir()
         for j in range(100):
-            (folder / f"m{j}.py").write_text(text + ("criterion = nn.CrossEntropyLoss()\n" if j == 0 else "criterion(1, 2)\n" if j == 1 else ""))
+            (folder / f"m{j}.py").write_text(
+                text + ("criterion = nn.CrossEntropyLoss()\n" if j == 0 else "criterion(1, 2)\n" if j == 1 else "")
+            )
     start = time.monotonic()
     found = scan(tmp_path.resolve())
     assert time.monotonic() - start < 20
