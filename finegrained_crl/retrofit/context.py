@@ -106,11 +106,25 @@ def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.A
     child = backward
     for node in _ancestors(source, backward):
         if node is scope or node in around:
-            return None
+            break
         if isinstance(node, ast.If) and _asks_for_training(node.test):
-            return node.test if any(child is s for s in node.body) else ast.UnaryOp(ast.Not(), node.test)
+            return node.test if any(child is s for s in node.body) else _negated(node.test)
         child = node
+    return _way_out(scope, backward, around)
+
+
+def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
+    """The reverse of an `if not training: return loss` between the site and the backward pass."""
+    below = around[0].lineno if around and hasattr(around[0], "lineno") else 0
+    for node in _own_nodes(scope):
+        leaves = isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
+        if leaves and node not in around and below <= node.lineno < backward.lineno and _asks_for_training(node.test):  # type: ignore[attr-defined]
+            return _negated(node.test)  # type: ignore[attr-defined]
     return None
+
+
+def _negated(test: ast.expr) -> ast.expr:
+    return test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else ast.UnaryOp(ast.Not(), test)
 
 
 def _asks_for_training(test: ast.expr) -> bool:
@@ -141,12 +155,16 @@ def _after_mode_switch(scope: ast.AST, node: ast.AST) -> Context | None:
 
 
 def _own_calls(scope: ast.AST) -> list[ast.Call]:
-    found: list[ast.Call] = []
+    return [node for node in _own_nodes(scope) if isinstance(node, ast.Call)]
+
+
+def _own_nodes(scope: ast.AST) -> list[ast.AST]:
+    """The nodes of a function without those of functions inside it."""
+    found: list[ast.AST] = []
     todo = list(ast.iter_child_nodes(scope))
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.Call):
-            found.append(node)
+        found.append(node)
         if not isinstance(node, FUNCTIONS):
             todo += ast.iter_child_nodes(node)
     return found

@@ -14,9 +14,12 @@ MIRROR = """
 import sys
 import torch
 import torch.nn.functional as F
-facts = dict(argv=sys.argv, path=sys.path, main=__name__, file=__file__, package=str(__package__), spec=str(getattr(__spec__, "name", None)),
-             hook=sys.excepthook is sys.__excepthook__, doc=__doc__, main_is=sys.modules["__main__"].__dict__ is globals(),
-             name=F.cross_entropy.__name__, module=F.cross_entropy.__module__, same=F.cross_entropy is torch.nn.functional.cross_entropy,
+facts = dict(argv=sys.argv, path=sys.path, main=__name__, file=__file__, package=str(__package__),
+             spec=str(getattr(__spec__, "name", None)),
+             hook=sys.excepthook is sys.__excepthook__, doc=__doc__,
+             main_is=sys.modules["__main__"].__dict__ is globals(),
+             name=F.cross_entropy.__name__, module=F.cross_entropy.__module__,
+             same=F.cross_entropy is torch.nn.functional.cross_entropy,
              site=str(sys.modules.get("sitecustomize", "none")))
 import inspect
 facts["source"] = inspect.getsource(F.cross_entropy)[:80]

@@ -211,10 +211,11 @@ def test_only_takes_a_list_of_sites():
     assert (receipt.replaced, receipt.as_dict()["unmatched"]) == (1, [])
 
 
+SMOOTHED = {"weight": W, "ignore_index": 1, "label_smoothing": 0.1, "reduction": "sum"}
 TWINS = [
-    (nn.CrossEntropyLoss(W, ignore_index=1, label_smoothing=0.1, reduction="sum"), CompetingRatioLoss(2, 0.5, weight=W, ignore_index=1, label_smoothing=0.1, reduction="sum")),
+    (nn.CrossEntropyLoss(**SMOOTHED), CompetingRatioLoss(2, 0.5, **SMOOTHED)),
     (nn.NLLLoss(W, ignore_index=1), CompetingRatioLoss(2, 0.5, weight=W, ignore_index=1)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("criterion", "by_hand"), TWINS, ids=["ce", "nll"])

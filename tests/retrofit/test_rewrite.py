@@ -35,10 +35,12 @@ def patched(folder, *, alpha=1.5, beta=1.0, **choice):
 def test_formatting_stays_to_the_byte(tmp_path):
     files = {
         "crlf.py": b"import torch.nn as nn\r\n\r\ncrit = nn.CrossEntropyLoss( )\r\ncrit(a, b).backward()\r\n",
-        "tabs.py": b"import torch.nn.functional as F\ndef train(x, y):\n\tif x:\n\t\tloss = F.cross_entropy(x,  y , reduction = 'sum')  # why\n\t\tloss.backward()",
+        "tabs.py": b"import torch.nn.functional as F\ndef train(x, y):\n"
+        b"\tif x:\n\t\tloss = F.cross_entropy(x,  y , reduction = 'sum')  # why\n\t\tloss.backward()",
         "bom.py": b"\xef\xbb\xbfimport torch.nn as nn\ncrit = nn.CrossEntropyLoss(W, None, 3)\ncrit(a, b).backward()\n",
         "latin.py": b"# -*- coding: latin-1 -*-\nimport torch.nn as nn\nn = '\xe9'; crit = nn.CrossEntropyLoss(); crit(a, b).backward()\n",
-        "two words \xe9.py": b"from __future__ import annotations\nimport torch\ntorch.nn.functional.cross_entropy(\n    a,  # logits\n    b,\n    weight=w,\n).backward()\n",
+        "two words \xe9.py": b"from __future__ import annotations\nimport torch\n"
+        b"torch.nn.functional.cross_entropy(\n    a,  # logits\n    b,\n    weight=w,\n).backward()\n",
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
@@ -59,7 +61,8 @@ def test_formatting_stays_to_the_byte(tmp_path):
 
 def test_where_evaluation_shares_the_criterion_only_training_calls_change(tmp_path):
     (tmp_path / "a.py").write_text(
-        "from torch import nn\ncrit = nn.CrossEntropyLoss(weight=w)\ndef train(x, y):\n    crit(x, y).backward()\ndef validate(x, y):\n    return crit(x, y)\n"
+        "from torch import nn\ncrit = nn.CrossEntropyLoss(weight=w)\ndef train(x, y):\n    crit(x, y).backward()\n"
+        "def validate(x, y):\n    return crit(x, y)\n"
     )
     changed, _ = patched(tmp_path, alpha=2.0)
     lines = changed["a.py"].decode().splitlines()

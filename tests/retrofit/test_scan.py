@@ -42,7 +42,8 @@ def test_a_criterion_is_followed_through_arguments_attributes_and_factories(tmp_
     found = scanned(
         tmp_path,
         {
-            "losses.py": "import torch.nn as tn\ndef make(kind):\n    crit = tn.CrossEntropyLoss().cuda() if kind else tn.L1Loss()\n    return crit\n",
+            "losses.py": "import torch.nn as tn\ndef make(kind):\n    crit = tn.CrossEntropyLoss().cuda() if kind else tn.L1Loss()\n"
+            "    return crit\n",
             "loop.py": "class Engine:\n    def __init__(self, net, objective):\n        self.objective = objective\n"
             "    def fit(self, x, y):\n        self.objective(self.net(x), y).backward()\n"
             "    def evaluate(self, x, y):\n        return self.objective(self.net(x), y)\n",
@@ -80,6 +81,7 @@ def test_roles_come_from_names(tmp_path, line, role):
         ("d = {}\nd['a'] = crit(m(x), y)\ntotal = sum(d.values())\nscaler.scale(total).backward()\n", "train"),
         ("self.loss = crit(m(x), y)\naccelerator.backward(self.loss)\n", "train"),
         ("if a:\n    loss = crit(m(x), y)\nelse:\n    loss = 0\nloss.backward()\n", "train"),
+        ("def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n    loss.backward()\n", "train"),
         ("loss = crit(m(x), y)\n", ""),
     ],
 )
@@ -93,7 +95,8 @@ def test_hand_written_losses_and_scores_are_pointed_at(tmp_path):
     found = scanned(
         tmp_path,
         {
-            "a.py": "import torch.nn.functional as F\nclass LabelSmoothing:\n    def forward(self, x, y):\n        lp = F.log_softmax(x, 1)\n"
+            "a.py": "import torch.nn.functional as F\nclass LabelSmoothing:\n    def forward(self, x, y):\n"
+            "        lp = F.log_softmax(x, 1)\n"
             "        return -lp.sum() + F.nll_loss(lp, y)\ndef score(x):\n    return F.log_softmax(x, 1)[0]\n"
             "def plain(x, y):\n    lp = F.log_softmax(x, 1)\n    return F.nll_loss(lp, y)\n"
         },
