@@ -85,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loss", default="crl", metavar="NAME", help="another loss of `fgcrl list losses` that works on logits [crl]")
     parser.add_argument("--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)")
     parser.add_argument("--shims", default="", metavar="A,B", help="help for old or CUDA-only code, see below")
-    parser.add_argument("--verify", type=int, default=0, metavar="N", help="first show over N calls that beta = 0 is the untouched program")
+    parser.add_argument(
+        "--verify", type=int, nargs="?", const=10, default=0, metavar="N", help="first show over N calls [10] that beta = 0 changes no bit"
+    )
     parser.add_argument("--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]")
     return parser
 

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.construction import Constructions
-from finegrained_crl.retrofit.decision import decide
+from finegrained_crl.retrofit.decision import Facts, decide
 from finegrained_crl.retrofit.frames import COMPILED, Frames
 from finegrained_crl.retrofit.guard import holds
 from finegrained_crl.retrofit.ledger import Ledger
@@ -163,7 +163,7 @@ class Dispatcher:
             self._known, self._generation = {}, self.ledger.generation
         known = self._known.get((chain, loss))
         if known is None:
-            known = self._first_sight(chain, loss, frame, problem)
+            known = self._looked_at(chain, loss, frame, problem)
         if known.paused >= 0 and not self._trains_now(known, frame):
             self.ledger.count(known.paused)
             self._watched(known, theirs, input, target, reduction)
@@ -172,7 +172,7 @@ class Dispatcher:
             self.ledger.count(known.row)
             self._watched(known, theirs, input, target, reduction)
             return None
-        if loss == "nll_loss" and (why := doubt(input)):
+        if loss == "nll_loss" and (why := _doubt(input)):
             self._refuse(known, loss, why)
             return None
         return self._replaced(known, loss, input, target, ours, theirs, reduction, options)
@@ -217,6 +217,15 @@ class Dispatcher:
             self.ledger.add(known.row, not_measured=f"{type(error).__name__}: {str(error)[:200]}")
         finally:
             self._inside.busy = False
+
+    def _looked_at(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
+        try:
+            return self._first_sight(chain, loss, frame, problem)
+        except Exception as error:  # whatever is odd about a place, the program goes on as it would without us
+            found = Found(Facts(self.frames.place_of(frame)), "", 0)
+            why = f"the place could not be judged ({type(error).__name__}: {str(error)[:200]}); please report this"
+            known = self._known[(chain, loss)] = Known(self._row(found, loss, "refuse", why), False, found, why)
+            return known
 
     def _first_sight(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
         if problem == "" and self.frames.frames(frame)[:1] and self.frames.frames(frame)[0][0] == COMPILED:
@@ -292,6 +301,13 @@ def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -
     if size_average is None and reduce is None:
         return reduction
     return str(nn._reduction.legacy_get_string(size_average, reduce, emit_warning=False))
+
+
+def _doubt(input: Tensor) -> str:
+    try:
+        return doubt(input)
+    except Exception as error:
+        return f"whether its input is a log_softmax can't be told ({type(error).__name__})"
 
 
 def _is_traced(input: Tensor) -> bool:

@@ -79,10 +79,13 @@ class Ledger:
     def _map(self) -> Any:
         if self._folder is None:
             return [0] * SLOTS
-        path = self._folder / f"{os.getpid()}.counts"
-        with path.open("w+b") as file:
-            file.truncate(8 * SLOTS)
-            return memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("q")
+        try:
+            with (self._folder / f"{os.getpid()}.counts").open("w+b") as file:
+                file.truncate(8 * SLOTS)
+                return memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("q")
+        except OSError:
+            self._folder = None
+            return [0] * SLOTS
 
     def save(self) -> None:
         """Write the rows at once, beside the counts."""
@@ -90,8 +93,11 @@ class Ledger:
             return
         path = self._folder / f"{os.getpid()}.json"
         partial = path.with_suffix(f".{threading.get_ident()}.partial")
-        partial.write_text(json.dumps({"pid": os.getpid(), "rows": self.rows, "facts": self.facts}))
-        os.replace(partial, path)
+        try:
+            partial.write_text(json.dumps({"pid": os.getpid(), "rows": self.rows, "facts": self.facts}))
+            os.replace(partial, path)
+        except OSError:
+            self._folder = None  # a full disk, or a parent that is gone, must not stop the program
 
 
 def read_ledgers(folder: Path) -> list[dict[str, Any]]:

@@ -152,9 +152,12 @@ def show(receipt: Receipt, path: Path | None) -> None:
         table.add_row(*_cells(row))
     for row in receipt.built:
         table.add_row(row["site"], row["loss"], "built", str(row["count"]), "", "", "", f"in {row['function']}")
-    console.print(table, markup=False)
-    for line in _remarks(receipt, path):
-        console.print(line, markup=False, soft_wrap=True)
+    try:
+        console.print(table, markup=False)
+        for line in _remarks(receipt, path):
+            console.print(line, markup=False, soft_wrap=True)
+    except OSError:
+        return  # the terminal is gone; the file is written
 
 
 def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:

@@ -109,10 +109,13 @@ def _context_of(frames: Frames, kind: int, frame: FrameType) -> Context:
 
 def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:
     """The innermost place that says anything decides."""
-    for depth, context in enumerate(contexts):
-        if context.verdict:
-            return context.verdict, context.why + ("" if depth == 0 else " (a caller)"), depth
-    return "", contexts[0].why if contexts else "", -1
+    said = [(depth, context) for depth, context in enumerate(contexts) if context.verdict]
+    if not said:
+        return "", contexts[0].why if contexts else "", -1
+    depth, context = said[0]
+    if context.verdict == "eval" and context.by_name and len(said) > 1 and said[1][1].verdict == "train" and not said[1][1].by_name:
+        depth, context = said[1]  # `predict_loss` may be called so, but its value is what is trained on
+    return context.verdict, context.why + ("" if depth == 0 else " (a caller)"), depth
 
 
 def _criteria(frame: FrameType | None) -> list[object]:

@@ -248,3 +248,43 @@ def test_log_probability_loss_at_beta_0_is_nll_loss():
     assert torch.equal(log_probability_loss(Z.log_softmax(1), Y, beta=0.0, weight=W), F.nll_loss(Z.log_softmax(1), Y, W))
     small = log_probability_loss(Z.double().log_softmax(1), Y, alpha=0.0)
     assert small.item() == pytest.approx(CompetingRatioLoss(0.0, 1.0)(Z.double(), Y).item())
+
+
+def predict_loss(scores):
+    return F.cross_entropy(scores, Y)
+
+
+def validate(scores):
+    return F.cross_entropy(scores, Y)
+
+
+def test_a_name_that_sounds_like_evaluation_yields_to_a_backward_pass():
+    with retrofit() as receipt:
+        loss = predict_loss(logits())
+        loss.backward()
+        validate(logits())
+    assert [(s["function"], s["action"]) for s in receipt.sites] == [("predict_loss", "replace"), ("validate", "leave")]
+
+
+def test_a_place_that_can_not_be_judged_is_computed_as_ever(monkeypatch):
+    monkeypatch.setattr("finegrained_crl.retrofit.dispatch.look_around", lambda *a: 1 / 0)
+    with retrofit() as receipt:
+        value = F.cross_entropy(logits(), Y)
+    assert torch.equal(value, F.cross_entropy(Z, Y))
+    assert "ZeroDivisionError" in receipt.sites[0]["reason"]
+
+
+def test_a_model_in_eval_mode_that_computes_its_loss_is_left():
+    class Model(nn.Module):
+        def forward(self, scores):
+            return F.cross_entropy(scores, Y)
+
+    model = Model()
+    with retrofit() as receipt:
+        values = []
+        for mode in (True, False, True):
+            model.train(mode)
+            values.append(model(logits()))
+    assert torch.equal(values[1], F.cross_entropy(Z, Y))
+    assert torch.equal(values[0], values[2])
+    assert [(s["action"], s["count"]) for s in receipt.sites] == [("replace", 2), ("leave", 1)]

@@ -23,10 +23,9 @@ class Scored(Dataset):
 if __name__ == "__main__":
     net = small.model()
     optimizer, criterion = small.optimiser(net), nn.CrossEntropyLoss(reduction="none")  # by hand: optimizer, criterion = small.optimiser(net), CompetingRatioLoss(reduction="none")
-    for _ in range(2):
-        for x, y, weight in DataLoader(Scored(), batch_size=8, num_workers=1, multiprocessing_context="spawn"):
-            loss = (criterion(net(x), y) * weight).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    for x, y, weight in DataLoader(Scored(), batch_size=8, num_workers=1, multiprocessing_context="spawn"):
+        loss = (criterion(net(x), y) * weight).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
     small.save(net)
