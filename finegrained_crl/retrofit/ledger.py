@@ -11,6 +11,7 @@ import mmap
 import os
 import struct
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Ledger:
         """A fork begins with rows and counts of its own; the parent's are in the parent's file."""
         self.rows: list[dict[str, Any]] = []
         self.facts: dict[str, Any] = {}
+        self._name = f"{os.getpid()}-{time.monotonic_ns()}"  # a process that replaces itself by exec keeps its number
         self.generation = getattr(self, "generation", 0) + 1
         self._index: dict[Any, int] = {}
         self._counts: Any = None
@@ -80,7 +82,7 @@ class Ledger:
         if self._folder is None:
             return [0] * SLOTS
         try:
-            with (self._folder / f"{os.getpid()}.counts").open("w+b") as file:
+            with (self._folder / f"{self._name}.counts").open("w+b") as file:
                 file.truncate(8 * SLOTS)
                 return memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("q")
         except OSError:
@@ -91,7 +93,7 @@ class Ledger:
         """Write the rows at once, beside the counts."""
         if self._folder is None or not self._folder.is_dir():
             return
-        path = self._folder / f"{os.getpid()}.json"
+        path = self._folder / f"{self._name}.json"
         partial = path.with_suffix(f".{threading.get_ident()}.partial")
         try:
             partial.write_text(json.dumps({"pid": os.getpid(), "rows": self.rows, "facts": self.facts}))
@@ -103,9 +105,7 @@ class Ledger:
 def read_ledgers(folder: Path) -> list[dict[str, Any]]:
     """What every process wrote: `rows` with their `count`, and `facts`; a file that is damaged is left out."""
     found = []
-    for path in sorted(folder.glob("*.json"), key=lambda p: p.stat().st_mtime_ns):
-        if not path.stem.isdigit():
-            continue
+    for path in sorted(folder.glob("*-*.json"), key=lambda p: p.stat().st_mtime_ns):
         try:
             part = json.loads(path.read_text())
         except ValueError:

@@ -131,7 +131,7 @@ def _criteria(frame: FrameType | None) -> list[object]:
 
 def _is_criterion_frame(frame: FrameType) -> bool:
     """Inside a subclass of PyTorch's criteria: its caller is the site."""
-    return frame.f_code.co_name == "forward" and isinstance(frame.f_locals.get("self"), nn.CrossEntropyLoss | nn.NLLLoss)
+    return isinstance(frame.f_locals.get("self"), nn.CrossEntropyLoss | nn.NLLLoss)
 
 
 def _model_frame(chain: Sequence[tuple[int, FrameType]], first: int) -> int:
