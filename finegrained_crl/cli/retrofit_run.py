@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -107,9 +108,14 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         shims=tuple(shims),
     )
     if options.profile:
-        from finegrained_crl.retrofit.profiles import apply_profile
+        from finegrained_crl.retrofit.profiles import apply_profile, find_profile
 
         settings = apply_profile(options.profile, settings)
+        if not (known := find_profile(options.profile)).match(Path.cwd()):
+            names = ", ".join(repository["repository"] for repository in known.repositories)
+            print(
+                f"profile {options.profile}: this folder is not {names} as known; its sites are line numbers, check them", file=sys.stderr
+            )
     return settings, command
 
 

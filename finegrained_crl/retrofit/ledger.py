@@ -54,7 +54,7 @@ class Ledger:
                 self._index[key] = len(self.rows)
                 self.rows.append({"kind": kind, **facts})
                 self.save()
-            return self._index.get(key, SLOTS - 1)
+            return self._index.get(key, len(self.rows) - 1)
 
     def add(self, row: int, **facts: Any) -> None:
         """Write more facts into a row."""

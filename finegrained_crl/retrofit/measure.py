@@ -9,6 +9,7 @@ which is compared with what autograd gives for the loss that runs, on a detached
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,8 @@ def measure(
         gain: (alpha, beta) of CRL; None for losses without a known gain.
         weights: class weights, ignore_index and label smoothing of the call.
     Returns:
-        first_ce, first_loss, gain (measured mean over rows), expected_gain (by the formula), error (largest difference of gradients).
+        first_ce, first_loss, gain (measured mean over rows), expected_gain (by the formula), error (largest difference of gradients);
+        None for what is not finite.
     """
     with torch.enable_grad(), torch.autocast(logits.device.type, enabled=False):
         detached = logits.detach()
@@ -57,7 +59,7 @@ def measure(
             expected = expected_gradient(few, rows, gain[0], gain[1], *weights)
             found["expected_gain"] = _ratio(expected, theirs, axis)
             found["error"] = float((ours - expected).abs().max()) if ours.numel() else 0.0
-    return found
+    return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
 
 
 def expected_gradient(
@@ -105,6 +107,5 @@ def _ratio(ours: Tensor, theirs: Tensor, axis: int) -> float | None:
     return float((lengths[used] / base[used]).mean()) if bool(used.any()) else None
 
 
-def _mean(value: Tensor) -> float | None:
-    number = float(value.detach().double().mean())
-    return number if number == number and abs(number) != float("inf") else None
+def _mean(value: Tensor) -> float:
+    return float(value.detach().double().mean())

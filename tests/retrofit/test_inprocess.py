@@ -288,3 +288,25 @@ def test_a_model_in_eval_mode_that_computes_its_loss_is_left():
     assert torch.equal(values[1], F.cross_entropy(Z, Y))
     assert torch.equal(values[0], values[2])
     assert [(s["action"], s["count"]) for s in receipt.sites] == [("replace", 2), ("leave", 1)]
+
+
+def test_a_loss_that_is_not_finite_leaves_a_receipt_that_json_can_hold():
+    import json
+
+    broken = torch.full((12, 5), float("nan"), requires_grad=True)
+    with retrofit() as receipt:
+        F.cross_entropy(broken, Y)
+    json.dumps(receipt.as_dict(), allow_nan=False)
+    assert receipt.sites[0]["first_ce"] is None
+    assert receipt.replaced == 1
+
+
+def test_the_line_that_builds_a_criterion_names_its_calls():
+    line = sys._getframe().f_lineno
+    with retrofit(only=[f"test_inprocess.py:{line + 2}"]) as receipt:
+        first = nn.CrossEntropyLoss()
+        second = nn.CrossEntropyLoss()
+        values = first(logits(), Y), second(logits(), Y)
+    assert torch.equal(values[0], CompetingRatioLoss()(Z, Y))
+    assert torch.equal(values[1], F.cross_entropy(Z, Y))
+    assert [row["count"] for row in receipt.receipt.built] == [1, 1]
