@@ -28,6 +28,10 @@ def main(argv: list[str]) -> int:
     made = make_patch(scan(root, profile.choice(choice, root) if profile else choice), options.alpha, options.beta)
     for site, reason in made.refused.items():
         print(f"not in the patch: {site}: {reason}", file=sys.stderr)
+    for site in made.shared:
+        print(
+            f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever calls it", file=sys.stderr
+        )
     if not made.diff:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
     sys.stdout.buffer.write(made.diff)

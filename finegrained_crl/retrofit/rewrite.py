@@ -43,6 +43,7 @@ class Patch:
     diff: bytes
     edited: list[str]
     refused: dict[str, str]
+    shared: list[str]  # calls that their callers may use for evaluation too: a run asks the callers, a diff can't
 
 
 def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
@@ -53,7 +54,8 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
         alpha, beta: of CRL; written out where they are not the defaults.
     """
     settings = _settings(alpha, beta)
-    diff, edited, refused = b"", [], {}
+    diff, edited, shared = b"", [], []
+    refused: dict[str, str] = {}
     sites = _targets(found.sites)
     for file in dict.fromkeys(site.file for site in sites):
         path = found.root / file if found.root.is_dir() else found.root
@@ -62,11 +64,12 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
             try:
                 edits.append(_edit(source, site, settings))
                 edited.append(f"{site.file}:{site.line}")
+                shared += [edited[-1]] if site.kind == "call" and not site.verdict else []
             except FinegrainedError as error:
                 refused[f"{site.file}:{site.line}"] = str(error)
         if edits:
             diff += _diff(file, source.data, _apply(source, edits))
-    return Patch(diff, edited, refused)
+    return Patch(diff, edited, refused, shared)
 
 
 def _targets(sites: list[Site]) -> list[Site]:

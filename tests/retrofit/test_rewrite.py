@@ -114,3 +114,8 @@ def test_the_command_writes_only_to_standard_output(tmp_path, capfdbinary):
     assert [p.name for p in Path(tmp_path).iterdir()] == ["a.py"]
     assert main(["retrofit", "patch", str(tmp_path), "--skip", "a.py"]) == 1
     assert b"no site to change" in capfdbinary.readouterr().err
+
+
+def test_a_call_whose_callers_decide_is_pointed_out(tmp_path):
+    (tmp_path / "a.py").write_text("import torch.nn.functional as F\ndef helper(x, y):\n    return F.cross_entropy(x, y)\n")
+    assert make_patch(scan(tmp_path.resolve())).shared == ["a.py:3"]

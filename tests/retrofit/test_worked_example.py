@@ -41,3 +41,14 @@ def test_run_with_verify(flowers):
     assert re.search(r"    (--verify: .*)", PAGE).group(1) in done.stderr
     shown = [[c.strip() for c in line.strip("│").split("│")] for line in done.stderr.splitlines() if line.startswith("│")]
     assert [row[:5] for row in shown] == [row[:5] for row in [*rows("train.py:", 8), *rows("losses.py:3", 8)]]
+
+
+def test_verify_stops_before_the_run_where_losses_differ(workshop):
+    (workshop.folder / "dice.py").write_text(
+        "import os, torch\ntorch.manual_seed(int.from_bytes(os.urandom(6), 'big'))\nw = torch.randn(3, 4, requires_grad=True)\n"
+        "torch.nn.functional.cross_entropy(w, torch.tensor([0, 1, 2])).backward()\n"
+    )
+    done = workshop.retrofit("--verify", "1", "--", "python", "dice.py")
+    assert done.returncode == 1
+    assert "--verify: at dice.py:4 call 1 differs between the untouched program and beta = 0" in done.stderr
+    assert not (workshop.folder / "retrofit.json").exists()
