@@ -254,6 +254,9 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
         if chosen and chosen != flat.get(f"{kind}.name", chosen):
             # Another component than the file's: the file's options belong to the one that it names.
             flat = {k: v for k, v in flat.items() if not k.startswith(f"{kind}.")}
+    for asked, other in (("split", "fold"), ("fold", "split")):
+        if peek(argv, f"--{asked}") is not None and peek(argv, f"--{other}") is None:
+            flat[other] = None  # what is held out is one choice: the flag replaces the file's, however that was worded
     known = [a.dest for a in parser._actions]
     unknown = [f"'{key}' ({guess(key, known) or '--help lists all'})" for key in flat if key not in known]
     if unknown:

@@ -41,3 +41,10 @@ def test_another_loss_on_the_command_line_drops_the_files_options():
     recipe = settings.to_recipe(settings.recipe_parser(words, base, lambda parser: None).parse(words))
     assert recipe.loss.name == "ce"
     assert "alpha" not in recipe.loss.options
+
+
+@pytest.mark.parametrize(("flag", "held_out"), [("--split=test", ("test", None)), ("--fold=3", (None, 3))])
+def test_a_held_out_part_on_the_command_line_replaces_the_files(flag, held_out):
+    for base in ({"fold": 0}, {"split": "val"}):
+        recipe = settings.to_recipe(settings.recipe_parser([flag], base, lambda parser: None).parse([flag]))
+        assert (recipe.split, recipe.fold) == held_out
