@@ -23,14 +23,15 @@ Loader = Callable[[], Any]
 
 
 def methods() -> dict[str, Loader]:
-    """Method name -> function that imports and returns its class."""
+    """Method name -> function that imports its class, checks that it is a method, and returns it."""
     package = importlib.import_module("finegrained_crl_plugins")
     shipped = {
         info.name: _attribute(f"finegrained_crl_plugins.{info.name}.method", "method")
         for info in pkgutil.iter_modules(package.__path__)
         if info.ispkg
     }
-    return _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
+    found = _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
+    return {name: _checked_method(name, load) for name, load in found.items()}
 
 
 def datasets() -> dict[str, Loader]:
@@ -72,6 +73,15 @@ def _dashless(module: ModuleType) -> str:
 
 def _attribute(module: str, attribute: str) -> Loader:
     return lambda: getattr(importlib.import_module(module), attribute)
+
+
+def _checked_method(name: str, load: Loader) -> Loader:
+    def load_and_check() -> Any:
+        from finegrained_crl.training.method import require_method
+
+        return require_method(name, load())
+
+    return load_and_check
 
 
 def _with_entry_points(shipped: dict[str, Loader], group: str, owner: str) -> dict[str, Loader]:

@@ -32,13 +32,25 @@ def test_an_unknown_name_lists_the_known_ones():
 
 def test_a_third_party_is_found_and_a_clash_refused(monkeypatch):
     def points(*, group):
-        return [EntryPoint("pmg", "json:dumps", group)]
+        return [EntryPoint("faces", "json:dumps", group)]
 
     monkeypatch.setattr(discovery, "entry_points", points)
-    assert discovery.methods()["pmg"]()({}) == "{}"
+    assert discovery.datasets()["faces"]()({}) == "{}"
     monkeypatch.setattr(discovery, "entry_points", lambda *, group: [EntryPoint("resnet", "json:dumps", group)])
     with pytest.raises(FinegrainedError, match=r"two packages offer 'resnet'.*finegrained_crl_plugins and json:dumps"):
         discovery.methods()
+
+
+def test_what_is_no_method_is_refused_with_what_it_lacks(monkeypatch):
+    def points(*, group):
+        here = "finegrained_crl.training"
+        return [EntryPoint("function", "json:dumps", group), EntryPoint("half", f"{here}.method:Method", group)]
+
+    monkeypatch.setattr(discovery, "entry_points", points)
+    with pytest.raises(FinegrainedError, match=r"method 'function': json.dumps is not a subclass of .*Method; docs/plugins.md"):
+        discovery.methods()["function"]()
+    with pytest.raises(FinegrainedError, match=r"method 'half': .* lacks build, scores, training_step, summary \(one line of text\)"):
+        discovery.methods()["half"]()
 
 
 def test_nearest_without_a_near_one():

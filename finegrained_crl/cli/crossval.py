@@ -142,12 +142,13 @@ def _all_folds(recipe: Recipe) -> list[int | None]:
 
 def _check_data(study: Study) -> None:
     """What would fail in every cell is said once, before any starts: missing images, leaking folds, losses that refuse options."""
-    from finegrained_crl.losses.catalogue import build_criterion
+    from finegrained_crl.training.criteria import build_criteria, without_where
+    from finegrained_crl.training.method import Role
     from finegrained_crl.training.session import check_images, make_parts, read_records, require_no_leaks
 
     seen = set()
     for recipe in study.variants.values():
-        build_criterion(recipe.loss.name, recipe.loss.options, num_classes=8, feature_dim=8)
+        build_criteria(Component(recipe.loss.name, without_where(recipe.loss)), {"class": Role(8, 8)})
         key = str((recipe.dataset, recipe.data, recipe.split, recipe.val_fraction, recipe.missing))
         if key in seen:
             continue

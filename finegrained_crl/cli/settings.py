@@ -178,6 +178,8 @@ def recipe_parser(argv: list[str], base: dict[str, Any], add_first: Callable[[Se
             add_flag(group, setting.name, hints[setting.name], default, setting.metadata["help"])
     for kind, cls in classes.items():
         add_component_options(parser, kind, cls)
+    where = "roles of the method that get the loss, or 'all' [those that the paper means]; the others keep cross-entropy"
+    add_flag(parser, "loss.where", list[str], None, where)
     _take_defaults(parser, argv, base)
     return parser
 
@@ -188,6 +190,8 @@ def to_recipe(parsed: jsonargparse.Namespace) -> Recipe:
     chosen = {f.name: values[f.name] for f in dataclasses.fields(Recipe)}
     for kind in COMPONENTS:
         name = chosen[kind].pop("name")
+        if kind == "loss" and not chosen[kind].get("where"):
+            chosen[kind].pop("where", None)
         chosen[kind] = Component(name, chosen[kind])
     return Recipe(**chosen)
 

@@ -21,27 +21,43 @@ Key = tuple[int, int]
 """(epoch, row of the records table): everything that decides what a worker makes."""
 
 
+PerImage = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, dict[str, np.ndarray]]]
+"""What a method does to one augmented uint8 picture (height, width, 3) in a worker: pictures (views, height, width, 3), and extras."""
+
+
 class Batch(NamedTuple):
     """Pictures of one step.
 
     Attributes:
-        images: uint8, (batch, height, width, 3) for training, (batch, views, height, width, 3) for evaluation.
+        images: uint8, (batch, height, width, 3) for training, (batch, views, height, width, 3) for evaluation and where the
+            method makes views of its own.
         labels: int64, (batch,), class index.
         rows: int64, (batch,), row of the records table.
+        extras: what the method added to each picture, (batch, ..) by name.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     rows: torch.Tensor
+    extras: dict[str, torch.Tensor] = {}  # noqa: RUF012  (a NamedTuple's default; nobody writes into it)
 
 
 class Pictures(Dataset[Any]):
-    """Decodes and transforms the picture behind an (epoch, row) key."""
+    """Decodes and transforms the picture behind an (epoch, row) key.
 
-    def __init__(self, records: Records, transform: TrainTransform | EvalTransform, *, convert: bool) -> None:
+    Args:
+        records: which pictures.
+        transform: augmentation, or evaluation views.
+        convert: convert CMYK, 16-bit and transparent pictures instead of refusing them.
+        per_image: what the method does to each augmented picture, given a generator of its own.
+    """
+
+    def __init__(
+        self, records: Records, transform: TrainTransform | EvalTransform, *, convert: bool, per_image: PerImage | None = None
+    ) -> None:
         self.paths = (str(records.root) + os.sep + records.table["path"]).to_numpy(dtype=object)
         self.labels = records.table["label"].to_numpy()
-        self.transform, self.convert = transform, convert
+        self.transform, self.convert, self.per_image = transform, convert, per_image
 
     def __getitem__(self, key: Key) -> Any:
         epoch, row = key
@@ -52,7 +68,10 @@ class Pictures(Dataset[Any]):
             return error
         t = self.transform
         pixels = t(image, epoch, row) if isinstance(t, TrainTransform) else t(image)
-        return torch.from_numpy(np.ascontiguousarray(pixels)), int(self.labels[row]), row
+        extras: dict[str, np.ndarray] = {}
+        if self.per_image and isinstance(t, TrainTransform):
+            pixels, extras = self.per_image(pixels, np.random.default_rng((t.seed, epoch, row, 1)))
+        return torch.from_numpy(np.ascontiguousarray(pixels)), int(self.labels[row]), row, extras
 
 
 def collate(items: list[Any]) -> Batch | FinegrainedError:
@@ -60,8 +79,9 @@ def collate(items: list[Any]) -> Batch | FinegrainedError:
     for item in items:
         if isinstance(item, FinegrainedError):
             return item
-    images, labels, rows = zip(*items, strict=True)
-    return Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows))
+    images, labels, rows, extras = zip(*items, strict=True)
+    stacked = {name: torch.from_numpy(np.stack([extra[name] for extra in extras])) for name in extras[0]}
+    return Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows), stacked)
 
 
 @dataclass
@@ -129,7 +149,11 @@ def train_loader(pictures: Pictures, order: EpochOrder, *, workers: int) -> Data
 
 def eval_loader(pictures: Pictures, rows: np.ndarray, *, batch_size: int, workers: int) -> DataLoader[Any]:
     """Loader over the given rows in their order, every row once."""
-    keys = [(0, int(row)) for row in rows]
+    return keyed_loader(pictures, [(0, int(row)) for row in rows], batch_size=batch_size, workers=workers)
+
+
+def keyed_loader(pictures: Pictures, keys: list[Key], *, batch_size: int, workers: int) -> DataLoader[Any]:
+    """Loader over the given (epoch, row) keys in their order."""
     return _loader(pictures, workers, sampler=keys, batch_size=batch_size)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run import RunFolder
 from finegrained_crl.training.session import RunOptions, Session
+from finegrained_crl.training.stages import PlacedStage
 
 BATCHES = 2
 
@@ -28,10 +30,13 @@ def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="fgcrl-dry-run-") as folder:
         session = Session(recipe, RunFolder(Path(folder) / "run"), options)
         loop = Loop(session)
+        loop.begin(dataclasses.replace(session.stages[-1], first=0))
         seconds, losses = _time_updates(loop)
         evaluation = _time_evaluation(loop)
     r = session.recipe
-    total = r.epochs * (loop.updates_per_epoch * seconds + len(session.parts.val) * evaluation) + len(session.parts.test) * evaluation
+    # Earlier stages train less of the network, or read features: counting them like the last one errs on the long side.
+    updates = sum(_updates_at_full_cost(placed) for placed in session.stages) * loop.stage.updates_per_epoch
+    total = updates * seconds + (loop.epochs * len(session.parts.val) + len(session.parts.test)) * evaluation
     return {
         "protocol": session.records.protocol,
         "images": {"train": len(session.parts.train), "val": len(session.parts.val), "test": len(session.parts.test)},
@@ -45,7 +50,7 @@ def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         "precision": r.precision,
         "memory_format": r.memory_format,
         "memory_mib": round(_memory(session.accelerator.device) / 2**20),
-        "updates_per_epoch": loop.updates_per_epoch,
+        "updates_per_epoch": loop.stage.updates_per_epoch,
         "images_per_second": round(r.batch_size * r.accumulate * session.accelerator.num_processes / seconds, 1),
         "expected_seconds": round(total),
     }
@@ -53,10 +58,10 @@ def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
 
 def _time_updates(loop: Any) -> tuple[float, list[float]]:
     """Seconds per update (the second one: the first warms up), and the first losses."""
-    loop.wrapped.train()
+    loop.stage.train_mode()
     loop.session.order.at(0, 0)
     times, losses = [], []
-    for group in loop.groups():
+    for group in loop.stage.groups():
         start, before = time.perf_counter(), dict(loop.progress.sums)
         loop.update(group)
         times.append(time.perf_counter() - start)
@@ -64,6 +69,11 @@ def _time_updates(loop: Any) -> tuple[float, list[float]]:
         if len(times) == BATCHES:
             break
     return times[-1], losses
+
+
+def _updates_at_full_cost(placed: PlacedStage) -> int:
+    """Epochs whose updates cost as much as one through the whole network; with cached features, those that fill the cache."""
+    return placed.stage.cached_views or placed.recipe.epochs
 
 
 def _added_loss(before: dict[str, float], after: dict[str, float]) -> float:

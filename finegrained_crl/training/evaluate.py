@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from finegrained_crl.data.loading import Pictures, batches, eval_loader
-from finegrained_crl.training.method import Trainee
+from finegrained_crl.training.trainee import Trainee
 
 Normalise = Callable[[torch.Tensor], torch.Tensor]
 
@@ -28,7 +28,7 @@ def evaluate(
     """Scores of the given rows in their order.
 
     Args:
-        trainee: the (unwrapped) model and criterion; left in the mode that it was in.
+        trainee: the (unwrapped) model and criteria; left in the mode that it was in.
         pictures: pictures with an evaluation transform.
         rows: int64, (n,), rows of the records table.
         accelerator: accelerate's; each process scores its share, all get everything.

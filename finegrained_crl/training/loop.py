@@ -1,4 +1,4 @@
-"""The training loop: epochs of updates, validation, checkpoints; a run may stop anywhere and go on as if it had not."""
+"""The training loop: stages of epochs of updates, validation, checkpoints; a run may stop anywhere and go on as if it had not."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from finegrained_crl import files
-from finegrained_crl.data.loading import Batch, batches
+from finegrained_crl.data.loading import Batch, batches, eval_loader
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.classification import top1_accuracy
-from finegrained_crl.training import checkpoint, optim
+from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.history import Progress, history_csv
-from finegrained_crl.training.method import Trainee
 from finegrained_crl.training.reporter import Reporter
-from finegrained_crl.training.targets import Targets, hard_labels
+from finegrained_crl.training.stage_run import StageRun, check_stage
+from finegrained_crl.training.stages import PlacedStage
+from finegrained_crl.training.targets import hard_labels
+from finegrained_crl.training.trainee import Trainee
 
 if TYPE_CHECKING:
     from finegrained_crl.training.session import Session
@@ -30,43 +32,63 @@ class Loop:
     """Trains the session's model to the end of its recipe, from wherever its run folder says that it stands."""
 
     def __init__(self, session: Session) -> None:
-        s = self.session = session
-        recipe = self.recipe = s.recipe
-        self.trainee = s.trainee
-        self.frozen = optim.freeze(self.trainee, recipe.freeze)
-        self.ema = _ema(self.trainee, recipe.ema)
-        optimizer = optim.make_optimizer(self.trainee, recipe)
-        self.updates_per_epoch = -(-len(s.order.at(0)) // recipe.accumulate)
-        self.schedule = optim.make_schedule(optimizer, recipe, self.updates_per_epoch)
-        self.wrapped, self.optimizer = s.accelerator.prepare(self.trainee, optimizer)
-        self.targets = Targets(recipe, s.records.num_classes, self.trainee.criterion)
+        self.session, self.recipe = session, session.recipe
+        self.epochs = session.stages[-1].end
+        self.trainee = session.trainee.to(session.accelerator.device)
+        for placed in session.stages:
+            check_stage(session, placed)
+        self.ema = _ema(self.trainee, self.recipe.ema)
         self.progress = Progress()
-        self.reporter = Reporter(epochs=recipe.epochs, updates_per_epoch=self.updates_per_epoch, shown=s.is_main)
+        self.reporter = Reporter(epochs=self.epochs, shown=session.is_main)
         self.saved_at = time.monotonic()
 
-    # The run, from the outside in: fit -> epoch -> update.
+    # The run, from the outside in: fit -> stage -> epoch -> update.
 
     def fit(self) -> None:
         """Train until the last epoch or until early stopping."""
-        self.restore()
+        state = self.restore()
+        if state is None:
+            self.initialise()
         try:
             with _tensorboard(self.session, self.progress.epoch) as board:
-                while self.progress.epoch < self.recipe.epochs and not self.progress.stopped:
-                    self.train_epoch()
-                    self.finish_epoch(board)
+                for placed in self.session.stages:
+                    if self.progress.epoch < placed.end and not self.progress.stopped:
+                        self.train_stage(placed, board, state)
         finally:
             self.reporter.close()
+
+    def initialise(self) -> None:
+        """Let the method set weights from the training images."""
+        for note in self.trainee.method.initialise(self.trainee.model, self._training_images):
+            self.reporter.say(note)
+            self.trainee.model.notes.append(note)
+        if self.ema:
+            self.ema.set(self.trainee)
+
+    def train_stage(self, placed: PlacedStage, board: Any, state: dict[str, Any] | None) -> None:
+        """The epochs of a stage that are still to do; `state` is the checkpoint that the run goes on from."""
+        self.begin(placed)
+        if state and state["stage"] == placed.stage.name:
+            self.stage.optimizer.load_state_dict(state["optimizer"])
+        while self.progress.epoch < placed.end and not self.progress.stopped:
+            self.train_epoch()
+            self.finish_epoch(board)
+        self.stage.close()
+
+    def begin(self, placed: PlacedStage) -> None:
+        """Make a stage the current one."""
+        if len(self.session.stages) > 1:
+            self.reporter.say(f"stage '{placed.stage.name}': epochs {placed.first + 1} to {placed.end}")
+        self.stage = StageRun(self.session, placed)
 
     def train_epoch(self) -> None:
         """The updates of the epoch that are still to do."""
         p, done = self.progress, self.progress.update
-        self.wrapped.train()
-        for module in self.frozen:
-            module.eval()
-        self.reporter.begin_epoch(p.epoch, done)
-        self.session.order.at(p.epoch, done * self.recipe.accumulate)
+        self.stage.train_mode()
+        self.reporter.begin_epoch(p.epoch, done, self.stage.updates_per_epoch)
+        self.session.order.at(p.epoch, done * self.stage.recipe.accumulate)
         start = time.perf_counter()
-        for group in self.groups():
+        for group in self.stage.groups():
             self.update(group)
             now = time.perf_counter()
             p.add("seconds", now - start)
@@ -74,45 +96,32 @@ class Loop:
             self._show_step()
             self._save_if_due()
 
-    def groups(self) -> Iterator[list[Batch]]:
-        """The batches of each update, from where `session.order` was set to."""
-        group: list[Batch] = []
-        for batch in batches(self.session.train_loader):
-            group.append(batch)
-            if len(group) == self.recipe.accumulate:
-                yield group
-                group = []
-        if group:
-            yield group
-
     def update(self, group: list[Batch]) -> None:
-        """One optimiser step on `recipe.accumulate` batches."""
-        p, r = self.progress, self.recipe
-        seed_step(r.seed, p.epoch, p.update, self.session.accelerator.process_index)
-        self.schedule.step_update(p.epoch * self.updates_per_epoch + p.update)
+        """One optimiser step on `accumulate` batches."""
+        p, stage, accelerator = self.progress, self.stage, self.session.accelerator
+        seed_step(self.recipe.seed, p.epoch, p.update, accelerator.process_index)
+        stage.schedule.step_update((p.epoch - stage.placed.first) * stage.updates_per_epoch + p.update)
         for i, batch in enumerate(group):
             is_last = i == len(group) - 1
-            with nullcontext() if is_last else self.session.accelerator.no_sync(self.wrapped):
+            with nullcontext() if is_last else accelerator.no_sync(stage.wrapped):
                 self._backward(batch, len(group))
-        if r.clip_grad:
-            self.session.accelerator.clip_grad_norm_(self.trainee.parameters(), r.clip_grad)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        if stage.recipe.clip_grad:
+            accelerator.clip_grad_norm_(self.trainee.parameters(), stage.recipe.clip_grad)
+        stage.optimizer.step()
+        stage.optimizer.zero_grad(set_to_none=True)
         p.update += 1
         if self.ema:
-            self.ema.update(self.trainee, step=p.epoch * self.updates_per_epoch + p.update)
+            self.ema.update(self.trainee, step=p.epoch * stage.updates_per_epoch + p.update)
 
     def _backward(self, batch: Batch, parts: int) -> None:
-        s = self.session
-        images = s.normalise(batch.images).contiguous(memory_format=s.memory_format)
-        images, target = self.targets(images, batch.labels.to(s.accelerator.device, non_blocking=True))
-        losses, scores = self.wrapped(images, target)
+        inputs = self.stage.train_batch(batch)
+        losses, scores = self.stage.wrapped(inputs)
         total = torch.stack(list(losses.values())).sum()
-        correct = (scores.detach().argmax(1) == hard_labels(target)).sum()
+        correct = (scores.detach().argmax(1) == hard_labels(inputs.target)).sum()
         # One transfer for all figures: each would make the GPU wait.
         *values, hits = torch.stack([*(v.detach().float() for v in losses.values()), correct.float()]).tolist()
         self._count(batch, dict(zip(losses, values, strict=True)), hits)
-        s.accelerator.backward(total / parts)
+        self.session.accelerator.backward(total / parts)
 
     def _count(self, batch: Batch, losses: dict[str, float], correct: float) -> None:
         total = sum(losses.values())
@@ -137,28 +146,41 @@ class Loop:
     def finish_epoch(self, board: Any) -> None:
         """Validate, record the epoch, keep the best weights, save."""
         s, p = self.session, self.progress
-        criterion: Any = self.trainee.criterion
-        if hasattr(criterion, "end_epoch"):
-            criterion.end_epoch()  # losses with a schedule of their own (POD)
-        seconds, images = p.sums.get("seconds", 0.0), p.sums.get("images", 0.0) * s.accelerator.num_processes
-        row: dict[str, Any] = {"epoch": p.epoch + 1, "lr": max(g["lr"] for g in self.optimizer.param_groups), **p.means()}
-        row |= {"val_top1": self.top1(s.parts.val), "test_top1": self.top1(s.parts.test) if self._watches_test() else None}
-        row |= {"seconds": round(seconds, 3), "images_per_second": round(images / max(seconds, 1e-9), 2)}
+        self.trainee.criteria.end_epoch()
+        seconds = p.sums.get("seconds", 0.0)
+        row = self._epoch_row(seconds)
         if row["val_top1"] is not None and p.is_better(row["val_top1"]) and s.is_main:
             self._refuse_broken_weights()
             checkpoint.save(s.run.best, {"epoch": p.epoch + 1, "trainee": self.evaluated.state_dict()})
         p.close_epoch(row)
-        patience = self.recipe.early_stopping
-        p.stopped = patience > 0 and p.epoch - p.best_epoch >= patience
+        p.stopped = self._has_run_dry()
         self.save()
         if s.is_main:
             files.write_text(s.run.epochs, history_csv(p.history))
             for key, value in row.items():
-                if key != "epoch" and value is not None:
+                if isinstance(value, int | float) and key != "epoch":
                     board.add_scalar(key, value, p.epoch)
-        self.reporter.end_epoch(row, seconds * (self.recipe.epochs - p.epoch))
+        self.reporter.end_epoch(row, seconds * (self.epochs - p.epoch))
         if p.stopped:
-            self.reporter.say(f"stopped early: no better validation accuracy than epoch {p.best_epoch}'s for {patience} epochs")
+            self.reporter.say(
+                f"stopped early: no better validation accuracy than epoch {p.best_epoch}'s for {self.recipe.early_stopping} epochs"
+            )
+
+    def _epoch_row(self, seconds: float) -> dict[str, Any]:
+        s, p = self.session, self.progress
+        images = p.sums.get("images", 0.0) * s.accelerator.num_processes
+        row: dict[str, Any] = {"epoch": p.epoch + 1, "lr": max(g["lr"] for g in self.stage.optimizer.param_groups), **p.means()}
+        if len(s.stages) > 1:
+            row["stage"] = self.stage.placed.stage.name
+        due = self.stage.validates(p.epoch)
+        row |= {"val_top1": self.top1(s.parts.val) if due else None}
+        row |= {"test_top1": self.top1(s.parts.test) if due and self._watches_test() else None}
+        return row | {"seconds": round(seconds, 3), "images_per_second": round(images / max(seconds, 1e-9), 2)}
+
+    def _has_run_dry(self) -> bool:
+        """Whether early stopping ends the run; patience counts from the beginning of the last stage."""
+        patience, p, last = self.recipe.early_stopping, self.progress, self.session.stages[-1]
+        return patience > 0 and p.epoch > last.first and p.epoch - max(p.best_epoch, last.first) >= patience
 
     @property
     def evaluated(self) -> Trainee:
@@ -197,28 +219,30 @@ class Loop:
         scaler = self.session.accelerator.scaler
         state = {
             "trainee": self.trainee.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "stage": self.stage.placed.stage.name,
+            "optimizer": self.stage.optimizer.state_dict(),
             "ema": self.ema.module.state_dict() if self.ema else None,
+            "notes": self.trainee.model.notes,
             "scaler": scaler.state_dict() if scaler else None,
             "progress": self.progress.as_dict(),
         }
         checkpoint.save(self.session.run.last, state)
 
-    def restore(self) -> None:
-        """Take up `checkpoints/last.pt` where it exists."""
+    def restore(self) -> dict[str, Any] | None:
+        """Take up `checkpoints/last.pt` and return it, None where there is none."""
         run = self.session.run
         if not run.last.is_file():
-            return
-        state = checkpoint.load(run.last)
+            return None
+        state: dict[str, Any] = checkpoint.load(run.last)
         self.trainee.load_state_dict(state["trainee"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.trainee.model.notes = state["notes"]
         if self.ema:
             self.ema.module.load_state_dict(state["ema"])
         if self.session.accelerator.scaler and state["scaler"]:
             self.session.accelerator.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress.from_dict(state["progress"])
-        p = self.progress
-        self.reporter.say(f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.recipe.epochs else "training was over")
+        p = self.progress = Progress.from_dict(state["progress"])
+        self.reporter.say(f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over")
+        return state
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self.saved_at >= self.session.options.checkpoint_seconds:
@@ -234,6 +258,14 @@ class Loop:
                 )
 
     # Small parts.
+
+    def _training_images(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All training images as evaluation shows them (first view), normalised, with labels; for `Method.initialise`."""
+        s = self.session
+        loader = eval_loader(s.eval_pictures, s.parts.train, batch_size=s.recipe.batch_size, workers=s.options.workers)
+        for batch in batches(loader):
+            images = s.normalise(batch.images[:, 0]).contiguous(memory_format=s.memory_format)
+            yield images, batch.labels.to(s.accelerator.device)
 
     def _watches_test(self) -> bool:
         every = self.recipe.test_every

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from finegrained_crl.data.loading import PerImage
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.stages import Stage
+
+if TYPE_CHECKING:
+    from finegrained_crl.training.criteria import Criteria
+    from finegrained_crl.training.recipe import Recipe
 
 
 class Outputs(NamedTuple):
@@ -19,6 +29,54 @@ class Outputs(NamedTuple):
 
     logits: Tensor
     features: Tensor
+
+
+class TrainBatch(NamedTuple):
+    """What a training step gets.
+
+    Attributes:
+        images: float, (batch, 3, height, width), normalised; views that `Method.per_image` made stand one after the other,
+            (batch * views, ..). In a stage with cached features: what `Method.features` returned.
+        target: int64 (batch,) class indices, or float (batch, num_classes) soft targets.
+        extras: what `Method.per_image` added, stacked: (batch, ..) each.
+        stage: name of the stage.
+        cached: whether `images` are cached features.
+    """
+
+    images: Tensor
+    target: Tensor
+    extras: dict[str, Tensor] = {}  # noqa: RUF012  (a NamedTuple's default; nobody writes into it)
+    stage: str = "all"
+    cached: bool = False
+
+
+@dataclass(frozen=True)
+class Role:
+    """One place in a method where a classification loss stands.
+
+    Attributes:
+        num_classes: logits that the loss gets there.
+        feature_dim: width of the features beside them.
+        by_default: whether `--loss` goes there unless `--loss.where` says otherwise; cross-entropy if not.
+    """
+
+    num_classes: int
+    feature_dim: int
+    by_default: bool = True
+
+
+class Panel(NamedTuple):
+    """A picture of `fgcrl explain`.
+
+    Attributes:
+        title: a few words.
+        image: float, (3, height, width) normalised like the network's input, or (height, width) for a heat map over the input.
+        points: (x, y, text) marks, in pixels of the input.
+    """
+
+    title: str
+    image: Tensor
+    points: list[tuple[float, float, str]] = []  # noqa: RUF012
 
 
 @dataclass(frozen=True)
@@ -46,12 +104,14 @@ class FineGrainedModel(nn.Module):
     """Base of every method's model: images in, `Outputs` out.
 
     Attributes:
+        num_classes: classes of the data set.
         feature_dim: width of `Outputs.features`.
         mean: per-channel mean that the backbone expects, in [0, 1].
         std: per-channel standard deviation that the backbone expects.
         notes: what loading the weights had to say ("head of 1000 classes replaced").
     """
 
+    num_classes: int
     feature_dim: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -65,36 +125,93 @@ class FineGrainedModel(nn.Module):
         """The module whose state dict becomes the run's `.safetensors` file."""
         return self
 
+    def cam_module(self) -> nn.Module | None:
+        """The module whose output are the feature maps that Grad-CAM weighs; None where the model has none."""
+        return None
 
-@runtime_checkable
-class Method(Protocol):
-    """A way of training a fine-grained classifier; its constructor's arguments are its options."""
+
+class Method(ABC):
+    """A way of training a fine-grained classifier; its constructor's arguments are its options (`--method.NAME`).
+
+    A method must define `summary`, `build`, `training_step` and `scores`. The others have defaults: one role "class", one stage,
+    nothing to initialise, nothing per image. docs/plugins.md walks through a whole one.
+    """
 
     summary: ClassVar[str]
     """One line for `fgcrl list methods`."""
 
+    @abstractmethod
     def build(self, spec: ModelSpec) -> FineGrainedModel:
         """Build the model, weights loaded, head new."""
-        ...
 
-    def training_step(
-        self, model: FineGrainedModel, criterion: nn.Module, images: Tensor, target: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    @abstractmethod
+    def training_step(self, model: Any, criteria: Criteria, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor]:
         """One forward pass.
 
         Args:
             model: what `build` returned.
-            criterion: the loss.
-            images: float, (batch, 3, height, width), normalised.
-            target: int64 (batch,) class indices, or float (batch, num_classes) soft targets.
+            criteria: the loss of each role, `criteria["class"]`.
+            batch: images and targets.
         Returns:
-            losses by role (their sum is minimised), and scores (batch, num_classes) for the training accuracy.
+            losses by role, weighted (their sum is minimised; each is logged under its name), and scores (batch, num_classes) for the
+            training accuracy.
         """
-        ...
 
-    def scores(self, model: FineGrainedModel, criterion: nn.Module, images: Tensor) -> Tensor:
+    @abstractmethod
+    def scores(self, model: Any, criteria: Criteria, images: Tensor) -> Tensor:
         """Test-time scores, float (batch, num_classes), of normalised images."""
-        ...
+
+    def roles(self, model: Any) -> dict[str, Role]:
+        """The places where a classification loss stands, by name."""
+        return {"class": Role(model.num_classes, model.feature_dim)}
+
+    def stages(self, recipe: Recipe) -> list[Stage]:
+        """What is trained one after the other; the last stage is the recipe as it stands."""
+        return [Stage("all")]
+
+    def initialise(self, model: Any, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> list[str]:
+        """Set weights from the training images, once, before the first update.
+
+        Args:
+            model: what `build` returned, on its device.
+            batches: each call passes over all training images as evaluation shows them: normalised images, and labels.
+        Returns:
+            notes for the user.
+        """
+        return []
+
+    def features(self, model: Any, images: Tensor) -> Tensor:
+        """What a stage with `cached_views` keeps of (batch, 3, height, width) images: (batch, ..)."""
+        raise TypeError(f"{type(self).__name__} has a stage with cached features and must define features()")
+
+    def per_image(self) -> PerImage | None:
+        """What is done to each augmented picture in the loader's workers; must survive pickling."""
+        return None
+
+    def explanations(self, model: Any, criteria: Criteria, images: Tensor) -> list[Panel]:
+        """Pictures of what the model saw in one normalised image (1, 3, height, width), beside Grad-CAM."""
+        return []
+
+
+def require_method(name: str, found: Any) -> type[Method]:
+    """The class behind a method's name, if it is one.
+
+    Raises:
+        FinegrainedError: it is no subclass of `Method`, or lacks something; what is missing is named.
+    """
+    if not (isinstance(found, type) and issubclass(found, Method)):
+        raise FinegrainedError(
+            f"method '{name}': {getattr(found, '__module__', '?')}.{getattr(found, '__qualname__', found)} is not a subclass of "
+            "finegrained_crl.training.method.Method; docs/plugins.md shows how to write one"
+        )
+    missing = sorted(found.__abstractmethods__)
+    if not isinstance(getattr(found, "summary", None), str):
+        missing.append("summary (one line of text)")
+    if missing:
+        raise FinegrainedError(
+            f"method '{name}': {found.__module__}.{found.__qualname__} lacks {', '.join(missing)}; docs/plugins.md says what each must do"
+        )
+    return found
 
 
 def classification_loss(criterion: nn.Module, outputs: Outputs, target: Tensor) -> Tensor:
@@ -111,19 +228,3 @@ def classification_scores(criterion: nn.Module, outputs: Outputs) -> Tensor:
         scores: Any = criterion.scores(outputs.features)  # type: ignore[operator]
         return torch.as_tensor(scores)
     return outputs.logits
-
-
-class Trainee(nn.Module):
-    """Model and criterion as one module, so that whatever either of them learns is wrapped, averaged and saved alike."""
-
-    def __init__(self, method: Method, model: FineGrainedModel, criterion: nn.Module) -> None:
-        super().__init__()
-        self.method, self.model, self.criterion = method, model, criterion
-
-    def forward(self, images: Tensor, target: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses by role and scores; see `Method.training_step`."""
-        return self.method.training_step(self.model, self.criterion, images, target)
-
-    def scores(self, images: Tensor) -> Tensor:
-        """Test-time scores, (batch, num_classes)."""
-        return self.method.scores(self.model, self.criterion, images)

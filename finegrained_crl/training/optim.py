@@ -8,15 +8,15 @@ import torch
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError, guess, nearest
-from finegrained_crl.training.method import Trainee
 from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.trainee import Trainee
 
 
 def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
     """Stop training the named modules of the exported network.
 
     Args:
-        trainee: model and criterion.
+        trainee: model and criteria.
         prefixes: module names ("conv_stem", "blocks.0"), or "backbone" for everything but the head.
     Returns:
         the frozen modules: the loop keeps them in evaluation mode, so that batch-norm statistics stand still too.
@@ -43,11 +43,11 @@ def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
 
 
 def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
-    """Four groups: backbone and head (with the criterion's own parameters), each with and without weight decay.
+    """Four groups: backbone and head (with the criteria's own parameters), each with and without weight decay.
 
     Vectors (biases, norms) are not decayed, as in timm.
     """
-    head = {id(p) for h in [*trainee.model.head_modules(), trainee.criterion] for p in h.parameters()}
+    head = {id(p) for h in [*trainee.model.head_modules(), trainee.criteria] for p in h.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in trainee.parameters():
         if parameter.requires_grad:

@@ -48,8 +48,8 @@ class Predictor:
             raise FinegrainedError(f"{folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part")
         self.trainee = make_trainee(self.recipe, len(self.class_names))
         self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.weights(which)))
-        if run.criterion(which).is_file():
-            self.trainee.criterion.load_state_dict(checkpoint.load_weights_file(run.criterion(which)))
+        if run.criteria(which).is_file():
+            self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.criteria(which)))
         self.accelerator: Any = make_accelerator(self.recipe.precision, device)
         self.layout = memory_format(self.recipe.memory_format)
         self.trainee = self.trainee.to(self.accelerator.device).to(memory_format=self.layout).eval()

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Reporter:
     """Tells about epochs and steps; silent on all processes but the first."""
 
-    def __init__(self, *, epochs: int, updates_per_epoch: int, shown: bool = True) -> None:
+    def __init__(self, *, epochs: int, shown: bool = True) -> None:
         self.console = Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
-        self.epochs, self.updates = epochs, updates_per_epoch
+        self.epochs = epochs
         self._bar: Progress | None = None
         self._task: Any = None
 
@@ -21,12 +21,12 @@ class Reporter:
         """One line."""
         self.console.print(text, markup=False)
 
-    def begin_epoch(self, epoch: int, done: int) -> None:
+    def begin_epoch(self, epoch: int, done: int, updates: int) -> None:
         """Start the epoch's bar, on a terminal."""
         if self.console.is_terminal and not self.console.quiet:
             columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}")]
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
-            self._task = self._bar.add_task(f"epoch {epoch + 1}/{self.epochs}", total=self.updates, completed=done, state="")
+            self._task = self._bar.add_task(f"epoch {epoch + 1}/{self.epochs}", total=updates, completed=done, state="")
             self._bar.start()
 
     def step(self, done: int, loss: float, accuracy: float, speed: float) -> None:

@@ -24,8 +24,8 @@ from finegrained_crl.metrics.ordinal import (
     weighted_kappa,
 )
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.method import Trainee
 from finegrained_crl.training.run import FORMAT
+from finegrained_crl.training.trainee import Trainee
 
 if TYPE_CHECKING:
     from finegrained_crl.training.loop import Loop
@@ -115,6 +115,8 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
         "method": recipe.method.as_dict(),
         "backbone": recipe.backbone,
         "loss": recipe.loss.as_dict(),
+        "roles": {role: repr(criterion) for role, criterion in session.trainee.criteria.by_role.items()},
+        "stages": [{"name": placed.stage.name, "epochs": placed.recipe.epochs} for placed in session.stages],
         "epochs_run": p.epoch,
         "selected_epoch": p.best_epoch or None,
         "seed": recipe.seed,
@@ -196,9 +198,9 @@ def _selected(loop: Loop) -> Trainee:
 
 def _export(session: Session, trainee: Trainee, which: str) -> None:
     checkpoint.save_weights(session.run.weights(which), trainee.model.exported().state_dict())
-    criterion = trainee.criterion.state_dict()
-    if criterion:
-        checkpoint.save_weights(session.run.criterion(which), criterion)
+    criteria = trainee.criteria.state_dict()
+    if criteria:
+        checkpoint.save_weights(session.run.criteria(which), criteria)
 
 
 def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:

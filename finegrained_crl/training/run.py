@@ -44,9 +44,9 @@ class RunFolder:
         """The exported model: `which` is "last" or "selected"."""
         return self.checkpoints / f"model_{which}.safetensors"
 
-    def criterion(self, which: str) -> Path:
-        """The criterion's own weights, for losses that have some."""
-        return self.checkpoints / f"criterion_{which}.safetensors"
+    def criteria(self, which: str) -> Path:
+        """The criteria's own weights, for losses that have some."""
+        return self.checkpoints / f"criteria_{which}.safetensors"
 
     @property
     def is_done(self) -> bool:

@@ -1,4 +1,4 @@
-"""A run put together: recipe -> records -> parts -> model and criterion -> loaders, every check before the first epoch."""
+"""A run put together: recipe -> records -> parts -> model and criteria -> loaders, every check before the first epoch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from finegrained_crl.data.missing import missing_text, without_missing
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.losses.catalogue import build_criterion
+from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator, memory_format, seed_step
-from finegrained_crl.training.method import Method, ModelSpec, Trainee
+from finegrained_crl.training.method import Method, ModelSpec
 from finegrained_crl.training.recipe import Recipe, check_recipe
 from finegrained_crl.training.run import RunFolder
 from finegrained_crl.training.speed import Timing, choose
+from finegrained_crl.training.stages import place
+from finegrained_crl.training.trainee import Trainee
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def make_method(recipe: Recipe) -> Method:
 
 
 def make_trainee(recipe: Recipe, num_classes: int) -> Trainee:
-    """Model and criterion, seeded.
+    """Model and criteria, seeded.
 
     Raises:
         FinegrainedError: backbone, weights or loss options that don't fit.
@@ -108,8 +110,7 @@ def make_trainee(recipe: Recipe, num_classes: int) -> Trainee:
     method = make_method(recipe)
     spec = ModelSpec(recipe.backbone, num_classes, recipe.weights, recipe.drop_rate, recipe.drop_path_rate, recipe.image_size)
     model = method.build(spec)
-    criterion = build_criterion(recipe.loss.name, recipe.loss.options, num_classes=num_classes, feature_dim=model.feature_dim)
-    return Trainee(method, model, criterion)
+    return Trainee(method, model, build_criteria(recipe.loss, method.roles(model)))
 
 
 def image_settings(recipe: Recipe) -> ImageSettings:
@@ -164,6 +165,7 @@ class Session:
             self.options = dataclasses.replace(options, workers=loading.default_workers(self.accelerator.device.type == "cuda"))
         self.memory_format = memory_format(self.recipe.memory_format)
         self.trainee = self.trainee.to(memory_format=self.memory_format)
+        self.stages = place(self.trainee.method.stages(self.recipe), self.recipe)
         self.normalise = loading.normaliser(self.trainee.model.mean, self.trainee.model.std, self.accelerator.device)
 
     @property
@@ -182,9 +184,13 @@ class Session:
     @cached_property
     def train_loader(self) -> DataLoader[Any]:
         """Loader of augmented pictures in `order`."""
-        transform = TrainTransform(image_settings(self.recipe), self.recipe.seed)
-        pictures = loading.Pictures(self.records, transform, convert=self.recipe.convert_images)
-        return loading.train_loader(pictures, self.order, workers=self.options.workers)
+        return loading.train_loader(self.train_pictures, self.order, workers=self.options.workers)
+
+    @cached_property
+    def train_pictures(self) -> loading.Pictures:
+        """Augmented pictures, with what the method does to each."""
+        transform, per_image = TrainTransform(image_settings(self.recipe), self.recipe.seed), self.trainee.method.per_image()
+        return loading.Pictures(self.records, transform, convert=self.recipe.convert_images, per_image=per_image)
 
     @cached_property
     def eval_pictures(self) -> loading.Pictures:

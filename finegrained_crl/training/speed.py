@@ -9,11 +9,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from finegrained_crl.training.device import memory_format
-from finegrained_crl.training.method import Trainee
+from finegrained_crl.training.method import TrainBatch
 from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.trainee import Trainee
 
 ROUNDS = 3
 HOPELESS = 2.5
@@ -40,17 +42,16 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
     Returns:
         timings, fastest first.
     """
-    images = torch.randn(recipe.batch_size, 3, recipe.image_size, recipe.image_size, device=device)
-    labels = torch.arange(recipe.batch_size, device=device) % num_classes
+    batch = random_batch(trainee, recipe, device, num_classes)
     copies = {combo: _copy(trainee, combo[1], device) for combo in combinations(recipe, device)}
-    first = {combo: _step_seconds(copies[combo], combo, images, labels) for combo in copies}  # warm-up, and a first look
-    first = {combo: _step_seconds(copies[combo], combo, images, labels) for combo in copies}
+    first = {combo: _step_seconds(copies[combo], combo, batch) for combo in copies}  # warm-up, and a first look
+    first = {combo: _step_seconds(copies[combo], combo, batch) for combo in copies}
     limit = HOPELESS * min(first.values())
     times = {combo: [seconds] for combo, seconds in first.items()}
     for _ in range(ROUNDS - 1):
         for combo in copies:
             if first[combo] <= limit:
-                times[combo].append(_step_seconds(copies[combo], combo, images, labels))
+                times[combo].append(_step_seconds(copies[combo], combo, batch))
     return sorted((Timing(*combo, statistics.median(t)) for combo, t in times.items()), key=lambda t: t.seconds)
 
 
@@ -66,14 +67,31 @@ def _copy(trainee: Trainee, layout: str, device: torch.device) -> Trainee:
     return copy.deepcopy(trainee).to(device).to(memory_format=memory_format(layout)).train()
 
 
-def _step_seconds(trainee: Trainee, combo: tuple[str, str], images: torch.Tensor, labels: torch.Tensor) -> float:
-    batch = images.contiguous(memory_format=memory_format(combo[1]))
-    _wait(images.device)
+def random_batch(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> TrainBatch:
+    """A batch of noise, of the size and form that the recipe's loader gives."""
+    random, side = np.random.default_rng(0), recipe.image_size
+    pictures = random.integers(0, 256, (recipe.batch_size, side, side, 3), np.uint8)
+    extras: dict[str, torch.Tensor] = {}
+    per_image = trainee.method.per_image()
+    if per_image:
+        made = [per_image(picture, random) for picture in pictures]
+        pictures = np.concatenate([views for views, _ in made])
+        extras = {key: torch.from_numpy(np.stack([extra[key] for _, extra in made])).to(device) for key in made[0][1]}
+    images = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).div(64).sub(2)
+    labels = torch.arange(recipe.batch_size, device=device) % num_classes
+    stages = trainee.method.stages(recipe)
+    return TrainBatch(images, labels, extras, stages[-1].name)
+
+
+def _step_seconds(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> float:
+    device = batch.images.device
+    batch = batch._replace(images=batch.images.contiguous(memory_format=memory_format(combo[1])))
+    _wait(device)
     start = time.perf_counter()
-    with _autocast(combo[0], images.device):
-        losses, _ = trainee(batch, labels)
-    sum(losses.values(), torch.zeros((), device=images.device)).backward()
-    _wait(images.device)
+    with _autocast(combo[0], device):
+        losses, _ = trainee(batch)
+    sum(losses.values(), torch.zeros((), device=device)).backward()
+    _wait(device)
     trainee.zero_grad(set_to_none=True)
     return time.perf_counter() - start
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.criteria import Criteria
 from finegrained_crl.training.recipe import Recipe
 
 
 class Targets:
-    """Turns (images, labels) into what the criterion gets.
+    """Turns (images, labels) into what the criteria get.
 
     Without smoothing or mixing, labels stay class indices. Otherwise the target is a distribution q over classes, and CRL takes its
     soft-target form, sum_k q_k CRL(z, k): linear in q, so mixing targets equals mixing the two losses.
     """
 
-    def __init__(self, recipe: Recipe, num_classes: int, criterion: nn.Module) -> None:
+    def __init__(self, recipe: Recipe, num_classes: int, criteria: Criteria) -> None:
         self.num_classes, self.smoothing = num_classes, recipe.label_smoothing
         self.mixer = _mixer(recipe, num_classes)
-        if (self.mixer or self.smoothing) and not getattr(criterion, "takes_soft_targets", False):
+        if (self.mixer or self.smoothing) and not criteria.takes_soft_targets:
             raise FinegrainedError(f"--loss {recipe.loss.name} takes class indices only: set --label-smoothing, --mixup and --cutmix to 0")
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,9 +35,11 @@ class Targets:
         if self.mixer and len(images) % 2 == 0:
             mixed, target = self.mixer(images, labels)
             return mixed, target
-        if self.mixer or self.smoothing:
-            return images, smooth_targets(labels, self.num_classes, self.smoothing)
-        return images, labels
+        return images, smooth_targets(labels, self.num_classes, self.smoothing) if self.mixer else self.of(labels)
+
+    def of(self, labels: Tensor) -> Tensor:
+        """The target of unmixed images: int64 (batch,), or float (batch, num_classes) with smoothing."""
+        return smooth_targets(labels, self.num_classes, self.smoothing) if self.smoothing else labels
 
 
 def smooth_targets(labels: Tensor, num_classes: int, smoothing: float) -> Tensor:

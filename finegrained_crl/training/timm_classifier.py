@@ -6,7 +6,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from finegrained_crl.training.method import FineGrainedModel, ModelSpec, Outputs, classification_loss, classification_scores
+from finegrained_crl.training.criteria import Criteria
+from finegrained_crl.training.method import (
+    FineGrainedModel,
+    Method,
+    ModelSpec,
+    Outputs,
+    TrainBatch,
+    classification_loss,
+    classification_scores,
+)
 from finegrained_crl.training.weights import timm_classifier
 
 
@@ -20,6 +29,7 @@ class TimmClassifier(FineGrainedModel):
         config = resolve_model_data_config(net)
         self.net = net
         self.notes = notes
+        self.num_classes = int(net.num_classes)
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self.feature_dim = int(getattr(net, "head_hidden_size", None) or net.num_features)
 
@@ -42,21 +52,26 @@ class TimmClassifier(FineGrainedModel):
         net: nn.Module = self.net
         return net
 
+    def cam_module(self) -> nn.Module | None:
+        """The last stage; the one before it where the class token alone is classified, which the last one's patches don't reach."""
+        info = getattr(self.net, "feature_info", None)
+        stages = list(info if isinstance(info, list) else info.info) if info else []
+        from_token = getattr(self.net, "global_pool", "") == "token"
+        return self.net.get_submodule(stages[-2 if from_token else -1]["module"]) if len(stages) > 1 else None
 
-class PlainFineTuning:
+
+class PlainFineTuning(Method):
     """Base of methods that train a timm classifier with one criterion; see `training.method.Method`."""
 
     def build(self, spec: ModelSpec) -> FineGrainedModel:
         """Build the timm model with `spec.num_classes` outputs, weights loaded."""
         return TimmClassifier(*timm_classifier(spec))
 
-    def training_step(
-        self, model: FineGrainedModel, criterion: nn.Module, images: Tensor, target: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor]:
+    def training_step(self, model: FineGrainedModel, criteria: Criteria, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor]:
         """One criterion on the logits, under the role "class"."""
-        outputs = model(images)
-        return {"class": classification_loss(criterion, outputs, target)}, classification_scores(criterion, outputs)
+        outputs = model(batch.images)
+        return {"class": classification_loss(criteria["class"], outputs, batch.target)}, classification_scores(criteria["class"], outputs)
 
-    def scores(self, model: FineGrainedModel, criterion: nn.Module, images: Tensor) -> Tensor:
+    def scores(self, model: FineGrainedModel, criteria: Criteria, images: Tensor) -> Tensor:
         """Scores of the logits, or of the criterion's own classifier."""
-        return classification_scores(criterion, model(images))
+        return classification_scores(criteria["class"], model(images))

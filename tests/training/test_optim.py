@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.losses.catalogue import build_criterion
 from finegrained_crl.training import optim
-from finegrained_crl.training.method import ModelSpec, Trainee
-from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.criteria import build_criteria
+from finegrained_crl.training.method import ModelSpec
+from finegrained_crl.training.recipe import Component, Recipe
+from finegrained_crl.training.trainee import Trainee
 from finegrained_crl_plugins.resnet.method import ResNet
 
 
@@ -16,7 +17,7 @@ from finegrained_crl_plugins.resnet.method import ResNet
 def trainee():
     method = ResNet()
     model = method.build(ModelSpec("test_resnet", 5, "none", 0.0, 0.0, 32))
-    return Trainee(method, model, build_criterion("crl", {}, num_classes=5, feature_dim=model.feature_dim))
+    return Trainee(method, model, build_criteria(Component("crl"), method.roles(model)))
 
 
 def test_every_parameter_is_in_one_group_with_its_rate(trainee):
@@ -30,10 +31,10 @@ def test_every_parameter_is_in_one_group_with_its_rate(trainee):
 
 
 def test_parameters_of_a_loss_train_with_the_head(trainee):
-    trainee.criterion = nn.Linear(3, 3)
+    trainee.criteria = nn.Linear(3, 3)
     groups = optim.parameter_groups(trainee, Recipe(lr=0.1, head_lr=0.7))
     rates = {id(p): g["lr"] for g in groups for p in g["params"]}
-    assert rates[id(trainee.criterion.weight)] == 0.7
+    assert rates[id(trainee.criteria.weight)] == 0.7
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adamw", "lamb", "rmsprop"])

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from finegrained_crl.losses.catalogue import build_criterion
-from finegrained_crl.training.method import ModelSpec, Trainee
-from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.criteria import build_criteria
+from finegrained_crl.training.method import ModelSpec
+from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.speed import choose, combinations
+from finegrained_crl.training.trainee import Trainee
 from finegrained_crl_plugins.resnet.method import ResNet
 
 CPU = torch.device("cpu")
@@ -25,7 +26,7 @@ def test_auto_opens_only_what_was_left_open(precision, layout, count):
 def test_timing_changes_nothing_and_sorts_by_speed():
     method = ResNet()
     model = method.build(ModelSpec("test_resnet", 3, "none", 0.0, 0.0, 32))
-    trainee = Trainee(method, model, build_criterion("crl", {}, num_classes=3, feature_dim=model.feature_dim))
+    trainee = Trainee(method, model, build_criteria(Component("crl"), method.roles(model)))
     before = {k: v.clone() for k, v in trainee.state_dict().items()}
     timings = choose(trainee, Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=4), CPU, 3)
     assert [t.seconds for t in timings] == sorted(t.seconds for t in timings)

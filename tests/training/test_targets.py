@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from finegrained_crl import CompetingRatioLoss
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.criteria import Criteria
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.targets import Targets, hard_labels, smooth_targets
 
@@ -19,7 +20,7 @@ def batch():
 
 def test_labels_stay_labels_where_nothing_is_soft(batch):
     images, labels = batch
-    same, target = Targets(Recipe(), 5, CompetingRatioLoss())(images, labels)
+    same, target = Targets(Recipe(), 5, Criteria({"class": CompetingRatioLoss()}))(images, labels)
     assert same is images
     assert target is labels
 
@@ -37,7 +38,7 @@ def test_smoothing_zero_is_one_hot(batch):
 
 @pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0, "label_smoothing": 0.1}])
 def test_mixed_targets_are_distributions_and_seeded(options, batch):
-    targets = Targets(Recipe(**options), 5, CompetingRatioLoss())
+    targets = Targets(Recipe(**options), 5, Criteria({"class": CompetingRatioLoss()}))
     np.random.seed(3)
     images, target = targets(batch[0].clone(), batch[1])
     torch.testing.assert_close(target.sum(1), torch.ones(8))
@@ -55,11 +56,11 @@ def test_crl_of_a_mixed_target_is_the_mix_of_two_crls(batch):
 
 
 def test_an_odd_last_batch_is_smoothed_not_mixed(batch):
-    images, target = Targets(Recipe(mixup=0.4), 5, CompetingRatioLoss())(batch[0][:3], batch[1][:3])
+    images, target = Targets(Recipe(mixup=0.4), 5, Criteria({"class": CompetingRatioLoss()}))(batch[0][:3], batch[1][:3])
     assert torch.equal(images, batch[0][:3])
     assert torch.equal(hard_labels(target), batch[1][:3])
 
 
 def test_a_loss_for_class_indices_refuses_soft_targets():
     with pytest.raises(FinegrainedError, match="takes class indices only: set --label-smoothing"):
-        Targets(Recipe(label_smoothing=0.1), 5, torch.nn.MultiMarginLoss())
+        Targets(Recipe(label_smoothing=0.1), 5, Criteria({"class": torch.nn.MultiMarginLoss()}))

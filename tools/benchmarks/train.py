@@ -129,12 +129,13 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
     )
     session = Session(recipe, RunFolder(folder / f"run-{model}-{setting.precision}"), RunOptions(workers=options.workers))
     loop = Loop(session)
+    loop.begin(session.stages[0])
 
     def updates() -> Iterator[None]:
         for epoch in range(recipe.epochs):
             session.order.at(epoch)
-            loop.wrapped.train()
-            for group in loop.groups():
+            loop.stage.train_mode()
+            for group in loop.stage.groups():
                 loop.update(group)
                 yield
 

@@ -5,7 +5,8 @@ import timm
 import torch
 
 from finegrained_crl import CompetingRatioLoss
-from finegrained_crl.training.method import Method, ModelSpec
+from finegrained_crl.training.criteria import Criteria
+from finegrained_crl.training.method import Method, ModelSpec, TrainBatch
 from finegrained_crl_plugins.resnet.method import ResNet
 
 
@@ -47,7 +48,7 @@ def test_one_role_with_the_criterions_value():
     assert isinstance(method, Method)
     model = build("test_resnet").eval()
     images, labels = torch.randn(4, 3, 64, 64), torch.tensor([0, 1, 2, 3])
-    losses, scores = method.training_step(model, criterion, images, labels)
+    losses, scores = method.training_step(model, Criteria({"class": criterion}), TrainBatch(images, labels))
     assert set(losses) == {"class"}
     torch.testing.assert_close(losses["class"], criterion(scores, labels))
 
