@@ -1,0 +1,1 @@
+"""Destruction and construction learning (DCL): shuffled blocks, and a head that finds them again."""
