@@ -1,0 +1,66 @@
+"""The filter bank: k filters of 1 x 1 for each class, each one's strongest response anywhere in the picture, and its place.
+
+Source: Wang, Morariu, Davis, CVPR 2018, section 3.1 (global max pooling) and 3.2 (cross-channel pooling).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Peaks(NamedTuple):
+    """The strongest response of every filter.
+
+    Attributes:
+        values: float, (batch, num_classes * filters); the filters of class c are c * filters .. (c + 1) * filters - 1.
+        places: int64, (batch, num_classes * filters), position in the map, row by row.
+    """
+
+    values: Tensor
+    places: Tensor
+
+
+class FilterBank(nn.Conv2d):
+    """A 1 x 1 convolution followed by global max pooling; as a module it holds just the convolution's weight and bias.
+
+    Only the position of each maximum gets a gradient. So the responses at all positions are computed without one, and the response
+    at the maximum is computed again with one: the same numbers, at a third of the cost.
+
+    Args:
+        channels: of the map.
+        num_classes: classes.
+        filters: per class.
+    """
+
+    def __init__(self, channels: int, num_classes: int, filters: int) -> None:
+        super().__init__(channels, num_classes * filters, kernel_size=1)
+        self.filters = filters
+
+    def forward(self, maps: Tensor) -> Peaks:  # type: ignore[override]  # a convolution returns the whole map
+        """Peaks of (batch, channels, height, width)."""
+        vectors = maps.flatten(2).mT  # (batch, places, channels)
+        weight = self.weight.flatten(1)
+        with torch.no_grad():
+            places = (vectors @ weight.T).argmax(dim=1)  # a filter's bias moves all its responses alike
+        start = torch.arange(len(maps), device=maps.device).unsqueeze(1) * vectors.shape[1]
+        strongest = vectors.flatten(0, 1).index_select(0, (start + places).flatten())
+        values = (strongest.unflatten(0, places.shape) * weight).sum(-1)
+        return Peaks(values if self.bias is None else values + self.bias, places)
+
+
+def cross_channel_pooling(values: Tensor, filters: int) -> Tensor:
+    """The side branch: the mean of each class's peaks; no weights.
+
+    Args:
+        values: float, (batch, num_classes * filters).
+        filters: per class.
+    Returns:
+        float, (batch, num_classes).
+
+    >>> cross_channel_pooling(torch.tensor([[1.0, 3.0, 5.0, 6.0]]), filters=2).tolist()
+    [[2.0, 5.5]]
+    """
+    return values.unflatten(1, (-1, filters)).mean(2)
