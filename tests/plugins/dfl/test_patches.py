@@ -10,7 +10,7 @@ from finegrained_crl_plugins.dfl.patches import PatchPool, cluster, energetic_pa
 def slow_peaks(energy, most, radius):
     """Greedy reading of "no neighbour has more": positions (y, x), highest first."""
     high, wide = energy.shape
-    order = sorted(((-float(energy[y, x]), y, x) for y in range(high) for x in range(wide)))
+    order = sorted((-float(energy[y, x]), y, x) for y in range(high) for x in range(wide))
     rank = {(y, x): i for i, (_, y, x) in enumerate(order)}
     peaks = []
     for _, y, x in order:
@@ -71,7 +71,7 @@ def test_a_singular_covariance_is_no_problem():
 
 def test_the_pool_is_bounded_uniform_and_its_statistics_are_exact():
     random = np.random.default_rng(0)
-    patches = random.normal(size=(1000, 3)) + [1, 2, 3]
+    patches = random.normal(loc=[1, 2, 3], size=(1000, 3))
     pool = PatchPool(num_classes=2, per_class=100)
     for start in range(0, 1000, 10):
         pool.add(1, patches[start : start + 10])
