@@ -159,7 +159,7 @@ class DCL(Method):
 
 def _check_numbers(**options: tuple[float, float]) -> None:
     for name, (value, least) in options.items():
-        if value < least:
+        if not value >= least:  # true for NaN too
             raise FinegrainedError(f"--method.{name.replace('_', '-')} must be at least {least}, got {value}")
 
 
