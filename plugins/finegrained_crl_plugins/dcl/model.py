@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from finegrained_crl.training.backbone import Backbone
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from finegrained_crl.training.backbone import Backbone
 from finegrained_crl.training.method import FineGrainedModel, ModelSpec, Outputs
 from finegrained_crl_plugins.dcl.construction import ConstructionHead, Law
 

@@ -188,7 +188,7 @@ def test_the_explanation_is_the_destroyed_picture():
         ({"reach": 1}, r"--method.reach must be at least 2, got 1"),
         ({"swap_weight": -1.0}, r"--method.swap-weight must be at least 0, got -1.0"),
         ({"construction_weight": float("nan")}, r"--method.construction-weight must be at least 0, got nan"),
-        ({"swap": "c2"}, r"--method.swap c2: did you mean '2c'\?"),
+        ({"swap": "c2"}, r"--method.swap c2: did you mean '2'\? Known: 2, 2c"),
         ({"law": "three"}, r"--method.law three: .*one-channel, two-channel"),
         ({"shuffle": "papr"}, r"--method.shuffle papr: did you mean 'paper'\?"),
         ({"destroy": "gpu"}, r"--method.destroy gpu: Known: batch, worker"),
