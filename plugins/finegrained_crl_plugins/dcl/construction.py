@@ -78,6 +78,5 @@ class ConstructionHead(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, law channels * grid * grid)."""
         found = self.convolution(maps)
-        if self.law == "one-channel":
-            return self.pool(found).tanh().flatten(1)
-        return self.pool(found.relu()).flatten(1)
+        pooled: Tensor = self.pool(found).tanh() if self.law == "one-channel" else self.pool(found.relu())
+        return pooled.flatten(1)

@@ -64,7 +64,8 @@ def jittered(noise: Tensor, reach: int) -> Tensor:
     Source: eq. 1 and 2.
     """
     keys = torch.arange(noise.shape[-1], device=noise.device) + reach * (noise - 0.5)
-    return keys.argsort(dim=-1, stable=True)
+    order: Tensor = keys.argsort(dim=-1, stable=True)
+    return order
 
 
 def bubbled(noise: Tensor) -> Tensor:
@@ -111,7 +112,8 @@ def blocks_of(images: Tensor, grid: int) -> Tensor:
     """A view of the blocks, (batch, grid, grid, channels, block height, block width), of (batch, channels, height, width)."""
     high, wide, top, left = _geometry(images.shape[2], images.shape[3], grid)
     inner = images[:, :, top : top + high * grid, left : left + wide * grid]
-    return inner.unflatten(3, (grid, wide)).unflatten(2, (grid, high)).permute(0, 2, 4, 1, 3, 5)
+    by_block: Tensor = inner.unflatten(3, (grid, wide)).unflatten(2, (grid, high))
+    return by_block.permute(0, 2, 4, 1, 3, 5)
 
 
 def shuffle_blocks(images: Tensor, permutation: Tensor, grid: int) -> Tensor:
@@ -168,7 +170,7 @@ def picture_permutation(noise: np.ndarray, reach: int) -> np.ndarray:
     grid = noise.shape[-1]
     in_rows, in_columns = (np.arange(grid, dtype=np.float32) + reach * (noise - np.float32(0.5))).argsort(axis=-1, kind="stable")
     rows = in_columns.T
-    return (rows * grid + np.take_along_axis(in_rows, rows, axis=0)).reshape(-1)
+    return np.asarray(rows * grid + np.take_along_axis(in_rows, rows, axis=0)).reshape(-1)
 
 
 def shuffle_picture(pixels: np.ndarray, permutation: np.ndarray, grid: int) -> np.ndarray:

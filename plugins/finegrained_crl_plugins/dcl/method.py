@@ -108,7 +108,8 @@ class DCL(Method):
         scores = classification_scores(criteria["class"], seen)
         if self.swap == "2":
             return scores
-        return scores + classification_scores(criteria["swap"], swapped).unflatten(1, (2, -1)).sum(1)
+        twice: Tensor = classification_scores(criteria["swap"], swapped).unflatten(1, (2, -1))
+        return scores + twice.sum(1)
 
     def pairs(self, batch: TrainBatch) -> tuple[Tensor, Tensor]:
         """Intact and destroyed pictures by turns, (2 * batch, 3, height, width), and the permutations, (batch, grid * grid)."""

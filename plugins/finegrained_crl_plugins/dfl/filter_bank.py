@@ -63,4 +63,5 @@ def cross_channel_pooling(values: Tensor, filters: int) -> Tensor:
     >>> cross_channel_pooling(torch.tensor([[1.0, 3.0, 5.0, 6.0]]), filters=2).tolist()
     [[2.0, 5.5]]
     """
-    return values.unflatten(1, (-1, filters)).mean(2)
+    by_class: Tensor = values.unflatten(1, (-1, filters))
+    return by_class.mean(2)
