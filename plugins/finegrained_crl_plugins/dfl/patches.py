@@ -99,11 +99,13 @@ def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
         float64, (filters, channels).
     """
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     distinct = np.unique(patches, axis=0)
     if len(distinct) <= filters:
         return np.resize(distinct, (filters, patches.shape[1]))
-    found = KMeans(filters, n_init=4, random_state=seed).fit(patches)
+    with threadpool_limits(1):  # threads would add in an order of their own
+        found = KMeans(filters, n_init=4, random_state=seed).fit(patches)
     order = np.argsort(-np.bincount(found.labels_, minlength=filters), kind="stable")
     return np.asarray(found.cluster_centers_[order])
 
