@@ -22,7 +22,6 @@ from finegrained_crl.training.run import RunFolder
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
-OWN = ("losses", "seeds", "folds", "grid", "controls")
 
 
 def main(argv: list[str]) -> int:
@@ -38,7 +37,7 @@ def main(argv: list[str]) -> int:
     if settings.peek(words, "--fold"):
         raise FinegrainedError("--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)")
     folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
-    study = folder.read() if folder.exists and _only_how(words) else _new_study(parsed, machine)
+    study = folder.read() if folder.exists and _only_how(words) else _new_study(words, parsed, machine)
     folder.check(study)
     _check_data(study)
     if parsed.plan:
@@ -53,7 +52,8 @@ def main(argv: list[str]) -> int:
 
 
 def _parser(words: list[str]) -> settings.SettingsParser:
-    recipe, method = settings.peek(words, "--recipe"), settings.peek(words, "--method.name") or "resnet"
+    recipe = settings.peek(words, "--recipe")
+    method = settings.peek(words, "--method.name") or settings.peek(words, "--methods") or "resnet"
     base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
     usage = "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any setting below]"
     return settings.recipe_parser(words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
@@ -63,6 +63,7 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     what = parser.add_argument_group("what is compared")
     settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
     settings.add_flag(what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it")
+    settings.add_flag(what, "methods", list[str], [], "methods to compare, each with its own recipe of the name --recipe [--method]")
     settings.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
     settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
     settings.add_flag(what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1")
@@ -99,11 +100,12 @@ def _machine(parsed: Any) -> Machine:
     return Machine(parsed.jobs or max(1, len(gpus)), gpus, parsed.device, parsed.checkpoint_seconds)
 
 
-def _new_study(parsed: Any, machine: Machine) -> Study:
+def _new_study(words: list[str], parsed: Any, machine: Machine) -> Study:
     recipe = with_absolute_paths(settings.to_recipe(parsed))
-    _check_axes(recipe, parsed)
-    bases = [_complete(recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))) for name in _losses(recipe, parsed)]
-    variants = make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
+    variants = _variants(recipe, parsed)
+    if parsed.methods:
+        recipes = {name: _recipe_of_method(words, name) for name in _once("methods", parsed.methods)}
+        variants = {f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()}
     folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
     threads = max(1, available_cores() // machine.jobs)
     study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads)
@@ -111,10 +113,22 @@ def _new_study(parsed: Any, machine: Machine) -> Study:
     return study
 
 
-def _losses(recipe: Recipe, parsed: Any) -> list[str]:
-    names = [*parsed.losses] or [recipe.loss.name]
+def _recipe_of_method(words: list[str], method: str) -> Recipe:
+    """What the same flags mean for another method."""
+    asked = [*words, "--method.name", method]
+    return with_absolute_paths(settings.to_recipe(_parser(asked).parse(asked)))
+
+
+def _variants(recipe: Recipe, parsed: Any) -> dict[str, Recipe]:
+    _check_axes(recipe, parsed)
+    names = _once("losses", [*parsed.losses] or [recipe.loss.name])
+    bases = [_complete(recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))) for name in names]
+    return make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
+
+
+def _once(flag: str, names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
-        raise FinegrainedError(f"--losses {' '.join(names)}: one of them twice; give each once")
+        raise FinegrainedError(f"--{flag} {' '.join(names)}: one of them twice; give each once")
     return names
 
 

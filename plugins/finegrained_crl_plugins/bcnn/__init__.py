@@ -1,0 +1,1 @@
+"""B-CNN: bilinear pooling of feature maps, trained in two stages."""
