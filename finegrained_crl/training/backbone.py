@@ -24,6 +24,7 @@ class Backbone(nn.Module):
         stop_at_tap: end there; what comes after is taken out.
     Attributes:
         net: the timm network.
+        maps: passes the final maps on; a place to hook into (Grad-CAM).
         channels: of the final maps (with `stop_at_tap`: of the tapped ones).
         tap_channels: of the tapped maps, 0 without a tap.
     Raises:
@@ -36,6 +37,7 @@ class Backbone(nn.Module):
 
         self.net: Any
         self.net, self.notes = timm_classifier(spec)
+        self.maps = nn.Identity()
         config = resolve_model_data_config(self.net)
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self._index = None if tap is None else _stage_of_stride(self.net, spec.backbone, tap)
@@ -46,25 +48,22 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Final maps, (batch, channels, height, width), of normalised images (batch, 3, height, width)."""
         if self._stops:
-            return self.with_tap(images)[1]
+            return self.with_tap(images)[0]
         if self._gives_maps:
-            return torch.as_tensor(self.net.forward_features(images))
-        return torch.as_tensor(self.net.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)[-1])
+            return torch.as_tensor(self.maps(self.net.forward_features(images)))
+        return torch.as_tensor(self.maps(self.net.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)[-1]))
 
     def with_tap(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Final and tapped maps, one forward pass."""
         if self._stops:
             tapped = self.net.forward_intermediates(images, indices=[self._index], intermediates_only=True, stop_early=True)[0]
-            return tapped, tapped
+            return self.maps(tapped), tapped
         if self._gives_maps:
             final, (tapped,) = self.net.forward_intermediates(images, indices=[self._index])
-            return final, tapped
-        *_, tapped, final = self.net.forward_intermediates(images, indices=[self._index, self._last], norm=True, intermediates_only=True)
-        return final, tapped
-
-    @property
-    def _last(self) -> int:
-        return len(_stages(self.net)) - 1
+            return self.maps(final), tapped
+        wanted = [self._index, len(_stages(self.net)) - 1]
+        stages = self.net.forward_intermediates(images, indices=wanted, norm=True, intermediates_only=True)
+        return self.maps(stages[-1]), stages[0]  # one and the same where the tap is the last stage
 
     def _probe(self, spec: ModelSpec) -> None:
         """Send one image through: learn the shapes, and take out what it does not pass."""

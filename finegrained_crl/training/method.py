@@ -188,7 +188,7 @@ class Method(ABC):
         """What is done to each augmented picture in the loader's workers; must survive pickling."""
         return None
 
-    def explanations(self, model: Any, criteria: Criteria, images: Tensor) -> list[Panel]:
+    def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
         """Pictures of what the model saw in one normalised image (1, 3, height, width), beside Grad-CAM."""
         return []
 

@@ -109,7 +109,7 @@ class BilinearModel(FineGrainedModel):
 
     def cam_module(self) -> nn.Module:
         """The first stream."""
-        return self.backbone
+        return self.backbone.maps
 
 
 def _reduction(channels: int, reduced: int) -> nn.Module:

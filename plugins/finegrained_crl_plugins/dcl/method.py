@@ -147,13 +147,13 @@ class DCL(Method):
         intact = torch.arange(self.grid**2, device=permutation.device).expand_as(permutation)
         return law_target(torch.stack([intact, permutation], dim=1).flatten(0, 1), self.grid, self.law)
 
-    def explanations(self, model: Any, criteria: Criteria, images: Tensor) -> list[Panel]:
+    def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
         """Each picture destroyed, under the classes that the model sees in it before and after; the same shuffle every time."""
         noise = torch.rand(len(images), 2, self.grid, self.grid, generator=torch.Generator().manual_seed(0)).to(images.device)
         destroyed = shuffle_blocks(images, destruction.permutations(noise, self.reach, self.shuffle), self.grid)
         before, after = (self.scores(model, criteria, x).argmax(1).tolist() for x in (images, destroyed))
         return [
-            Panel(f"destroyed: class {new}" + (" as before" if new == old else f", intact: {old}"), picture, [])
+            Panel(f"destroyed: {class_names[new]}" + (", as intact" if new == old else f" (intact: {class_names[old]})"), picture, [])
             for picture, old, new in zip(destroyed, before, after, strict=True)
         ]
 

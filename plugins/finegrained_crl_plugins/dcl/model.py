@@ -70,4 +70,4 @@ class DCLModel(FineGrainedModel):
 
     def cam_module(self) -> nn.Module:
         """The backbone, whose output is the map that all heads see."""
-        return self.backbone
+        return self.backbone.maps

@@ -24,7 +24,7 @@ class Peaks(NamedTuple):
 
 
 class FilterBank(nn.Conv2d):
-    """A 1 x 1 convolution followed by global max pooling; as a module it holds just the convolution's weight and bias.
+    """A 1 x 1 convolution followed by global max pooling; as a module it holds the convolution's weight and bias, and a scale.
 
     Only the position of each maximum gets a gradient. So the responses at all positions are computed without one, and the response
     at the maximum is computed again with one: the same numbers, in about half the time.
@@ -33,11 +33,16 @@ class FilterBank(nn.Conv2d):
         channels: of the map.
         num_classes: classes.
         filters: per class.
+    Attributes:
+        scale: factor of the map. It changes nothing that the bank can express, but how far one update moves a response: networks' middle
+            maps differ in size by factors of ten, and learning rates are chosen without looking. 1 until the bank is initialised.
     """
 
     def __init__(self, channels: int, num_classes: int, filters: int) -> None:
         super().__init__(channels, num_classes * filters, kernel_size=1)
         self.filters = filters
+        self.scale: Tensor
+        self.register_buffer("scale", torch.ones(()))
 
     def forward(self, maps: Tensor) -> Peaks:  # type: ignore[override]  # a convolution returns the whole map
         """Peaks of (batch, channels, height, width)."""
@@ -47,7 +52,7 @@ class FilterBank(nn.Conv2d):
             places = (vectors @ weight.T).argmax(dim=1)  # a filter's bias moves all its responses alike
         start = torch.arange(len(maps), device=maps.device).unsqueeze(1) * vectors.shape[1]
         strongest = vectors.flatten(0, 1).index_select(0, (start + places).flatten())
-        values = (strongest.unflatten(0, places.shape) * weight).sum(-1)
+        values = self.scale * (strongest.unflatten(0, places.shape) * weight).sum(-1)
         return Peaks(values if self.bias is None else values + self.bias, places)
 
 

@@ -108,7 +108,7 @@ class DFL(Method):
             weight, bias = whitened_filters(cluster(np.stack(patches).astype(np.float64), self.filters), mean, covariance)
             own = slice(label * self.filters, (label + 1) * self.filters)
             model.bank.weight[own] = torch.from_numpy(weight).to(model.bank.weight)[:, :, None, None]
-            model.bank.bias[own] = torch.from_numpy(bias).to(model.bank.bias)
+            model.bank.bias[own] = model.bank.scale * torch.from_numpy(bias).to(model.bank.bias)
         note = f"filter bank from {int(pool.seen.sum())} patches, {self.filters} clusters per class"
         return [note + (f"; {empty} classes have no training picture and keep random filters" if empty else "")]
 
@@ -127,7 +127,7 @@ class DFL(Method):
         model.train(was_training)
         return pool
 
-    def explanations(self, model: Any, criteria: Criteria, images: Tensor) -> list[Panel]:
+    def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
         """Where the predicted class's filters respond most, strongest contribution first."""
         outputs: DFLOutputs = model(images)
         _, tapped = model.backbone.with_tap(images[:1])
@@ -137,7 +137,7 @@ class DFL(Method):
             own = slice(label * self.filters, (label + 1) * self.filters)
             values, places = outputs.peaks[i, own], outputs.places[i, own]
             points = [_point(int(places[j]), f"{j}", tapped.shape, images.shape) for j in values.argsort(descending=True).tolist()]
-            panels.append(Panel(f"filters of class {label}", images[i], points))
+            panels.append(Panel(f"strongest filters of {class_names[label]}", images[i], points))
         return panels
 
 

@@ -69,7 +69,7 @@ class DFLModel(FineGrainedModel):
 
     def cam_module(self) -> nn.Module:
         """The backbone, whose output is the G-stream's map."""
-        return self.backbone
+        return self.backbone.maps
 
 
 def _global_head(kind: GlobalHead, channels: int, num_classes: int) -> nn.Module:

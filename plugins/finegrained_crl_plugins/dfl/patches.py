@@ -85,6 +85,11 @@ class PatchPool:
         mean = self.total / count
         return mean, self.outer / count - np.outer(mean, mean)
 
+    def size(self) -> float:
+        """Root of the mean square of all patches' entries."""
+        mean, covariance = self.statistics()
+        return float(np.sqrt((np.trace(covariance) + mean @ mean) / len(mean)))
+
 
 def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
     """Centres of k-means on a class's patches, largest cluster first.

@@ -13,6 +13,7 @@ from finegrained_crl_plugins.dcl.destruction import WorkerDestruction, invert, s
 from finegrained_crl_plugins.dcl.method import DCL
 
 CLASSES = 5
+NAMES = [f"class {i}" for i in range(CLASSES)]
 
 
 def made(size=96, backbone="test_resnet", loss=None, **options):
@@ -172,8 +173,8 @@ def test_other_families(backbone):
 def test_the_explanation_is_the_destroyed_picture():
     method, model, criteria = made()
     image = torch.randn(1, 3, 96, 96)
-    (panel,) = method.explanations(model.eval(), criteria, image)
-    (again,) = method.explanations(model.eval(), criteria, image)
+    (panel,) = method.explanations(model.eval(), criteria, image, NAMES)
+    (again,) = method.explanations(model.eval(), criteria, image, NAMES)
     assert panel.image.shape == (3, 96, 96)
     assert torch.equal(panel.image, again.image)
     assert not torch.equal(panel.image, image[0])

@@ -13,6 +13,7 @@ from finegrained_crl.training.recipe import Component
 from finegrained_crl_plugins.dfl.method import DFL
 
 CLASSES = 4
+NAMES = [f"class {i}" for i in range(CLASSES)]
 
 
 def made(size=96, backbone="test_resnet", loss=None, **options):
@@ -189,6 +190,15 @@ def test_initialisation_is_deterministic_and_normalised():
     torch.testing.assert_close(weights[0].flatten(1).norm(dim=1), torch.ones(8))
 
 
+def test_the_maps_size_makes_no_difference():
+    images, labels = planted_set(np.random.default_rng(4))
+    small, large = (planted_model(DFL(filters=2), 0) for _ in range(2))
+    DFL(filters=2).initialise(small, lambda: [(images, labels)])
+    DFL(filters=2).initialise(large, lambda: [(100 * images, labels)])
+    torch.testing.assert_close(small.bank(images).values, large.bank(100 * images).values, atol=1e-4, rtol=1e-4)
+    assert 0.3 < float(small.bank(images).values.std()) < 3
+
+
 def test_a_class_without_pictures_keeps_its_filters_and_one_with_few_gets_by():
     images, labels = planted_set(np.random.default_rng(2), per_class=1)
     model = planted_model(DFL(filters=5), 0)
@@ -223,9 +233,9 @@ def test_initialisation_leaves_the_network_as_it_was():
 def test_explanations_point_at_the_peaks():
     method, model, criteria = made(tap=8)
     image = torch.randn(1, 3, 96, 64)
-    (panel,) = method.explanations(model.eval(), criteria, image)
+    (panel,) = method.explanations(model.eval(), criteria, image, NAMES)
     label = int(method.scores(model, criteria, image).argmax())
-    assert panel.title == f"filters of class {label}"
+    assert panel.title == f"strongest filters of {NAMES[label]}"
     assert torch.equal(panel.image, image[0])
     _, tapped = model.backbone.with_tap(image)
     responses = F.conv2d(tapped, model.bank.weight, model.bank.bias).detach()[0, 3 * label : 3 * label + 3]
