@@ -164,6 +164,7 @@ def planted_model(method, seed):
     torch.manual_seed(seed)
     model = nn.Module()
     model.num_classes, model.bank, model.backbone = CLASSES, FilterBank(8, CLASSES, method.filters), Planted()
+    model.part = nn.Linear(CLASSES * method.filters, CLASSES)
     return model
 
 
@@ -196,7 +197,7 @@ def test_the_maps_size_makes_no_difference():
     DFL(filters=2).initialise(small, lambda: [(images, labels)])
     DFL(filters=2).initialise(large, lambda: [(100 * images, labels)])
     torch.testing.assert_close(small.bank(images).values, large.bank(100 * images).values, atol=1e-4, rtol=1e-4)
-    assert 0.3 < float(small.bank(images).values.std()) < 3
+    assert 0.3 < float(small.bank(images).values.detach().std()) < 3
 
 
 def test_a_class_without_pictures_keeps_its_filters_and_one_with_few_gets_by():
@@ -226,7 +227,15 @@ def test_initialisation_leaves_the_network_as_it_was():
     model.train()
     method.initialise(model, lambda: [(torch.randn(8, 3, 96, 96), torch.arange(8) % CLASSES)])
     assert model.training
-    assert {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])} == {"bank.weight", "bank.bias"}
+    assert {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])} == {
+        "bank.weight",
+        "bank.bias",
+        "bank.scale",
+        "part.weight",
+        "part.bias",
+    }
+    out = model.eval()(torch.randn(2, 3, 96, 96))
+    torch.testing.assert_close(out.part, out.side)  # the P-stream begins as the side branch
     assert DFL(init="random").initialise(model, lambda: [][0]) == []  # does not even look
 
 
