@@ -239,5 +239,5 @@ class WorkerDestruction:
 
 
 def _zoomed(pixels: np.ndarray) -> np.ndarray:
-    whole = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).float()
+    whole = torch.from_numpy(pixels.copy()).permute(2, 0, 1).unsqueeze(0).float()
     return without_border(whole).round_().to(torch.uint8)[0].permute(1, 2, 0).contiguous().numpy()
