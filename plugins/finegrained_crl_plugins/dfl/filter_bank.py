@@ -5,6 +5,7 @@ Source: Wang, Morariu, Davis, CVPR 2018, section 3.1 (global max pooling) and 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -70,3 +71,26 @@ def cross_channel_pooling(values: Tensor, filters: int) -> Tensor:
     """
     by_class: Tensor = values.unflatten(1, (-1, filters))
     return by_class.mean(2)
+
+
+@torch.no_grad()
+def calibrate(bank: FilterBank, maps: Iterable[Tensor], size: float) -> None:
+    """Shift every filter's peak to a mean of 0 over these maps.
+
+    Without it, a filter that responds to every picture outweighs the telling ones in its class's mean. The scale is that of the maps,
+    not that of the peaks: those of an untrained network hardly differ between pictures, and dividing by next to nothing would blow
+    them up.
+
+    Args:
+        bank: its scale and bias are set; its weight stays.
+        maps: float, (batch, channels, height, width) each.
+        size: root mean square of the maps' entries; the bank divides by it.
+    """
+    bias: Tensor = bank.get_parameter("bias")
+    bank.scale.fill_(1 / max(size, 1e-12))
+    nn.init.zeros_(bias)
+    count, total = 0, torch.zeros_like(bias, dtype=torch.float64)
+    for one in maps:
+        peaks = bank(one).values.double()
+        count, total = count + len(peaks), total + peaks.sum(0)
+    bias.copy_(-total / count)

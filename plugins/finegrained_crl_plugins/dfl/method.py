@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -21,6 +21,7 @@ from finegrained_crl.training.method import (
     classification_loss,
     classification_scores,
 )
+from finegrained_crl_plugins.dfl.filter_bank import FilterBank, calibrate
 from finegrained_crl_plugins.dfl.model import DFLModel, DFLOutputs, GlobalHead
 from finegrained_crl_plugins.dfl.patches import PatchPool, cluster, energetic_patches, whitened_filters
 
@@ -98,41 +99,40 @@ class DFL(Method):
         """Fill the filter bank with the cluster centres of each class's patches; a class without pictures keeps its random filters.
 
         Two things that the paper does not ask for keep the first updates from undoing this (with EfficientNet-Lite0, random weights on
-        top of these filters began at a cross-entropy of 24): the map is scaled to entries of about 1, and the P-stream's classifier
-        begins as the side branch, the mean of each class's own filters.
+        top of these filters began at a cross-entropy of 24): the bank is calibrated, and the P-stream's classifier begins as the side
+        branch, the mean of each class's own filters.
         """
         if self.init == "random":
             return []
-        pool = self._gather(model, batches())
-        mean, covariance = pool.statistics()
-        model.bank.scale.fill_(1 / pool.size())
-        for label, patches in enumerate(pool.kept):
-            if patches:
-                weight, bias = whitened_filters(cluster(np.stack(patches).astype(np.float64), self.filters), mean, covariance)
-                own = slice(label * self.filters, (label + 1) * self.filters)
-                model.bank.weight[own] = torch.from_numpy(weight).to(model.bank.weight)[:, :, None, None]
-                model.bank.bias[own] = model.bank.scale * torch.from_numpy(bias).to(model.bank.bias)
-        own_class = torch.eye(model.num_classes).repeat_interleave(self.filters, dim=1) / self.filters
-        model.part.weight.copy_(own_class)
+        was_training = model.training
+        model.eval()
+        pool = PatchPool(model.num_classes, KEPT_PER_FILTER * self.filters)
+        for tapped, labels in self._tapped(model, batches()):
+            for patches, label in zip(energetic_patches(tapped, PATCHES_PER_IMAGE), labels, strict=True):
+                pool.add(label, patches.cpu().double().numpy())
+        self._fill(model.bank, pool)
+        calibrate(model.bank, (tapped for tapped, _ in self._tapped(model, batches())), pool.size())
+        model.part.weight.copy_(torch.eye(model.num_classes).repeat_interleave(self.filters, dim=1) / self.filters)
         model.part.bias.zero_()
+        model.train(was_training)
         note = f"filter bank from {int(pool.seen.sum())} patches, {self.filters} clusters per class"
         empty = sum(not patches for patches in pool.kept)
         return [note + (f"; {empty} classes have no training picture and keep random filters" if empty else "")]
 
-    def _gather(self, model: DFLModel, batches: Iterable[tuple[Tensor, Tensor]]) -> PatchPool:
-        pool = PatchPool(model.num_classes, KEPT_PER_FILTER * self.filters)
+    def _fill(self, bank: FilterBank, pool: PatchPool) -> None:
+        mean, covariance = pool.statistics()
+        for label, patches in enumerate(pool.kept):
+            if patches:
+                weight = whitened_filters(cluster(np.stack(patches).astype(np.float64), self.filters), mean, covariance)
+                bank.weight[label * self.filters : (label + 1) * self.filters] = torch.from_numpy(weight).to(bank.weight)[:, :, None, None]
+
+    def _tapped(self, model: DFLModel, batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, list[int]]]:
+        """Tapped maps and labels of the first `max_images_per_class` pictures of each class."""
         left = np.full(model.num_classes, self.max_images_per_class)
-        was_training = model.training
-        model.eval()
         for images, labels in batches:
             wanted = [i for i, label in enumerate(labels.tolist()) if _take(left, label)]
             if wanted:
-                _, tapped = model.backbone.with_tap(images[wanted])
-                found = energetic_patches(tapped.float(), PATCHES_PER_IMAGE)
-                for patches, label in zip(found, labels[wanted].tolist(), strict=True):
-                    pool.add(label, patches.cpu().double().numpy())
-        model.train(was_training)
-        return pool
+                yield model.backbone.with_tap(images[wanted])[1].float(), labels[wanted].tolist()
 
     def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
         """Where the predicted class's filters respond most, strongest contribution first."""

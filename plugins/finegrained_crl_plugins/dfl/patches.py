@@ -115,9 +115,7 @@ def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
     return np.asarray(found.cluster_centers_[order])
 
 
-def whitened_filters(
-    centres: np.ndarray, mean: np.ndarray, covariance: np.ndarray, *, ridge: float = 0.01
-) -> tuple[np.ndarray, np.ndarray]:
+def whitened_filters(centres: np.ndarray, mean: np.ndarray, covariance: np.ndarray, *, ridge: float = 0.01) -> np.ndarray:
     """Filters that respond to their centre and not to what all patches share: covariance^-1 (centre - mean), at length 1.
 
     Args:
@@ -126,10 +124,9 @@ def whitened_filters(
         covariance: float64, (channels, channels), of all patches.
         ridge: added to the covariance's diagonal, as a share of its mean; with fewer patches than channels it has no inverse.
     Returns:
-        weight (filters, channels) with rows of length 1, and bias (filters,) that makes the mean patch's response 0.
+        float64, (filters, channels), rows of length 1.
     """
     scale = np.trace(covariance) / len(covariance)
     regular = covariance + (ridge * scale + 1e-12) * np.eye(len(covariance))
     weight = np.linalg.solve(regular, (centres - mean).T).T
-    weight /= np.linalg.norm(weight, axis=1, keepdims=True) + 1e-12
-    return weight, -weight @ mean
+    return np.asarray(weight / (np.linalg.norm(weight, axis=1, keepdims=True) + 1e-12))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from finegrained_crl_plugins.dfl.filter_bank import FilterBank, cross_channel_pooling
+from finegrained_crl_plugins.dfl.filter_bank import FilterBank, calibrate, cross_channel_pooling
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -48,3 +48,15 @@ def test_the_side_branch_moves_only_its_classs_filters():
     cross_channel_pooling(bank(torch.randn(2, 6, 4, 4)).values, 3)[:, 2].sum().backward()
     moved = bank.weight.grad.flatten(1).abs().sum(1) > 0
     assert moved.tolist() == [6 <= i < 9 for i in range(12)]
+
+
+def test_calibrated_peaks_have_mean_zero():
+    torch.manual_seed(0)
+    bank = FilterBank(8, 3, 2)
+    maps, weight = 40 * torch.randn(30, 8, 5, 5) + 100, bank.weight.detach().clone()
+    raw = F.conv2d(maps, weight).amax((2, 3))
+    calibrate(bank, maps.split(7), size=110.0)
+    peaks = bank(maps).values.detach()
+    torch.testing.assert_close(peaks.mean(0), torch.zeros(6), atol=1e-4, rtol=0)
+    torch.testing.assert_close(peaks, (raw - raw.mean(0)) / 110, atol=1e-4, rtol=1e-4)
+    assert torch.equal(bank.weight, weight)

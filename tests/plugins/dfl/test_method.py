@@ -198,6 +198,7 @@ def test_the_maps_size_makes_no_difference():
     DFL(filters=2).initialise(large, lambda: [(100 * images, labels)])
     torch.testing.assert_close(small.bank(images).values, large.bank(100 * images).values, atol=1e-4, rtol=1e-4)
     assert 0.3 < float(small.bank(images).values.detach().std()) < 3
+    torch.testing.assert_close(small.bank(images).values.detach().mean(0), torch.zeros(8), atol=1e-5, rtol=0)
 
 
 def test_a_class_without_pictures_keeps_its_filters_and_one_with_few_gets_by():
