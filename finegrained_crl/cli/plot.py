@@ -1,15 +1,15 @@
-"""`fgcrl plot`: draw the figures that need no run. They come from closed forms, take a second, and need no torch."""
+"""`fgcrl plot`: the figures of the losses (from closed forms), and the learning curves of runs; without torch."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 
-summary = "draw figures that need no run (losses)"
-example = "fgcrl plot losses --out docs/figures"
+summary = "draw the losses, or the learning curves of runs"
+example = "fgcrl plot curves runs/first runs/second --out curves.png"
 
 
 def main(argv: list[str]) -> int:
@@ -20,23 +20,40 @@ def main(argv: list[str]) -> int:
     Returns:
         0.
     Raises:
-        FinegrainedError: the folder cannot be written.
+        FinegrainedError: a folder without a run, or a target that cannot be written.
     """
-    options = build_parser().parse_args(argv)
-    from finegrained_crl.reports.loss_figures import make_loss_figures
-
+    options = _parser().parse_args(argv)
     try:
-        paths = make_loss_figures(options.out)
+        paths = _losses(options.out) if options.what == "losses" else [_curves([Path(run) for run in options.runs], options.out)]
     except OSError as error:
-        raise FinegrainedError(f"--out {options.out}: cannot write there ({error.strerror}); choose another folder") from error
+        raise FinegrainedError(f"--out {options.out}: cannot write there ({error.strerror}); choose another place") from error
     print(json.dumps({"files": [str(path) for path in paths]}) if options.json else "\n".join(map(str, paths)))
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Describe the command."""
-    parser = argparse.ArgumentParser(prog="fgcrl plot", description=summary, epilog=f"example: {example}")
-    parser.add_argument("what", choices=["losses"], help="losses: value, gain and gradient of the losses, the margin picture")
-    parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG (default: figures)")
-    parser.add_argument("--json", action="store_true", help="print the file list as JSON")
+def _losses(out: Path) -> list[Path]:
+    from finegrained_crl.reports.loss_figures import make_loss_figures
+
+    return make_loss_figures(out)
+
+
+def _curves(runs: list[Path], out: Path) -> Path:
+    from finegrained_crl.reports.curves import draw_curves
+
+    if out.suffix not in (".png", ".svg", ".pdf"):
+        raise FinegrainedError(f"--out {out}: give a .png, .svg or .pdf file")
+    labels = [run.name for run in runs]
+    return draw_curves({(run.name if labels.count(run.name) == 1 else str(run)): run for run in runs}, out)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="fgcrl plot", description=summary, epilog=f"example: {example}")
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    losses = kinds.add_parser("losses", help="value, gain and gradient of the losses, the margin picture")
+    losses.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG [figures]")
+    curves = kinds.add_parser("curves", help="loss (each role's by name) and accuracy over the epochs, one line per run")
+    curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
+    curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="FILE", help=".png, .svg or .pdf [curves.png]")
+    for kind in (losses, curves):
+        kind.add_argument("--json", action="store_true", help="print the file list as JSON")
     return parser

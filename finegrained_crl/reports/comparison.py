@@ -32,9 +32,16 @@ def compare_runs(folders: list[Path]) -> list[dict[str, Any]]:
 
 
 def read_epochs(folder: Path) -> list[dict[str, float]]:
-    """The lines of a run's epochs.csv as numbers; empty cells are left out."""
-    with RunFolder(folder).epochs.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) for key, value in line.items() if value != ""} for line in csv.DictReader(file)]
+    """The lines of a run's epochs.csv as numbers; empty cells and the stage's name are left out.
+
+    Raises:
+        FinegrainedError: no such file.
+    """
+    path = RunFolder(folder).epochs
+    if not path.is_file():
+        raise FinegrainedError(f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune")
+    with path.open(encoding="utf-8", newline="") as file:
+        return [{key: float(value) for key, value in line.items() if value != "" and key != "stage"} for line in csv.DictReader(file)]
 
 
 def _row(folder: Path, results: dict[str, Any]) -> dict[str, Any]:

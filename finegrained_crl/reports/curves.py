@@ -15,7 +15,7 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path] | None = None) -> Path:
-    """Draw training loss and accuracy over the epochs, one line per run.
+    """Draw training loss and accuracy over the epochs, one line per run; where a method has several losses, each of them by name.
 
     Accuracy is that of the validation part where all runs have one, else of the watched test part, else of training.
 
@@ -37,13 +37,17 @@ def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path
     if pictures:
         top, panel = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6))[:, 0]
         _draw_strip(top, pictures)
-    left, right = panel.subplots(1, 2)
+    roles = {label: found for label, rows in histories.items() if (found := _roles(rows))}
+    figure.set_figwidth(13 if roles else 9)
+    left, right, *more = panel.subplots(1, 3 if roles else 2)
     column, name = _accuracy_column(histories)
     _draw(left, histories, "train_loss", 1.0)
     _draw(right, histories, column, 100.0)
     left.set(title="training loss (each loss in its own unit)", xlabel="epoch", ylabel="loss")
     right.set(title=name, xlabel="epoch", ylabel="%")
-    for axes in (left, right):
+    if roles:
+        _draw_roles(more[0], {label: histories[label] for label in roles}, roles)
+    for axes in (left, right, *more):
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
     right.legend(frameon=False)
@@ -65,6 +69,24 @@ def _draw_strip(figure: Any, pictures: dict[str, Path]) -> None:
     for place, (name, path) in zip(axes, pictures.items(), strict=False):
         place.imshow(matplotlib.image.imread(path))
         place.set_title(name, fontsize=7, pad=2)
+
+
+def _roles(rows: list[dict[str, float]]) -> list[str]:
+    """The columns of single losses, in order of appearance."""
+    return list(dict.fromkeys(key for row in rows for key in row if key.startswith("train_loss_")))
+
+
+def _draw_roles(axes: Any, histories: dict[str, list[dict[str, float]]], roles: dict[str, list[str]]) -> None:
+    """A colour per role, a line style per run."""
+    names = list(dict.fromkeys(role for found in roles.values() for role in found))
+    for i, (label, rows) in enumerate(histories.items()):
+        for role in roles[label]:
+            points = [(row["epoch"], row[role]) for row in rows if role in row]
+            text = role.removeprefix("train_loss_") + (f", {label}" if len(histories) > 1 else "")
+            style = {"color": COLOURS[names.index(role) % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
+            axes.plot(*zip(*points, strict=True), label=text, marker="o", markersize=3, **style)
+    axes.set(title="losses by role, weights applied", xlabel="epoch", ylabel="loss")
+    axes.legend(frameon=False)
 
 
 def _accuracy_column(histories: dict[str, list[dict[str, float]]]) -> tuple[str, str]:

@@ -66,3 +66,27 @@ def test_a_strip_of_pictures_stands_above_the_curves(tmp_path):
     assert strip.height > plain.height
     top = strip.convert("L").crop((0, 0, strip.width, strip.height // 3))
     assert top.getextrema()[0] < 20, "the black picture is not in the strip"
+
+
+def test_a_method_with_several_losses_gets_a_panel_for_them(tmp_path):
+    from PIL import Image
+
+    from finegrained_crl.cli.main import main
+
+    run = make_run(tmp_path / "a")
+    plain = Image.open(draw_curves({"a": run}, tmp_path / "plain.png"))
+    (run / "epochs.csv").write_text(
+        "epoch,train_loss,stage,train_loss_head,train_loss_all,train_accuracy\n1,2.0,first,2.0,,0.5\n2,1.0,second,,1.0,0.6\n"
+    )
+    assert read_epochs(run)[1] == {"epoch": 2.0, "train_loss": 1.0, "train_loss_all": 1.0, "train_accuracy": 0.6}
+    assert main(["plot", "curves", str(run), "--out", str(tmp_path / "roles.png")]) == 0
+    assert Image.open(tmp_path / "roles.png").width > plain.width
+
+
+def test_curves_of_what_is_no_run(tmp_path, capsys):
+    from finegrained_crl.cli.main import main
+
+    assert main(["plot", "curves", str(tmp_path)]) == 1
+    assert "holds no finished epoch" in capsys.readouterr().err
+    assert main(["plot", "curves", str(tmp_path), "--out", "curves.txt"]) == 1
+    assert "give a .png, .svg or .pdf file" in capsys.readouterr().err
