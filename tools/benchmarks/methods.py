@@ -1,0 +1,165 @@
+"""What the methods cost: DCL's destruction, B-CNN's first stage with and without cached features, and each method's training step.
+
+    python tools/benchmark.py methods
+    python tools/benchmark.py methods --parts steps --backbone resnet50 --image-size 448 --device auto
+
+    destruction   pictures per second on one core, against the public PIL version (tools/benchmarks/destruction.py)
+    cache         seconds per epoch of B-CNN's stage 1, cached features against none; the time to fill the cache is shown apart
+    steps         forward and backward pass of each method against plain fine-tuning of the same backbone: at one batch for DFL-CNN and
+                  B-CNN, at twice the batch for DCL, which shows every picture twice
+
+All candidates of a part alternate within each round; medians, and medians of the rounds' ratios.
+"""
+
+import argparse
+import importlib.util
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from finegrained_crl.training.recipe import Component, Recipe
+
+summary = "destruction, cached features and training steps of the methods"
+PARTS = ("destruction", "cache", "steps")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="benchmark.py methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--backbone", default="tf_efficientnet_lite0", help="timm model for cache and steps [tf_efficientnet_lite0]")
+    parser.add_argument("--image-size", type=int, default=160, help="pixels, for cache and steps [160]")
+    parser.add_argument("--batch-size", type=int, default=16, help="[16]")
+    parser.add_argument("--classes", type=int, default=200, help="for steps [200]")
+    parser.add_argument("--rounds", type=int, default=7, help="[7]")
+    parser.add_argument("--device", choices=("cpu", "auto"), default="cpu", help="for steps [cpu]")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args(argv)
+    from finegrained_crl.cli.show import print_table
+
+    found = {name: globals()[name](options) for name in options.parts}
+    if options.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    size = f"{options.backbone}, {options.image_size} px, batch {options.batch_size}, {torch.get_num_threads()} threads"
+    for name, rows in found.items():
+        print_table(name if name == "destruction" else f"{name}: {size}", rows[0], (row.values() for row in rows))
+    return 0
+
+
+def destruction(options: Any) -> list[dict[str, Any]]:
+    """The rows of tools/benchmarks/destruction.py, at 448 px and 7 x 7 blocks."""
+    rows = _sibling("destruction").destruction()
+    return [
+        {"way": row.name, "images/s on one core": round(row.images_per_second), "ratio to PIL public": round(row.ratio, 1)} for row in rows
+    ]
+
+
+def cache(options: Any) -> list[dict[str, Any]]:
+    """Seconds per epoch of B-CNN's stage 1."""
+    from finegrained_crl_datasets.demo_birds import make_demo_birds
+
+    with tempfile.TemporaryDirectory() as folder:
+        make_demo_birds(Path(folder) / "birds", images_per_class=40, size=options.image_size)
+        loops = {views: _stage_1(options, Path(folder), views) for views in (0, 1)}
+        seconds: dict[int, list[float]] = {views: [] for views in loops}
+        for _ in range(options.rounds + 1):
+            for views, (loop, _fill) in loops.items():
+                seconds[views].append(_timed(loop.train_epoch))
+                loop.progress.close_epoch({})
+        plain, cached = (times[1:] for times in seconds.values())  # the first epoch warms up
+        images, fill = len(loops[0][0].session.parts.train), loops[1][1]
+    ratio = statistics.median(a / b for a, b in zip(plain, cached, strict=True))
+    return [
+        {"epoch of stage 1": f"{images} images, no cache", "seconds": round(statistics.median(plain), 2), "times faster": 1.0},
+        {"epoch of stage 1": "cached features", "seconds": round(statistics.median(cached), 3), "times faster": round(ratio, 1)},
+        {"epoch of stage 1": "filling the cache, once per view", "seconds": round(fill, 2), "times faster": ""},
+    ]
+
+
+def _stage_1(options: Any, folder: Path, views: int) -> tuple[Any, float]:
+    from finegrained_crl.training.loop import Loop
+    from finegrained_crl.training.run import RunFolder
+    from finegrained_crl.training.session import RunOptions, Session
+
+    method = Component("bcnn", {"stage1_epochs": 1000, "cached_views": views})
+    recipe = Recipe(
+        dataset=Component("cub200"),
+        data=str(folder / "birds"),
+        method=method,
+        backbone=options.backbone,
+        weights="none",
+        image_size=options.image_size,
+        batch_size=options.batch_size,
+        optimizer="momentum",
+    )
+    loop = Loop(Session(recipe, RunFolder(folder / f"run-{views}"), RunOptions(workers=0, checkpoint_seconds=1e9)))
+    return loop, _timed(lambda: loop.begin(loop.session.stages[0]))
+
+
+def steps(options: Any) -> list[dict[str, Any]]:
+    """Seconds of a training step of each method, and its ratio to plain fine-tuning that passes as many pictures."""
+    calls: dict[str, Callable[[], None]] = {}
+    for name, batch in {"resnet": 1, "resnet x 2": 2, "bcnn": 1, "dfl": 1, "dcl": 1}.items():
+        calls[name] = _step(name.partition(" ")[0], batch * options.batch_size, options)
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(options.rounds + 2):
+        for name, call in calls.items():
+            seconds[name].append(_timed(call))
+    times = {name: values[2:] for name, values in seconds.items()}
+    peers = {"bcnn": "resnet", "dfl": "resnet", "dcl": "resnet x 2"}
+    return [
+        {
+            "method": name,
+            "seconds per step": round(statistics.median(values), 4),
+            "against": peers.get(name, ""),
+            "ratio": round(statistics.median(a / b for a, b in zip(values, times[peers[name]], strict=True)), 3) if name in peers else "",
+        }
+        for name, values in times.items()
+    ]
+
+
+def _step(method: str, batch_size: int, options: Any) -> Callable[[], None]:
+    from finegrained_crl.training.device import make_accelerator
+    from finegrained_crl.training.session import make_trainee
+    from finegrained_crl.training.speed import random_batch
+
+    device = make_accelerator("fp32", options.device).device
+    recipe = Recipe(
+        method=Component(method), backbone=options.backbone, weights="none", image_size=options.image_size, batch_size=batch_size
+    )
+    trainee = make_trainee(recipe, options.classes).to(device).to(memory_format=torch.channels_last).train()
+    batch = random_batch(trainee, recipe, device, options.classes)
+    batch = batch._replace(images=batch.images.contiguous(memory_format=torch.channels_last))
+
+    def step() -> None:
+        losses, _ = trainee(batch)
+        torch.stack(list(losses.values())).sum().backward()
+        trainee.zero_grad(set_to_none=True)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    return step
+
+
+def _timed(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _sibling(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
