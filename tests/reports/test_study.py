@@ -12,8 +12,9 @@ from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import expected_calibration_error, softmax
 from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
+from finegrained_crl.reports.breakdown import subgroup_values
 from finegrained_crl.reports.quantities import QUANTITIES, Scores
-from finegrained_crl.reports.study import study_figures, subgroup_values
+from finegrained_crl.reports.study import study_figures
 from finegrained_crl.reports.study_report import make_sheets, report_text
 from finegrained_crl.reports.tables import latex
 from finegrained_crl.training.recipe import Component, Recipe

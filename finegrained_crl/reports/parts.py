@@ -1,0 +1,102 @@
+"""The held-out part of every cell of a study, read once: predictions, labels, calibrated logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from finegrained_crl.crossval.collect import Collected, logits_of
+from finegrained_crl.crossval.plan import Cell
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.calibration import fit_temperature, softmax
+from finegrained_crl.metrics.intervals import cluster_totals
+from finegrained_crl.metrics.ordinal import Decoder, decode
+from finegrained_crl.reports.quantities import Quantity, Scores
+
+Which = Literal["last", "selected"]
+WEIGHTS: tuple[Which, ...] = ("last", "selected")
+TITLES: dict[str, str] = {"last": "last", "selected": "selected on validation"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The held-out part of one cell under one choice of weights.
+
+    Attributes:
+        cell: which run.
+        which: "last" or "selected".
+        frame: its predictions, in the order of their ids.
+        scores: of these rows.
+        temperature: fitted on the cell's validation part, NaN without one.
+    """
+
+    cell: Cell
+    which: Which
+    frame: pd.DataFrame
+    scores: Scores
+    temperature: float
+
+
+def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
+    """All held-out parts of the finished cells.
+
+    Raises:
+        FinegrainedError: the cells have different classes.
+    """
+    classes = {tuple(results["class_names"]) for results in collected.results.values()}
+    if len(classes) > 1:
+        raise FinegrainedError("the cells of this study have different classes: no table can put them side by side")
+    for cell in collected.done:
+        frame, results = collected.predictions[cell.name], collected.results[cell.name]
+        chosen = decoder or cast(Decoder, results["protocol"].get("decoder", "argmax"))
+        for which in WEIGHTS:
+            mine = frame[frame["weights"] == which]
+            if (mine["part"] == "test").any():
+                yield _part(cell, which, mine, chosen)
+
+
+def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder) -> Part:
+    test, val = (frame[frame["part"] == part].sort_values("id", ignore_index=True) for part in ("test", "val"))
+    logits = logits_of(test)
+    temperature = fit_temperature(logits_of(val), val["label"].to_numpy()) if len(val) else float("nan")
+    calibrated = logits / temperature if len(val) else None
+    scores = Scores(logits, test["label"].to_numpy(), decode(softmax(logits), decoder), calibrated)
+    return Part(cell, which, test.drop(columns="logits"), scores, temperature)
+
+
+def grouped(parts: list[Part]) -> list[list[Part]]:
+    """Parts of one variant and choice of weights together."""
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.which, part.cell.variant), []).append(part)
+    return list(groups.values())
+
+
+def one_seed(group: list[Part]) -> list[Part]:
+    """One part per fold: every picture once."""
+    return list({part.cell.fold: part for part in group}.values())
+
+
+def totals_of(group: list[Part], quantity: Quantity) -> np.ndarray | None:
+    """Totals per subject over all folds and seeds of a variant, (subjects, m)."""
+    tables = [quantity.totals(part.scores) for part in group]
+    if any(table is None for table in tables):
+        return None
+    clusters = np.concatenate([part.frame["cluster"].to_numpy(dtype=str) for part in group])
+    return cluster_totals(np.concatenate([table for table in tables if table is not None]), clusters)
+
+
+def pick(group: list[Part], rows: np.ndarray) -> Scores:
+    """The scores of some rows of the parts laid end to end."""
+    calibrated = [part.scores.calibrated for part in group]
+    known = [c for c in calibrated if c is not None]
+    return Scores(
+        np.concatenate([part.scores.logits for part in group])[rows],
+        np.concatenate([part.scores.labels for part in group])[rows],
+        np.concatenate([part.scores.predicted for part in group])[rows],
+        np.concatenate(known)[rows] if len(known) == len(group) else None,
+    )
