@@ -214,3 +214,13 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, text, flags, tmp_path, 
 def test_no_study_no_report(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
     assert "holds no study" in capsys.readouterr().err
+
+
+def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):
+    words = "--recipe small-cpu --methods resnet dcl --losses ce crl --folds 0 --weights none --backbone test_resnet --dataset adience"
+    words += " --plan --json"
+    assert main(["crossval", *words.split(), "--data", str(faces), "--image-size", "32", "--out", str(tmp_path / "study")]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["variants"] == ["ce method=resnet", "crl method=resnet", "ce method=dcl", "crl method=dcl"]
+    assert main(["crossval", *words.split(), "--data", str(faces), "--methods", "dcl", "dcl", "--out", str(tmp_path / "study")]) == 1
+    assert "--methods dcl dcl: one of them twice" in capsys.readouterr().err
