@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finegrained_crl.metrics import ordinal
-from finegrained_crl.metrics.calibration import softmax
+from finegrained_crl.metrics.calibration import log_softmax, softmax
 from finegrained_crl.metrics.intervals import Statistic, ratio
 
 BINS = 15
@@ -99,8 +99,7 @@ def _correct(scores: Scores) -> Array:
 
 
 def _nll(scores: Scores) -> Array:
-    chosen = softmax(scores.logits)[np.arange(len(scores.labels)), scores.labels]
-    return _with_count(-np.log(np.maximum(chosen, 1e-300)))
+    return _with_count(-log_softmax(scores.logits)[np.arange(len(scores.labels)), scores.labels])
 
 
 def _brier(scores: Scores) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from finegrained_crl.data.loading import Pictures, batches, eval_loader
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.trainee import Trainee
 
 Normalise = Callable[[torch.Tensor], torch.Tensor]
@@ -51,6 +52,10 @@ def evaluate(
             scores = trainee.scores(images).float()
             parts.append(scores.unflatten(0, (-1, views)).mean(1).cpu())  # (batch, views, classes) -> (batch, classes)
     trainee.train(was_training)
+    if not all(np.isfinite(part).all() for part in parts):
+        raise FinegrainedError(
+            "the model's scores of held-out pictures are NaN or infinite: training diverged; lower --lr, or set --clip-grad 1"
+        )
     return _gather(np.concatenate(parts) if parts else None, len(rows), world)
 
 

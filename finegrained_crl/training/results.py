@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl import files
-from finegrained_crl.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood, softmax
+from finegrained_crl.metrics.calibration import brier_score, expected_calibration_error, log_softmax, softmax
 from finegrained_crl.metrics.classification import mean_class_accuracy, top1_accuracy, top_k_accuracy
 from finegrained_crl.metrics.ordinal import (
     Decoder,
@@ -51,7 +51,8 @@ def classification_metrics(scores: np.ndarray, labels: np.ndarray, decoder: Deco
     if classes > 5:
         values["top5_accuracy"] = top_k_accuracy(scores, labels, 5)
     values["mean_class_accuracy"] = mean_class_accuracy(scores, labels, classes)
-    values["nll"] = negative_log_likelihood(probabilities, labels)
+    # From the logits: a probability may underflow to 0, and an infinite mean would hide all other pictures.
+    values["nll"] = float(-log_softmax(scores)[np.arange(len(labels)), labels].mean())
     values["brier"] = brier_score(probabilities, labels)
     values["ece"] = expected_calibration_error(probabilities, labels)
     ordinal = ordinal_metrics(decode(probabilities, decoder), labels, classes) if decoder else {}

@@ -1,0 +1,30 @@
+"""Metrics of a run stay numbers where training went wrong."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from finegrained_crl.cli.main import main
+from finegrained_crl.training.method import FineGrainedModel
+from finegrained_crl.training.results import classification_metrics
+from finegrained_crl.training.timm_classifier import PlainFineTuning
+
+
+def test_scores_whose_probabilities_underflow_have_a_finite_nll():
+    scores, labels = np.array([[2000.0, 0.0], [0.0, 1.0]], np.float32), np.array([1, 1])
+    metrics = classification_metrics(scores, labels, None)
+    assert metrics["nll"] == pytest.approx((2000.0 + np.log1p(np.exp(-1))) / 2)
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_scores_that_are_nan_are_one_line(tiny_flags, tmp_path, monkeypatch, capsys):
+    def scores(self: PlainFineTuning, model: FineGrainedModel, criteria: nn.Module, images: torch.Tensor) -> torch.Tensor:
+        return model(images).logits * float("nan")
+
+    monkeypatch.setattr(PlainFineTuning, "scores", scores)
+    assert main(["finetune", *tiny_flags, "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
+    assert "scores of held-out pictures are NaN or infinite" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "results.json").exists()
