@@ -142,6 +142,7 @@ def end_like(code: int) -> int:
         return code
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.signal(-code, signal.SIG_DFL)
+    if -code not in (signal.SIGKILL, signal.SIGSTOP):  # those two take no handler
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
     return 128 - code

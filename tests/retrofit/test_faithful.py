@@ -140,3 +140,8 @@ def test_a_mistake_is_one_line(words, message, capsys, monkeypatch, tmp_path):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_program_killed_for_good_ends_us_the_same_way(workshop):
+    done = workshop.python("-c", "from finegrained_crl.retrofit.launch import end_like; end_like(-9)")
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
