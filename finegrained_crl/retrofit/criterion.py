@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from finegrained_crl.losses.competing_ratio import CompetingRatioLoss
 from finegrained_crl.retrofit.replacement import log_probability_loss
 
+COMPUTES = {"cross_entropy", "nll_loss", "log_softmax", "softmax", "CrossEntropyLoss", "logsumexp"}
+
 
 class LogProbabilityCRL(nn.NLLLoss):
     """CRL on log-probabilities, the twin of `torch.nn.NLLLoss`.
@@ -33,11 +35,13 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
     """Make the CRL twin of a cross-entropy criterion, with its weights and options; the criterion itself stays as it is.
 
     Args:
-        criterion: `nn.CrossEntropyLoss`, `nn.NLLLoss`, or timm's `LabelSmoothingCrossEntropy` or `SoftTargetCrossEntropy`.
+        criterion: `nn.CrossEntropyLoss`, or a subclass whose forward calls `super().forward`; `nn.NLLLoss`, or timm's
+            `LabelSmoothingCrossEntropy` or `SoftTargetCrossEntropy`.
         alpha: >= 0, as for `CompetingRatioLoss`.
         beta: >= 0; 0 is cross-entropy.
     Returns:
-        a module that is called as the criterion is; its weight is the criterion's own tensor.
+        a module that is called as the criterion is; its weight is the criterion's own tensor. The twin of a subclass shares
+        all its attributes.
     Raises:
         TypeError: it is something else, or a subclass that computes a loss of its own.
         ValueError: alpha or beta is negative.
@@ -48,6 +52,8 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
     kind = type(criterion)
     if isinstance(criterion, nn.CrossEntropyLoss) and kind.forward is nn.CrossEntropyLoss.forward:
         made: nn.Module = CompetingRatioLoss(alpha, beta, **_options(criterion), label_smoothing=criterion.label_smoothing)
+    elif isinstance(criterion, nn.CrossEntropyLoss) and _defers(kind):
+        return _twin(criterion, alpha, beta)
     elif isinstance(criterion, nn.NLLLoss) and kind.forward is nn.NLLLoss.forward:
         made = LogProbabilityCRL(alpha, beta, **_options(criterion))
     elif kind.__module__ == "timm.loss.cross_entropy" and kind.__name__ == "LabelSmoothingCrossEntropy":
@@ -56,11 +62,29 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
         made = CompetingRatioLoss(alpha, beta)
     else:
         raise TypeError(
-            f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss or nn.NLLLoss (no subclass with a forward of its own), "
-            "or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy; use `with retrofit():` around the training instead"
+            f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss (or a subclass whose forward computes by "
+            "super().forward alone), nn.NLLLoss, or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy; "
+            "use `with retrofit():` around the training instead"
         )
     return made.train(criterion.training)
 
 
 def _options(criterion: nn.CrossEntropyLoss | nn.NLLLoss) -> dict[str, Any]:
     return {"weight": criterion.weight, "ignore_index": criterion.ignore_index, "reduction": criterion.reduction}
+
+
+def _defers(kind: type[nn.Module]) -> bool:
+    """Tell whether each forward of a subclass leaves the loss to `super().forward` and computes no softmax or loss itself."""
+    own = [vars(c)["forward"] for c in kind.__mro__[: kind.__mro__.index(nn.CrossEntropyLoss)] if "forward" in vars(c)]
+    codes = [getattr(forward, "__code__", None) for forward in own]
+    return all(code is not None and {"super", "forward"} <= set(code.co_names) and not COMPUTES & set(code.co_names) for code in codes)
+
+
+def _twin(criterion: nn.CrossEntropyLoss, alpha: float, beta: float) -> nn.Module:
+    """The same object, state included, with CRL as what `super().forward` means."""
+    CompetingRatioLoss(alpha, beta)  # refuses what is out of range
+    kind = type(criterion)
+    settings = {"alpha": alpha, "beta": beta, "subtract_floor": False, "__module__": kind.__module__}
+    made: nn.Module = object.__new__(type(kind.__name__, (kind, CompetingRatioLoss), settings))
+    object.__setattr__(made, "__dict__", criterion.__dict__)
+    return made

@@ -191,6 +191,8 @@ class Dispatcher:
         try:
             value = ours(input, target, reduction)
         except Exception as error:
+            if type(error).__module__ == "torch.utils.checkpoint":
+                raise  # how recomputation stops early, and nothing that failed
             # PyTorch's body runs next: where the program itself is wrong, it raises what it always raised.
             self._refuse(known, loss, f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}")
             return None
@@ -210,13 +212,33 @@ class Dispatcher:
         axis = min(input.dim() - 1, 1)
         if loss == "nll_loss":
             ours, theirs = (_of_logits(each, axis) for each in (ours, theirs))
-        self._inside.busy = True
+        scores = input.float() if torch.is_autocast_enabled(input.device.type) else input
         try:
-            self.ledger.add(known.row, **measure(input, target, ours, theirs, reduction, gain, options))
+            found = self._apart(lambda: measure(scores, target, ours, theirs, reduction, gain, options), scores)
         except Exception as error:
-            self.ledger.add(known.row, not_measured=f"{type(error).__name__}: {str(error)[:200]}")
-        finally:
-            self._inside.busy = False
+            found = {"not_measured": f"{type(error).__name__}: {str(error)[:200]}"}
+        self.ledger.add(known.row, **found)
+
+    def _apart(self, measured: Callable[[], dict[str, Any]], scores: Tensor) -> dict[str, Any]:
+        """Run in a thread of its own: what the program has switched on around its loss is per thread, and must not see our batch.
+
+        Activation checkpointing counts the tensors that are saved, selective checkpointing and profilers every operation.
+        """
+        found: dict[str, Any] = {}
+        stream = torch.cuda.current_stream(scores.device) if scores.is_cuda else None
+
+        def work() -> None:
+            self._inside.busy = True
+            try:
+                with torch.cuda.stream(stream):
+                    found.update(measured())
+            except Exception as error:
+                found["not_measured"] = f"{type(error).__name__}: {str(error)[:200]}"
+
+        thread = threading.Thread(target=work, name="fgcrl-retrofit")
+        thread.start()
+        thread.join()
+        return found
 
     def _looked_at(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
         try:

@@ -237,11 +237,44 @@ def test_timms_losses_have_twins():
 def test_what_has_no_twin_is_refused():
     class Mine(nn.CrossEntropyLoss):
         def forward(self, input, target):
-            return super().forward(input, target) * 2
+            return super().forward(input, target) + F.cross_entropy(input, target)
 
-    for criterion in (Mine(), nn.MSELoss()):
+    class Around(nn.CrossEntropyLoss):
+        def forward(self, input, target):
+            return nn.CrossEntropyLoss.forward(self, input, target)
+
+    for criterion in (Mine(), Around(), nn.MSELoss()):
         with pytest.raises(TypeError, match="has no exact CRL twin"):
             retrofit_criterion(criterion)
+
+
+def test_the_twin_of_a_subclass_runs_its_forward_on_its_state():
+    class Decaying(nn.CrossEntropyLoss):
+        calls = 0
+
+        def forward(self, input, target):
+            self.calls += 1
+            return super().forward(input, target) / self.calls
+
+    criterion = Decaying(weight=W)
+    values = [retrofit_criterion(criterion, alpha=2.0)(Z, Y) for _ in range(2)]
+    expected = CompetingRatioLoss(2.0, weight=W)(Z, Y)
+    assert torch.equal(values[0], expected)
+    assert torch.equal(values[1], expected / 2)
+    assert criterion.calls == 2
+    assert torch.equal(criterion(Z, Y), F.cross_entropy(Z, Y, W) / 3)
+
+
+def test_what_is_measured_is_hidden_from_what_watches_the_program():
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tensor.shape) or tensor, lambda tensor: tensor):
+        competing = CompetingRatioLoss()(logits(), Y)
+        by_hand, saved[:] = len(saved), []
+        with retrofit() as receipt:
+            F.cross_entropy(logits(), Y)
+    assert competing.requires_grad
+    assert len(saved) == by_hand > 0
+    assert receipt.sites[0]["error"] < 1e-6
 
 
 def test_log_probability_loss_at_beta_0_is_nll_loss():
