@@ -27,8 +27,8 @@ class Constructions:
     def built(self, module: Any) -> None:
         """The hook of the constructors; a subclass's own `__init__` is not the place, its caller is."""
         frame: FrameType | None = sys._getframe(3)
-        while frame is not None and frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is module:
-            frame = frame.f_back
+        while frame is not None and (_initialises(frame, module) or frame.f_code.co_qualname.startswith("__create_fn__")):
+            frame = frame.f_back  # a subclass's `__init__`, and the one that `dataclass` writes, stand in no line of the program
         if self._frames.chain(frame) is None:
             return  # one of our own losses
         frames = self._frames.frames(frame)
@@ -43,3 +43,7 @@ class Constructions:
             return self._places.get(module)
         except TypeError:
             return None
+
+
+def _initialises(frame: FrameType, module: object) -> bool:
+    return frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is module

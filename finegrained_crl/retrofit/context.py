@@ -5,9 +5,10 @@ Asked in this order; the first answer holds:
 1. it stands inside `torch.no_grad()`, `inference_mode()` or `set_grad_enabled(False)`: evaluation;
 2. its value reaches a backward pass in the same function: training (where an `if phase == "train"` guards that pass, the guard
    is kept and looked up at each call);
-3. the name of the function or class around it says so (`validate`, `training_step`);
-4. `model.eval()` or `model.train()` stands before it in the same function;
-5. the file's name says so and nothing in the file runs a backward pass.
+3. the name that it is stored under says so (`val_loss`);
+4. the name of the function or class around it says so (`validate`, `training_step`);
+5. `model.eval()` or `model.train()` stands before it in the same function;
+6. the file's name says so and nothing in the file runs a backward pass.
 
 Otherwise it is open, and the caller's place is asked, then the caller's caller.
 """
@@ -18,9 +19,9 @@ import ast
 from dataclasses import dataclass
 from typing import Literal
 
-from finegrained_crl.retrofit.flow import FUNCTIONS, dotted, find_backward
+from finegrained_crl.retrofit.flow import FUNCTIONS, dotted, find_backward, stored_names
 from finegrained_crl.retrofit.source import Source
-from finegrained_crl.retrofit.words import EVALUATION, PHASE, TRAINING, verdict_of, words_of
+from finegrained_crl.retrofit.words import EVALUATION, HELD_OUT, PHASE, TRAINING, verdict_of, words_of
 
 Verdict = Literal["train", "eval", ""]
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -36,12 +37,13 @@ class Context:
     by_name: str = ""  # the function, class or file whose name alone says so
 
 
-def context_of(source: Source, node: ast.AST) -> Context:
+def context_of(source: Source, node: ast.AST, *, is_loss: bool = False) -> Context:
     """Judge the place of a node.
 
     Args:
         source: the file.
         node: any expression in it.
+        is_loss: the node is the call of the loss itself; False: something on the way to it.
     """
     around = _ancestors(source, node)
     scope = next((a for a in around if isinstance(a, SCOPES)), source.tree)
@@ -49,6 +51,7 @@ def context_of(source: Source, node: ast.AST) -> Context:
     return (
         _without_grad(around)
         or _reaching_backward(source, scope, node, around)
+        or (_stored_as(source, node) if is_loss else None)
         or _named(around)
         or _after_mode_switch(scope, node)
         or _by_file(source)
@@ -81,6 +84,19 @@ def _without_grad(around: list[ast.AST]) -> Context | None:
                 if _switches_grad_off(decorator):
                     return Context("eval", f"`{node.name}` runs under `@{ast.unparse(decorator)}`")
             return None  # what the caller's code does is the caller's to tell
+    return None
+
+
+def _stored_as(source: Source, node: ast.AST) -> Context | None:
+    """`val_loss += criterion(..)`: the name that it is stored under says so."""
+    statement: ast.AST | None = node
+    while statement is not None and not isinstance(statement, ast.stmt):
+        statement = source.parents.get(statement)
+    if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign):
+        for name in stored_names(statement):
+            words = words_of(name)
+            if words & HELD_OUT and not words & TRAINING:
+                return Context("eval", f"stored as `{name}`", by_name=name)
     return None
 
 
@@ -146,12 +162,16 @@ def _named(around: list[ast.AST]) -> Context | None:
 
 def _after_mode_switch(scope: ast.AST, node: ast.AST) -> Context | None:
     """The last `X.eval()` or `X.train()` above the node in its function."""
-    last: tuple[int, Verdict, str] | None = None
+    last: tuple[tuple[int, int], Verdict, str] | None = None
     for call in _own_calls(scope):
         switch = _mode_switch(call)
-        if switch and call.lineno < node.lineno and (last is None or call.lineno >= last[0]):  # type: ignore[attr-defined]
-            last = (call.lineno, switch, ast.unparse(call))
-    return Context(last[1], f"behind `{last[2]}`, line {last[0]}") if last else None
+        if switch and _start(call) < _start(node) and (last is None or _start(call) >= last[0]):
+            last = (_start(call), switch, ast.unparse(call))
+    return Context(last[1], f"behind `{last[2]}`, line {last[0][0]}") if last else None
+
+
+def _start(node: ast.AST) -> tuple[int, int]:
+    return node.lineno, node.col_offset  # type: ignore[attr-defined]
 
 
 def _own_calls(scope: ast.AST) -> list[ast.Call]:

@@ -8,22 +8,29 @@ where to look, and the receipt of a run is what is true.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from finegrained_crl.retrofit.flow import dotted
 from finegrained_crl.retrofit.names import CRITERIA, Names, names_of
 from finegrained_crl.retrofit.source import Source
 
+WRAPPERS = {"ModuleList", "ModuleDict", "Sequential", "dict", "list", "tuple", "zip", "enumerate", "reversed", "DataParallel", "compile"}
+LOOKUPS = {"get", "pop", "values", "items", "__getitem__"}  # of a dict that holds criteria
+CARRIERS = (ast.Call, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict)
+BY_NAME = "by name"
+LOSS_WORDS = re.compile(r"(?i)loss|criteri|objective")
 MOVERS = {"cuda", "to", "cpu", "double", "float", "half", "train", "eval", "requires_grad_", "type"}
 
 
 @dataclass(frozen=True)
 class Build:
-    """A line that builds a criterion."""
+    """A line that builds a criterion, or (`is_class`) a name for its class that something else may build it from."""
 
     file: str
     line: int
     loss: str
+    is_class: bool = False
 
 
 @dataclass
@@ -57,7 +64,9 @@ class Criteria:
             return self.of(module, node.value)
         if isinstance(node, ast.Dict | ast.List | ast.Tuple):
             values = node.values if isinstance(node, ast.Dict) else node.elts
-            return set().union(*(self.of(module, v) for v in values if isinstance(v, ast.Call | ast.Name | ast.Attribute)))
+            return set().union(*(self.of(module, v) for v in values if isinstance(v, CARRIERS)))
+        if isinstance(node, ast.Name | ast.Attribute) and (loss := self.class_named(module, node)):
+            return {Build(module.file, node.lineno, loss, True)}
         if isinstance(node, ast.Attribute):
             return self.holders.get((module.file, f".{node.attr}")) or self.holders.get(("", node.attr), set())  # this file's own first
         if isinstance(node, ast.Name):
@@ -66,22 +75,44 @@ class Criteria:
             return found | (self.holders.get(("", node.id), set()) if imported else set())
         return set()
 
-    def built(self, module: Module, call: ast.Call) -> str:
-        """The criterion that a call builds, "" where it builds none."""
-        loss = module.names.loss(call.func)
+    def class_named(self, module: Module, node: ast.AST) -> str:
+        """The criterion class, or the repository's subclass of one, that a name stands for; "" for none."""
+        loss = module.names.loss(node)
         if loss and (loss in CRITERIA or loss[0].isupper()):
             return loss
-        return self.subclasses.get(dotted(call.func).rpartition(".")[2], "") and dotted(call.func).rpartition(".")[2]
+        name = dotted(node).rpartition(".")[2]
+        return name if self.subclasses.get(name) else ""
+
+    def built(self, module: Module, call: ast.Call) -> str:
+        """The criterion that a call builds, "" where it builds none."""
+        if loss := self.class_named(module, call.func):
+            return loss
+        if by_name(module, call.func):
+            return BY_NAME
+        classes = {b.loss for b in self.of(module, call.func) if b.is_class} if len(call.args) < 2 else set()
+        classes |= {b.loss for k in call.keywords if k.arg == "default_factory" for b in self.of(module, k.value) if b.is_class}
+        return "/".join(sorted(classes))
 
     def _called(self, module: Module, call: ast.Call) -> set[Build]:
+        name = dotted(call.func).rpartition(".")[2]
+        if name == "partial" and call.args:
+            loss = module.names.loss(call.args[0])
+            return {Build(module.file, call.lineno, loss, loss in CRITERIA or loss[0].isupper())} if loss else set()
         if loss := self.built(module, call):
             return {Build(module.file, call.lineno, loss)}
-        name = dotted(call.func).rpartition(".")[2]
-        if name == "partial" and call.args and (loss := module.names.loss(call.args[0])):
-            return {Build(module.file, call.lineno, loss)}
-        if name in ("ModuleList", "ModuleDict", "Sequential", "dict", "DataParallel", "compile") and call.args:
+        if name in WRAPPERS and call.args:
             return set().union(*(self.of(module, a) for a in call.args), *(self.of(module, k.value) for k in call.keywords))
+        if isinstance(call.func, ast.Attribute) and name in LOOKUPS:
+            return self.of(module, call.func.value)
         return self.factories.get(name, set())
+
+
+def by_name(module: Module, node: ast.AST) -> bool:
+    """`getattr(nn, config.loss)`: some class of torch.nn, and a loss to judge by the words around it."""
+    if not (isinstance(node, ast.Call) and dotted(node.func) == "getattr" and len(node.args) > 1):
+        return False
+    words = " ".join(ast.unparse(part) for part in (node.args[1], module.source.parents.get(module.source.parents.get(node, node), node)))
+    return module.names.meaning(node.args[0]) in ("nn", "torch.nn", "torch.nn.modules.loss") and bool(LOSS_WORDS.search(words))
 
 
 def unwrap(node: ast.AST) -> ast.AST:
@@ -107,6 +138,10 @@ def spread(modules: list[Module], criteria: Criteria) -> bool:
                 _derive(module, node, criteria)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 _assign(module, node, criteria)
+            elif isinstance(node, ast.For | ast.comprehension):
+                _hold(module, node.target, criteria.of(module, node.iter), criteria)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                _defaults(module, node, criteria)
             elif isinstance(node, ast.Return) and node.value is not None:
                 _return(module, node, criteria)
             elif isinstance(node, ast.Call):
@@ -151,6 +186,9 @@ def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria
 def _hold(module: Module, target: ast.AST, builds: set[Build], criteria: Criteria) -> None:
     if not builds:
         return
+    if isinstance(target, ast.Tuple | ast.List):  # `for weight, criterion in criteria:` - which one it is, names alone don't tell
+        for element in target.elts:
+            _hold(module, element, builds, criteria)
     if isinstance(target, ast.Subscript):
         target = target.value
     if isinstance(target, ast.Attribute):
@@ -158,8 +196,22 @@ def _hold(module: Module, target: ast.AST, builds: set[Build], criteria: Criteri
         criteria.holders.setdefault((module.file, f".{target.attr}"), set()).update(builds)
     elif isinstance(target, ast.Name):
         criteria.holders.setdefault((module.file, target.id), set()).update(builds)
-        if isinstance(module.source.parents.get(module.source.parents.get(target, target)), ast.Module):
+        around = module.source.parents.get(module.source.parents.get(target, target))
+        if isinstance(around, ast.ClassDef):  # a dataclass's field, or an attribute that all objects share
+            criteria.holders.setdefault((module.file, f".{target.id}"), set()).update(builds)
+        if isinstance(around, ast.Module | ast.ClassDef):
             criteria.holders.setdefault(("", target.id), set()).update(builds)  # other files may import it
+
+
+def _defaults(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, criteria: Criteria) -> None:
+    """`def train(criterion=nn.CrossEntropyLoss()):`"""
+    arguments = node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    pairs = [*zip(positional[::-1], arguments.defaults[::-1], strict=False)]
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
+    for parameter, default in pairs:
+        if builds := criteria.of(module, default):
+            criteria.holders.setdefault((module.file, parameter.arg), set()).update(builds)
 
 
 def _return(module: Module, node: ast.Return, criteria: Criteria) -> None:

@@ -38,7 +38,7 @@ def find_backward(scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST]
             return node
         if isinstance(node, FUNCTIONS) and node is not scope:
             return None
-    trail = _stored(node)
+    trail = stored_names(node)
     for statement in _following(scope, node):
         if found := _backward_in(statement, trail):
             return found
@@ -103,7 +103,7 @@ def _backward_in(statement: ast.stmt, trail: set[str]) -> ast.Call | None:
     return None
 
 
-def _stored(statement: ast.AST) -> set[str]:
+def stored_names(statement: ast.AST) -> set[str]:
     """Names that a statement writes its value to."""
     if isinstance(statement, ast.Assign):
         targets: list[ast.expr] = statement.targets
@@ -131,7 +131,7 @@ def _names(target: ast.expr) -> Iterator[str]:
 
 def _advance(trail: set[str], statement: ast.stmt) -> None:
     carried = any(_mentions(expression, trail) for expression in _carrying(statement))
-    stored = _stored(statement)
+    stored = stored_names(statement)
     if carried:
         trail |= stored
     elif isinstance(statement, ast.Assign):

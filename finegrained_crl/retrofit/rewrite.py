@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import re
 import tokenize
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.criteria import BY_NAME
 from finegrained_crl.retrofit.names import CRITERIA, TIMM
 from finegrained_crl.retrofit.scan import Scan, Site
 from finegrained_crl.retrofit.source import Source, read_source
@@ -24,6 +26,8 @@ from finegrained_crl.retrofit.source import Source, read_source
 CE_OPTIONS = ("weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
 NLL_OPTIONS = CE_OPTIONS[:-1]
 SHIPPED = "finegrained_crl"
+OF_FUNCTION = {"cross_entropy": ("competing_ratio_loss", SHIPPED), "nll_loss": ("log_probability_loss", f"{SHIPPED}.retrofit")}
+NAMED_INPUT = re.compile(r"\binput\s*=[^=]")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
         source, edits = read_source(path), []
         for site in (s for s in sites if s.file == file):
             try:
+                if inner := _computed_in(site, found.sites):
+                    raise FinegrainedError(f"{inner.function} computes it: name {inner.place} instead")
                 edits.append(_edit(source, site, settings))
                 edited.append(f"{site.file}:{site.line}")
                 shared += [edited[-1]] if site.kind == "call" and not site.verdict else []
@@ -74,29 +80,43 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
 
 def _targets(sites: list[Site]) -> list[Site]:
     """The lines to edit: constructions whose every call is chosen, else the chosen calls."""
-    whole = {str(s.place) for s in sites if s.kind == "construction" and _can_be_whole(s, sites)}
+    built = [s for s in sites if s.kind == "construction"]
+    whole = {str(s.place) for s in built} - {str(s.place) for s in built if not _can_be_whole(s, sites)}
     chosen = [s for s in sites if s.action == "replace"]
     calls = [s for s in chosen if s.kind == "call" and not (s.built and set(s.built) <= whole)]
+    edited = {str(s.place) for s in calls}
+    calls = [s for s in calls if not (inner := _computed_in(s, sites)) or str(inner.place) not in edited]
     return [s for s in chosen if s.kind == "construction" and str(s.place) in whole] + calls
+
+
+def _computed_in(call: Site, sites: list[Site]) -> Site | None:
+    """Where a called subclass computes cross-entropy in a forward of its own."""
+    names = {f"{loss}.forward" for loss in call.loss.split("/")} if call.built else set()
+    return next((s for s in sites if s.kind == "call" and s.loss in OF_FUNCTION and s.function in names), None)
 
 
 def _can_be_whole(site: Site, sites: list[Site]) -> bool:
     calls = [s for s in sites if s.kind == "call" and str(site.place) in s.built]
     others = {b for call in calls for b in call.built} - {str(site.place)}
-    simple = site.loss in CRITERIA - {"NLLLoss", "NLLLoss2d"} or site.loss in TIMM
+    simple = site.owner == "" and (site.loss in CRITERIA - {"NLLLoss", "NLLLoss2d"} or site.loss in TIMM)
+    simple = simple or (site.owner == "partial" and not any(NAMED_INPUT.search(c.expression) for c in calls))
     return bool(calls) and simple and not others and all(c.action == "replace" and c.verdict == "train" and not c.guard for c in calls)
 
 
 def _edit(source: Source, site: Site, settings: list[str]) -> Edit:
     if site.guard and not site.built:
         raise FinegrainedError(f"one call serves training and evaluation (`{site.guard}`); edit it by hand, or use `fgcrl retrofit run`")
+    if site.built and site.loss in OF_FUNCTION:
+        raise FinegrainedError("its `partial` serves other calls too; edit it by hand, or use `fgcrl retrofit run`")
+    if site.built and BY_NAME in site.loss:
+        raise FinegrainedError("its criterion is chosen by name when the program runs; edit it by hand, or use `fgcrl retrofit run`")
     start, end = _offsets(source, site)
     text = decode_part(source, start, end)
     call = cst.parse_expression(f"({text})")  # brackets allow the line breaks inside
     if not isinstance(call, cst.Call):
         raise FinegrainedError("not a plain call")
     call = call.with_changes(lpar=call.lpar[1:], rpar=call.rpar[1:])
-    made, needs = _rewritten(call, site, settings)
+    made, needs = _partial(call, site, settings) if site.owner == "partial" else _rewritten(call, site, settings)
     return Edit(start, end, _encoded(source, cst.Module([]).code_for_node(made)), needs)
 
 
@@ -119,6 +139,18 @@ def _rewritten(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.Bas
             f"({cst.Module([]).code_for_node(twin)} if {site.guard} else {cst.Module([]).code_for_node(call.func)})"
         )
     return call.with_changes(func=func), (f"{SHIPPED}.retrofit", "retrofit_criterion")
+
+
+def _partial(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.BaseExpression, tuple[str, str]]:
+    """`partial(F.cross_entropy, label_smoothing=0.1)`: the function changes, its options stay."""
+    name, home = OF_FUNCTION[site.loss]
+    if any(a.star or a.keyword is None for a in call.args[1:]):
+        raise FinegrainedError("options of a `partial` in position or by *; name them, or edit it by hand")
+    options = _named(call.args[1:], (), 0)
+    return call.with_changes(args=_with_settings([call.args[0].with_changes(value=cst.Name(name)), *options], settings, "", "")), (
+        home,
+        name,
+    )
 
 
 def _timm(call: cst.Call, site: Site, settings: list[str]) -> cst.Call:

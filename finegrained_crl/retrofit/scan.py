@@ -14,7 +14,7 @@ from typing import Any
 
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.context import Context, context_of, function_of
-from finegrained_crl.retrofit.criteria import Build, Criteria, Module, make_module, spread
+from finegrained_crl.retrofit.criteria import BY_NAME, Build, Criteria, Module, make_module, spread
 from finegrained_crl.retrofit.decision import Choice, Facts, decide
 from finegrained_crl.retrofit.flow import dotted
 from finegrained_crl.retrofit.names import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
@@ -22,7 +22,7 @@ from finegrained_crl.retrofit.roles import guess_role, hand_made
 from finegrained_crl.retrofit.source import Source, read_source
 from finegrained_crl.retrofit.tree import python_files
 
-SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax")
+SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b")
 TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
 SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
 ROUNDS = 6
@@ -46,6 +46,7 @@ class Site:
     verdict: str = ""
     guard: str = ""
     end: tuple[int, int] = (0, 0)
+    owner: str = ""  # "" for a plain `CrossEntropyLoss(..)`, else what stands between: "partial", "indirect", or the subclass that computes
 
     @property
     def place(self) -> Place:
@@ -71,7 +72,7 @@ class Scan:
             "repository": str(self.root),
             "files": self.files,
             "profile": self.profile or None,
-            "sites": [{k: v for k, v in asdict(site).items() if k != "end"} for site in self.sites],
+            "sites": [{k: v for k, v in asdict(site).items() if k not in ("end", "owner")} for site in self.sites],
             "unreadable": self.unreadable,
             "notes": self.notes,
         }
@@ -196,7 +197,7 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
             yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
         elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
             yield _looked(module, node, last, "log_softmax by hand: a loss written out, or a score; nothing is changed here")
-        elif last == "partial" and node.args and module.names.loss(node.args[0]):
+        elif last == "partial" and node.args and module.names.loss(node.args[0]) in FUNCTIONS:
             yield _construction(module, node, module.names.loss(node.args[0]))
 
 
@@ -208,7 +209,7 @@ def _called_criterion(module: Module, call: ast.Call, criteria: Criteria) -> set
         func = func.value
     if isinstance(func, ast.Call) and not criteria.built(module, func):
         return set()
-    return criteria.of(module, func)
+    return {build for build in criteria.of(module, func) if not build.is_class}
 
 
 def _construction(module: Module, node: ast.Call, loss: str) -> Site:
@@ -218,17 +219,19 @@ def _construction(module: Module, node: ast.Call, loss: str) -> Site:
 
 def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice: Choice) -> Site:
     source = module.source
-    context = context_of(source, node)
+    context = context_of(source, node, is_loss=True)
     problem = _problem(module, node, loss)
     place = Place(module.file, node.lineno, function_of(source, node))
     built = tuple(Place(b.file, b.line) for b in sorted(builds, key=lambda b: (b.file, b.line)))
     role = choice.role_at(place, guess_role(source, node))
     facts = Facts(place, role, context.verdict, context.why, context.verdict, (), built, "", problem)
     action, reason = decide(facts, choice)
+    if BY_NAME in loss:
+        reason += "; if what is built by name is a cross-entropy"
     if context.verdict == "" and action == "replace":
         reason += "; in a run its callers decide"
     shown = "validation" if context.verdict == "eval" else role
-    return _site(module, node, "call", loss, shown, action, reason, context, tuple(map(str, built)))
+    return _site(module, node, "call", loss, shown, action, reason, context, tuple(dict.fromkeys(map(str, built))))
 
 
 def _problem(module: Module, node: ast.Call, loss: str) -> str:
@@ -250,10 +253,18 @@ def _site(
     expression = f"class {node.name}" if isinstance(node, ast.ClassDef) else module.source.text_of(node)
     guard = ast.unparse(context.guard) if context and context.guard is not None else ""
     end = (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
+    owner = _owner(module, node, loss) if kind == "construction" else ""
     return Site(
         module.file, node.lineno, node.col_offset, kind, loss, expression, function_of(module.source, node),  # type: ignore[attr-defined]
-        role, action, reason, built, context.verdict if context else "", guard, end,
+        role, action, reason, built, context.verdict if context else "", guard, end, owner,
     )  # fmt: skip
+
+
+def _owner(module: Module, node: ast.AST, loss: str) -> str:
+    """What stands between the line and the class that it builds."""
+    if loss in FUNCTIONS:
+        return "partial"
+    return "" if isinstance(node, ast.Call) and module.names.loss(node.func) == loss else "indirect"
 
 
 def _feeds_nll(module: Module, node: ast.Call) -> bool:

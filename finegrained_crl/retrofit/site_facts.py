@@ -91,11 +91,11 @@ def look_around(
 def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: FrameType | None) -> list[Context]:
     at = next((i for i, (_, frame) in enumerate(chain) if frame is base), len(chain))
     outer = {name for _, f in chain[at:] for name in (f.f_code.co_name, os.path.basename(f.f_code.co_filename))}
-    found = [_context_of(frames, kind, frame) for kind, frame in chain[: at + 1]]
+    found = [_context_of(frames, kind, frame, is_loss=depth == 0) for depth, (kind, frame) in enumerate(chain[: at + 1])]
     return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in found]
 
 
-def _context_of(frames: Frames, kind: int, frame: FrameType) -> Context:
+def _context_of(frames: Frames, kind: int, frame: FrameType, *, is_loss: bool) -> Context:
     name = frame.f_code.co_name
     if kind == LIBRARY:
         verdict = verdict_of(name)
@@ -104,7 +104,7 @@ def _context_of(frames: Frames, kind: int, frame: FrameType) -> Context:
     if call is None:
         verdict = verdict_of(name)
         return Context("eval" if verdict == "eval" else "train" if verdict else "", f"function `{name}`", by_name=name)
-    return context_of(frames.source_of(frame), call)
+    return context_of(frames.source_of(frame), call, is_loss=is_loss)
 
 
 def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:

@@ -5,6 +5,7 @@ import pytest
 PLAIN = [
     "functional.py", "aliased.py", "import_time.py", "nll.py", "smoothing.py", "class_weights.py", "soft_targets.py", "pixels.py",
     "validation_grad.py", "subclass.py", "patches_torch.py", "phases.py", "shared_step.py", "timm_losses.py", "model_computes.py",
+    "checkpointed.py", "chosen_by_config.py",
 ]  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def test_the_weights_are_those_of_the_hand_edited_program(program, many, same_bi
 
 def test_every_site_of_the_plain_programs_is_proven(many):
     shop, _ = many
-    receipt = check_receipt(shop.receipt(), 126)
+    receipt = check_receipt(shop.receipt(), 156)
     assert {site["site"].split(":")[0] for site in receipt["sites"] if site["action"] == "replace"} == set(PLAIN)
     assert not [site for site in receipt["sites"] if site["action"] == "refuse"]
 

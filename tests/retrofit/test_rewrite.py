@@ -119,3 +119,26 @@ def test_the_command_writes_only_to_standard_output(tmp_path, capfdbinary):
 def test_a_call_whose_callers_decide_is_pointed_out(tmp_path):
     (tmp_path / "a.py").write_text("import torch.nn.functional as F\ndef helper(x, y):\n    return F.cross_entropy(x, y)\n")
     assert make_patch(scan(tmp_path.resolve())).shared == ["a.py:3"]
+
+
+def test_what_stands_between_a_criterion_and_its_options_keeps_them(tmp_path):
+    head = "from functools import partial\nimport torch.nn.functional as F\nfrom torch import nn\n"
+    (tmp_path / "a.py").write_text(head + "f = partial(F.cross_entropy, label_smoothing=.1)\nf(x, y).backward()\n")
+    (tmp_path / "b.py").write_text(head + "Make = partial(nn.CrossEntropyLoss, weight=w)\nc = Make()\nc(x, y).backward()\n")
+    (tmp_path / "c.py").write_text(head + "f = partial(F.cross_entropy, weight=w)\nf(x, y).backward()\nval_loss = f(x, y)\n")
+    (tmp_path / "d.py").write_text(head + "c = getattr(nn, loss_name)()\nc(x, y).backward()\n")
+    changed, made = patched(tmp_path, beta=0.5)
+    assert "f = partial(competing_ratio_loss, label_smoothing=.1, beta=0.5)\nf(x, y).backward()" in changed["a.py"].decode()
+    assert "c = Make()\nretrofit_criterion(c, beta=0.5)(x, y).backward()" in changed["b.py"].decode()
+    assert set(made.refused) == {"c.py:5", "d.py:5"}
+
+
+def test_a_subclass_that_computes_by_itself_changes_where_it_computes(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "import torch.nn.functional as F\nfrom torch import nn\nclass Own(nn.CrossEntropyLoss):\n    def forward(self, x, y):\n"
+        "        return F.cross_entropy(x, y)\nc = Own()\nc(x, y).backward()\n"
+    )
+    assert make_patch(scan(tmp_path.resolve(), Choice(only=["a.py:7"]))).refused == {
+        "a.py:7": "Own.forward computes it: name a.py:5 instead"
+    }
+    assert patched(tmp_path)[1].edited == ["a.py:5"]

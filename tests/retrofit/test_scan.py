@@ -83,12 +83,45 @@ def test_roles_come_from_names(tmp_path, line, role):
         ("if a:\n    loss = crit(m(x), y)\nelse:\n    loss = 0\nloss.backward()\n", "train"),
         ("def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n    loss.backward()\n", "train"),
         ("loss = crit(m(x), y)\n", ""),
+        ("m.train(); m.eval(); loss = crit(m(x), y)\n", "eval"),
+        ("m.eval(); m.train(); loss = crit(m(x), y); m.eval()\n", "train"),
+        ("def train_epoch():\n    running = crit(m(x), y).item()\n", "train"),
+        ("def train_epoch():\n    val_loss += crit(m(x), y).item()\n", "eval"),
+        ("test_loss = crit(m(x), y)\ntest_loss.backward()\n", "train"),
     ],
 )
 def test_training_and_evaluation_are_told_apart_by_place(tmp_path, code, verdict):
     body = "import torch\ncrit = torch.nn.CrossEntropyLoss()\n" + code
     (site,) = [s for s in scanned(tmp_path, {"run.py": body}).sites if s.kind == "call"]
     assert site.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "LOSSES = {'ce': nn.CrossEntropyLoss, 'mse': nn.MSELoss}\ncrit = LOSSES.get(name)()\ncrit(m(x), y).backward()\n",
+        "pairs = [(1.0, nn.CrossEntropyLoss()), (0.5, nn.NLLLoss())]\nsum(w * c(m(x), y) for w, c in pairs).backward()\n",
+        "def train(crit=nn.CrossEntropyLoss()):\n    crit(m(x), y).backward()\n",
+        "def train(*, crit=nn.CrossEntropyLoss()):\n    crit(m(x), y).backward()\n",
+        "class Config:\n    crit: object = field(default_factory=nn.CrossEntropyLoss)\nConfig().crit(m(x), y).backward()\n",
+        "crit = getattr(nn, cfg.loss)()\ncrit(m(x), y).backward()\n",
+        "Make = partial(nn.CrossEntropyLoss, label_smoothing=0.1)\ncrit = Make()\ncrit(m(x), y).backward()\n",
+        "kind = nn.NLLLoss if log else nn.CrossEntropyLoss\ncrit = kind()\ncrit(m(x), y).backward()\n",
+    ],
+)
+def test_a_criterion_chosen_at_run_time_is_found(tmp_path, code):
+    found = scanned(tmp_path, {"run.py": "from torch import nn\n" + code})
+    (call,) = [s for s in found.sites if s.kind == "call"]
+    assert (call.line, call.role, call.action) == (1 + code.count("\n"), "class", "replace")
+    built = [s for s in found.sites if s.kind == "construction"]
+    assert built
+    assert {s.action for s in built} == {"replace"}
+    assert call.built == (f"run.py:{built[0].line}",)
+
+
+def test_getattr_of_something_else_is_no_loss(tmp_path):
+    found = scanned(tmp_path, {"run.py": "from torch import nn\nact = getattr(nn, cfg.activation)()\ny = act(x, 1)\n"})
+    assert found.sites == []
 
 
 def test_hand_written_losses_and_scores_are_pointed_at(tmp_path):
