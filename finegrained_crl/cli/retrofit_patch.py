@@ -7,25 +7,27 @@ import sys
 from pathlib import Path
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.asked import asked_repository, check_asked
 from finegrained_crl.retrofit.chosen import check_sites
 from finegrained_crl.retrofit.decision import Choice
 from finegrained_crl.retrofit.profiles import find_profile, recognise
 from finegrained_crl.retrofit.rewrite import make_patch
 from finegrained_crl.retrofit.scan import scan
-from finegrained_crl.retrofit.tree import repository
 
 
 def main(argv: list[str]) -> int:
     """Print the diff to standard output and a summary to standard error."""
     options = build_parser().parse_args(argv)
+    root = asked_repository(options)
     check_sites([*options.only, *options.skip])
     for name in ("alpha", "beta"):
         if not 0 <= getattr(options, name) < float("inf"):
             raise FinegrainedError(f"--{name} must be at least 0, got {getattr(options, name)}")
-    root = repository(options.repository)
     profile = find_profile(options.profile) if options.profile else recognise(root)
     choice = Choice(tuple(options.only), tuple(options.skip))
-    made = make_patch(scan(root, profile.choice(choice, root) if profile else choice), options.alpha, options.beta)
+    found = scan(root, profile.choice(choice, root) if profile else choice)
+    check_asked(found, [*options.only, *options.skip])
+    made = make_patch(found, options.alpha, options.beta)
     for site, reason in made.refused.items():
         print(f"not in the patch: {site}: {reason}", file=sys.stderr)
     for site in made.shared:
@@ -46,10 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command."""
     parser = argparse.ArgumentParser(
         prog="fgcrl retrofit patch",
+        usage="fgcrl retrofit patch REPO [options]",
         description="Print the choice of sites as a diff. Imports and runs nothing of the repository and writes no file in it.",
         epilog="example: fgcrl retrofit patch DCL --only utils/train_model.py:93 > crl.patch && git -C DCL apply $PWD/crl.patch",
     )
-    parser.add_argument("repository", type=Path, metavar="REPO", help="the repository's folder")
+    parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="change these calls and no others")
     parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are")
     parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")

@@ -36,7 +36,11 @@ exit code: the program's own; 3 where it succeeded but nothing was replaced; 1 w
 def main(argv: list[str]) -> int:
     """Run the program, write and show the receipt."""
     own, command = _split(argv)
-    options = _parser().parse_args(own)
+    options, unknown = _parser().parse_known_args(own)
+    if unknown:
+        raise FinegrainedError(
+            f"unknown: {' '.join(unknown)}; the program stands behind --: fgcrl retrofit run [options] -- python train.py .."
+        )
     settings, words = _settings(options, command)
     receipt_path = Path(options.receipt).absolute()
     _check_receipt(receipt_path)
@@ -87,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)")
     parser.add_argument("--shims", default="", metavar="A,B", help="help for old or CUDA-only code, see below")
     parser.add_argument(
-        "--verify", type=int, nargs="?", const=10, default=0, metavar="N", help="first show over N calls [10] that beta = 0 changes no bit"
+        "--verify", type=int, nargs="?", const=10, metavar="N", help="first show over N calls [10] that beta = 0 changes no bit"
     )
     parser.add_argument("--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]")
     return parser
@@ -97,7 +101,7 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
     check_sites([*options.only, *options.skip])
     shims = check_shims([name for name in options.shims.split(",") if name])
     _check_loss(options)
-    if options.verify < 0:
+    if options.verify is not None and options.verify < 1:
         raise FinegrainedError(f"--verify must be at least 1, got {options.verify}")
     settings = Settings(
         only=tuple(options.only),
@@ -144,6 +148,8 @@ def _check_other_loss(name: str) -> None:
 
 
 def _check_receipt(path: Path) -> None:
+    if path.is_dir():
+        raise FinegrainedError(f"--receipt {path}: that is a folder; name a file in it")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise FinegrainedError(f"--receipt {path}: can't write there; choose a folder that exists")
 

@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 from finegrained_crl.cli.show import print_table
+from finegrained_crl.retrofit.asked import asked_repository, check_asked
 from finegrained_crl.retrofit.chosen import check_sites
 from finegrained_crl.retrofit.decision import Choice
 from finegrained_crl.retrofit.profiles import find_profile, recognise
 from finegrained_crl.retrofit.scan import Scan, scan
-from finegrained_crl.retrofit.tree import repository
 
 WOULD = {"replace": "replace", "leave": "leave", "refuse": "refuse", "look": "look here", "": ""}
 
@@ -19,13 +19,14 @@ WOULD = {"replace": "replace", "leave": "leave", "refuse": "refuse", "look": "lo
 def main(argv: list[str]) -> int:
     """Scan, print; 0 also where nothing was found, which is an answer."""
     options = build_parser().parse_args(argv)
+    root = asked_repository(options)
     check_sites([*options.only, *options.skip])
-    root = repository(options.repository)
     profile = find_profile(options.profile) if options.profile else recognise(root)
     choice = Choice(tuple(options.only), tuple(options.skip))
     if profile is not None:
         choice = profile.choice(choice, root)
     found = scan(root, choice)
+    check_asked(found, [*options.only, *options.skip])
     found.profile = profile.name if profile else ""
     if options.json:
         print(json.dumps(found.as_dict(), indent=2))
@@ -40,10 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the command."""
     parser = argparse.ArgumentParser(
         prog="fgcrl retrofit scan",
+        usage="fgcrl retrofit scan REPO [options]",
         description="List every place of a repository where a classification loss is built or called. Imports and runs nothing of it.",
         epilog="example: fgcrl retrofit scan DCL --json",
     )
-    parser.add_argument("repository", type=Path, metavar="REPO", help="the repository's folder, or one file")
+    parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder, or one file")
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="as for run: show what it would do")
     parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="as for run")
     parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")
