@@ -39,7 +39,7 @@ def find_backward(scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST]
         if isinstance(node, FUNCTIONS) and node is not scope:
             return None
     trail = stored_names(node)
-    for statement in _following(scope, node):
+    for statement in _following(scope, node, parents):
         if found := _backward_in(statement, trail):
             return found
         _advance(trail, statement)
@@ -53,21 +53,23 @@ def _is_backward(call: ast.Call) -> bool:
     return "backward" in name or dotted(call.func).endswith("autograd.grad")
 
 
-def _following(scope: ast.AST, after: ast.AST) -> Iterator[ast.stmt]:
+def _following(scope: ast.AST, after: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.stmt]:
     """Statements of the scope behind a statement, in order, without those of inner functions and of branches not taken with it."""
-    seen, elsewhere = False, _other_branches(scope, after)
+    seen, elsewhere = False, _other_branches(scope, after, parents)
     for statement in _statements(scope):
         if seen and id(statement) not in elsewhere:
             yield statement
         seen = seen or statement is after
 
 
-def _other_branches(scope: ast.AST, statement: ast.AST) -> set[int]:
+def _other_branches(scope: ast.AST, statement: ast.AST, parents: dict[ast.AST, ast.AST]) -> set[int]:
     """What stands under `else` where the statement stands under `if`."""
     found: set[int] = set()
-    for branch in _statements(scope):
-        if isinstance(branch, ast.If) and branch.orelse and any(statement is s for b in branch.body for s in ast.walk(b)):
-            found |= {id(s) for other in branch.orelse for s in ast.walk(other)}
+    node = statement
+    while node is not scope and node in parents:
+        child, node = node, parents[node]
+        if isinstance(node, ast.If) and any(child is s for s in node.body):
+            found |= {id(s) for other in node.orelse for s in ast.walk(other)}
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import os
 import re
 import tokenize
 from collections.abc import Iterable
@@ -73,6 +74,8 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
                 shared += [edited[-1]] if site.kind == "call" and not site.verdict else []
             except FinegrainedError as error:
                 refused[f"{site.file}:{site.line}"] = str(error)
+            except RecursionError:
+                refused[f"{site.file}:{site.line}"] = "nested too deeply; edit it by hand"
         if edits:
             diff += _diff(file, source.data, _apply(source, edits))
     return Patch(diff, edited, refused, shared)
@@ -296,7 +299,7 @@ def _lines(data: bytes) -> list[bytes]:
 
 def _quoted(name: str) -> bytes:
     """A path as git writes it."""
-    raw = name.encode()
+    raw = os.fsencode(name)
     if all(32 <= byte < 127 and byte not in b'"\\' for byte in raw):
         return raw
     special = {9: b"\\t", 10: b"\\n", 34: b'\\"', 92: b"\\\\"}

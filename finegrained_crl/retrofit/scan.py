@@ -94,7 +94,10 @@ def scan(root: Path, choice: Choice | None = None) -> Scan:
         if not grown and len(modules) == before:
             break
     for module in modules:
-        found.sites += _sites_of(module, criteria, choice or Choice())
+        try:
+            found.sites += _sites_of(module, criteria, choice or Choice())
+        except RecursionError:
+            found.unreadable[module.file] = "nested too deeply"
     found.sites = _judged(found.sites)
     found.sites.sort(key=lambda s: (s.file, s.line, s.column))
     return found

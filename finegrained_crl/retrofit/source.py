@@ -36,7 +36,10 @@ class Source:
 
     def text_of(self, node: ast.AST, limit: int = 100) -> str:
         """The node's source on one line, cut to `limit` characters."""
-        text = " ".join(ast.unparse(node).split())
+        try:
+            text = " ".join(ast.unparse(node).split())
+        except RecursionError:  # a machine-written sum of a thousand terms
+            text = self.lines[node.lineno - 1].strip().decode(errors="replace")  # type: ignore[attr-defined]
         return text if len(text) <= limit else text[: limit - 2] + ".."
 
 

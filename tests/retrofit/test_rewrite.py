@@ -1,5 +1,6 @@
 """Patches: git takes them and takes them back, formatting stays, and the patched program computes what a run computes."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -142,3 +143,11 @@ def test_a_subclass_that_computes_by_itself_changes_where_it_computes(tmp_path):
         "a.py:7": "Own.forward computes it: name a.py:5 instead"
     }
     assert patched(tmp_path)[1].edited == ["a.py:5"]
+
+
+def test_names_that_are_no_text_are_quoted_by_their_bytes(tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"odd\xff\n.py")
+    with open(path, "wb") as file:
+        file.write(b"import torch.nn.functional as F\nF.cross_entropy(a, b).backward()\n")
+    (changed,) = patched(tmp_path)[0].values()
+    assert b"competing_ratio_loss(a, b)" in changed

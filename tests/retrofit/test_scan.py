@@ -204,3 +204,17 @@ def test_the_command_prints_a_table_and_json(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
     assert main(["retrofit", "skan"]) == 1
     assert "did you mean 'scan'?" in capsys.readouterr().err
+
+
+def test_machine_written_code_is_taken_as_it_comes(tmp_path):
+    head = "import torch.nn.functional as F\n"
+    branches = "".join(f"elif x == {i}:\n    l = F.cross_entropy(a, b)\n" for i in range(300))
+    found = scanned(
+        tmp_path,
+        {
+            "sum.py": f"{head}F.cross_entropy({'+'.join('a' * 900)}, b).backward()\n",
+            "branches.py": f"{head}if x:\n    l = F.cross_entropy(a, b)\n{branches}l.backward()\n",
+        },
+    )
+    assert [s.action for s in found.sites] == ["replace"] * 302
+    assert found.sites[-1].expression.startswith("F.cross_entropy(a+a")
