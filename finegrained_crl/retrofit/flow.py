@@ -74,13 +74,19 @@ def _other_branches(scope: ast.AST, statement: ast.AST, parents: dict[ast.AST, a
 
 
 def _statements(scope: ast.AST) -> Iterator[ast.stmt]:
-    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
-        blocks = getattr(scope, name, [])
-        for child in blocks if isinstance(blocks, list) else []:
-            if isinstance(child, ast.stmt):
-                yield child
-            if not isinstance(child, (*FUNCTIONS, ast.ClassDef)):
-                yield from _statements(child)
+    """In order; without recursion, which chains of a thousand `elif` would exhaust."""
+    todo = _inside(scope)[::-1]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+            todo += _inside(node)[::-1]
+
+
+def _inside(node: ast.AST) -> list[ast.AST]:
+    blocks = (getattr(node, name, None) for name in ("body", "handlers", "orelse", "finalbody", "cases"))
+    return [child for block in blocks if isinstance(block, list) for child in block]
 
 
 def _own_expressions(statement: ast.stmt) -> list[ast.AST]:

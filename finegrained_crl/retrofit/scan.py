@@ -199,7 +199,12 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
         elif builds := _called_criterion(module, node, criteria):
             yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
         elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
-            yield _looked(module, node, last, "log_softmax by hand: a loss written out, or a score; nothing is changed here")
+            yield _looked(
+                module,
+                node,
+                last,
+                "log_softmax by hand: a loss written out, a score, or the input of an nll_loss elsewhere; nothing is changed here",
+            )
         elif last == "partial" and node.args and module.names.loss(node.args[0]) in FUNCTIONS:
             yield _construction(module, node, module.names.loss(node.args[0]))
 
@@ -275,7 +280,7 @@ def _feeds_nll(module: Module, node: ast.Call) -> bool:
     parent = module.source.parents.get(node)
     if isinstance(parent, ast.Call) and (module.names.loss(parent.func) in ("nll_loss",)):
         return True
-    if module.names.meaning(node.func).rpartition(".")[2] == "LogSoftmax" or isinstance(parent, ast.Return):
+    if module.names.meaning(node.func).rpartition(".")[2] == "LogSoftmax" or _returned(module, node, parent):
         return any(isinstance(n, ast.Call) and module.names.loss(n.func) in ("nll_loss", *CRITERIA) for n in module.nodes)
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and (name := dotted(parent.targets[0])):
         inside = list(ast.walk(_scope(module, node)))
@@ -283,6 +288,14 @@ def _feeds_nll(module: Module, node: ast.Call) -> bool:
         feeds = [n for n in used if module.names.loss(n.func) == "nll_loss"]
         return bool(feeds) and not any(hand_made(module.source, n) for n in feeds)
     return False
+
+
+def _returned(module: Module, node: ast.AST, parent: ast.AST | None) -> bool:
+    """`return F.log_softmax(x, 1)`, also by way of a name."""
+    name = dotted(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
+    return isinstance(parent, ast.Return) or bool(
+        name and any(isinstance(n, ast.Return) and n.value is not None and dotted(n.value) == name for n in ast.walk(_scope(module, node)))
+    )
 
 
 def _scope(module: Module, node: ast.AST) -> ast.AST:

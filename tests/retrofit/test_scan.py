@@ -138,6 +138,13 @@ def test_hand_written_losses_and_scores_are_pointed_at(tmp_path):
     assert actions(found) == {"a.py:5": ("class", "refuse"), "a.py:10": ("class", "replace")}
 
 
+def test_a_model_that_returns_log_probabilities_is_part_of_its_nll_loss(tmp_path):
+    text = "import torch.nn.functional as F\ndef forward(x):\n    out = F.log_softmax(x, dim=1)\n    return out\n"
+    train = "F.nll_loss(forward(x), y).backward()\n"
+    assert [s.kind for s in scanned(tmp_path, {"a.py": text + train}).sites] == ["call"]
+    assert [s.kind for s in scanned(tmp_path, {"a.py": text}).sites] == ["look"]
+
+
 def test_unreadable_files_are_named(tmp_path):
     found = scanned(
         tmp_path,
