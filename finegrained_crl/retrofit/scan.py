@@ -22,7 +22,7 @@ from finegrained_crl.retrofit.roles import guess_role, hand_made
 from finegrained_crl.retrofit.source import Source, read_source
 from finegrained_crl.retrofit.tree import python_files
 
-SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b")
+SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\(")
 TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
 SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
 ROUNDS = 6
@@ -198,6 +198,8 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
             yield _call(module, node, loss, set(), choice)
         elif builds := _called_criterion(module, node, criteria):
             yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
+        elif last[:1].isupper() and SMOOTHING_CLASS.search(last):
+            yield _looked(module, node, last, "builds a loss class of the repository's own, or of a library that is not changed")
         elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
             yield _looked(
                 module,
