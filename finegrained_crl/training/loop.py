@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from finegrained_crl import files
 from finegrained_crl.data.loading import Batch, batches, eval_loader
-from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.history import Progress, history_csv
 from finegrained_crl.training.reporter import Reporter
+from finegrained_crl.training.sanity import diverged, is_finite, require_finite_weights
 from finegrained_crl.training.stage_run import StageRun, check_stage
 from finegrained_crl.training.stages import PlacedStage
 from finegrained_crl.training.targets import hard_labels
@@ -124,24 +124,15 @@ class Loop:
         self.session.accelerator.backward(total / parts)
 
     def _count(self, batch: Batch, losses: dict[str, float], correct: float) -> None:
-        total = sum(losses.values())
-        if not abs(total) < float("inf"):  # true for NaN too
-            raise FinegrainedError(self._not_finite(losses, batch))
-        size = len(batch.labels)
-        self.progress.add("images", size)
-        self.progress.add("correct", correct)
-        for role, value in losses.items():
-            self.progress.add(f"loss/{role}", value * size)
-
-    def _not_finite(self, losses: dict[str, float], batch: Batch) -> str:
         p, s = self.progress, self.session
-        named = ", ".join(f"{role} loss {value}" for role, value in losses.items())
-        names = ", ".join(s.records.table["path"].iloc[batch.rows.tolist()])
-        kept = f"the last good checkpoint is kept in {s.run.last}" if s.run.last.exists() else "no checkpoint was written yet"
-        return (
-            f"training diverged in epoch {p.epoch + 1}, batch {p.update + 1}: {named}; images: {names}; {kept}; "
-            "lower --lr, or set --clip-grad 1 or --precision fp32"
-        )
+        if not is_finite(losses):
+            pictures = s.records.table["path"].iloc[batch.rows.tolist()].tolist()
+            raise diverged(f"epoch {p.epoch + 1}, batch {p.update + 1}", losses, pictures, s.run.last)
+        size = len(batch.labels)
+        p.add("images", size)
+        p.add("correct", correct)
+        for role, value in losses.items():
+            p.add(f"loss/{role}", value * size)
 
     def finish_epoch(self, board: Any) -> None:
         """Validate, record the epoch, keep the best weights, save."""
@@ -249,13 +240,7 @@ class Loop:
             self.save()
 
     def _refuse_broken_weights(self) -> None:
-        for name, parameter in self.trainee.named_parameters():
-            if not bool(torch.isfinite(parameter).all()):
-                p = self.progress
-                raise FinegrainedError(
-                    f"weights became NaN or infinite ({name}) by epoch {p.epoch + 1}, batch {p.update}; the checkpoint before is kept "
-                    f"in {self.session.run.last}; lower --lr, or set --clip-grad 1"
-                )
+        require_finite_weights(self.trainee, f"epoch {self.progress.epoch + 1}, batch {self.progress.update}", self.session.run.last)
 
     # Small parts.
 
