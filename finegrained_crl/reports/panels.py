@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -55,7 +56,7 @@ def draw_panels(panels: Sequence[Drawable], caption: str, target: Path) -> Path:
         place.set_title(panel.title, fontsize=9, wrap=True)
         place.set(xlim=(-0.5, panel.picture.shape[1] - 0.5), ylim=(panel.picture.shape[0] - 0.5, -0.5))
         place.set_axis_off()
-    figure.suptitle(caption, fontsize=10)
+    figure.suptitle(textwrap.fill(caption, 40 * len(panels)), fontsize=10)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     plt.close(figure)
