@@ -1,10 +1,13 @@
-"""What the methods cost: DCL's destruction, B-CNN's first stage with and without cached features, and each method's training step.
+"""What the methods cost: DCL's destruction, B-CNN's cached features and compact pooling, and each method's training step.
 
     python tools/benchmark.py methods
     python tools/benchmark.py methods --parts steps --backbone resnet50 --image-size 448 --device auto
 
     destruction   pictures per second on one core, against the public PIL version (tools/benchmarks/destruction.py)
     cache         seconds per epoch of B-CNN's stage 1, cached features against none; the time to fill the cache is shown apart
+    sketch        B-CNN's pooling of 512 x 28 x 28 maps, forward and backward: the whole matrix, our tensor sketch of it, and the sketch by
+                  Fourier transforms at every place (written from Gao et al., algorithm 2); MiB kept for the backward pass, and MiB of a
+                  classifier of 200 classes on top
     steps         forward and backward pass of each method against plain fine-tuning of the same backbone: at one batch for DFL-CNN and
                   B-CNN, at twice the batch for DCL, which shows every picture twice
 
@@ -27,8 +30,8 @@ import torch
 
 from finegrained_crl.training.recipe import Component, Recipe
 
-summary = "destruction, cached features and training steps of the methods"
-PARTS = ("destruction", "cache", "steps")
+summary = "destruction, cached features, compact pooling and training steps of the methods"
+PARTS = ("destruction", "cache", "sketch", "steps")
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +53,7 @@ def main(argv: list[str]) -> int:
         return 0
     size = f"{options.backbone}, {options.image_size} px, batch {options.batch_size}, {torch.get_num_threads()} threads"
     for name, rows in found.items():
-        print_table(name if name == "destruction" else f"{name}: {size}", rows[0], (row.values() for row in rows))
+        print_table(f"{name}: {size}" if name in ("cache", "steps") else name, rows[0], (row.values() for row in rows))
     return 0
 
 
@@ -102,6 +105,66 @@ def _stage_1(options: Any, folder: Path, views: int) -> tuple[Any, float]:
     )
     loop = Loop(Session(recipe, RunFolder(folder / f"run-{views}"), RunOptions(workers=0, checkpoint_seconds=1e9)))
     return loop, _timed(lambda: loop.begin(loop.session.stages[0]))
+
+
+def sketch(options: Any) -> list[dict[str, Any]]:
+    """Time and memory of B-CNN's pooling, batch 8."""
+    from finegrained_crl_plugins.bcnn.bilinear import bilinear_pool, normalised
+    from finegrained_crl_plugins.bcnn.tensor_sketch import TensorSketch
+
+    dim, maps = 8192, torch.randn(8, 512, 28, 28)
+    ours, usual = TensorSketch(512, 512, dim), _PlacewiseSketch(512, dim)
+    ways: dict[str, tuple[int, Callable[[torch.Tensor], torch.Tensor]]] = {
+        "whole matrix": (512 * 512, lambda x: normalised(bilinear_pool(x, x), 1e-5)),
+        "sketch of the pooled matrix (ours)": (dim, lambda x: normalised(ours(bilinear_pool(x, x)), 1e-5)),
+        "sketch at every place": (dim, lambda x: normalised(usual(x), 1e-5)),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(options.rounds + 1):
+        for name, (_, way) in ways.items():
+            leaf = maps.clone().requires_grad_()
+            seconds[name].append(_timed(lambda way=way, leaf=leaf: way(leaf).sum().backward()))
+    return [
+        {
+            "pooling": name,
+            "ms": round(1000 * statistics.median(seconds[name][1:]), 1),
+            "MiB kept for backward": round(_kept(way, maps) / 2**20, 1),
+            "MiB of the classifier": round(size * 200 * 4 / 2**20, 1),
+        }
+        for name, (size, way) in ways.items()
+    ]
+
+
+class _PlacewiseSketch:
+    """Count sketches of both streams at every place, multiplied in Fourier space, summed over the places."""
+
+    def __init__(self, channels: int, dim: int) -> None:
+        self.dim = dim
+        self.bins = [torch.randint(dim, (channels,)) for _ in range(2)]
+        self.signs = [torch.randint(2, (channels,)) * 2.0 - 1.0 for _ in range(2)]
+
+    def __call__(self, maps: torch.Tensor) -> torch.Tensor:
+        x = maps.flatten(2).mT  # (batch, places, channels)
+        one, other = (
+            torch.fft.rfft(x.new_zeros(*x.shape[:2], self.dim).index_add(2, h, x * s)) for h, s in zip(self.bins, self.signs, strict=True)
+        )
+        return torch.fft.irfft((one * other).mean(1), n=self.dim)
+
+
+def _kept(way: Callable[[torch.Tensor], torch.Tensor], maps: torch.Tensor) -> int:
+    """Bytes of the tensors, beside the maps, that autograd keeps for the backward pass."""
+    leaf = maps.clone().requires_grad_()
+    kept: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() != leaf.untyped_storage().data_ptr():
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        _result = way(leaf)
+    return sum(kept.values())
 
 
 def steps(options: Any) -> list[dict[str, Any]]:
