@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
 from finegrained_crl.retrofit.chosen import check_sites
@@ -44,9 +44,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Describe the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fgcrl retrofit patch",
         usage="fgcrl retrofit patch REPO [options]",
         description="Print the choice of sites as a diff. Imports and runs nothing of the repository and writes no file in it.",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.files import write_json
 from finegrained_crl.retrofit import launch
@@ -74,8 +75,8 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv[:at], argv[at + 1 :]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="fgcrl retrofit run",
         usage="fgcrl retrofit run [options] -- python train.py ARGS | -m module ARGS | torchrun .. | accelerate launch ..",
         description=DESCRIPTION,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
 from finegrained_crl.retrofit.chosen import check_sites
@@ -37,9 +37,9 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Describe the command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fgcrl retrofit scan",
         usage="fgcrl retrofit scan REPO [options]",
         description="List every place of a repository where a classification loss is built or called. Imports and runs nothing of it.",
