@@ -52,7 +52,7 @@ def evaluate(
             scores = trainee.scores(images).float()
             parts.append(scores.unflatten(0, (-1, views)).mean(1).cpu())  # (batch, views, classes) -> (batch, classes)
     trainee.train(was_training)
-    if not all(np.isfinite(part).all() for part in parts):
+    if not all(bool(torch.isfinite(part).all()) for part in parts):
         raise FinegrainedError(
             "the model's scores of held-out pictures are NaN or infinite: training diverged; lower --lr, or set --clip-grad 1"
         )

@@ -22,7 +22,8 @@ def test_every_recipe_trains_at_small_size(recipe, finetune_birds, tmp_path):
     assert len(history) == 2
     assert history["train_loss"].to_numpy() == pytest.approx(history[roles].sum(axis=1).to_numpy())
     written = yaml.safe_load((tmp_path / "recipe.yaml").read_text())["method"]
-    assert written["construction_weight"] == (0.01 if "cars" in recipe else 1.0)
+    weights = {"cars": 0.01, "cars-public": 0.01, "cars27-equal": 0.1}
+    assert written["construction_weight"] == weights.get(recipe, 1.0)
     assert written["shuffle"] == ("repository" if "public" in recipe else "paper")
     assert json.loads((tmp_path / "results.json").read_text())["metrics"]["last"]["test"]["num_images"] == 12
     heads = {name.split(".")[0] for name in load_file(tmp_path / "checkpoints" / "model_last.safetensors")}
