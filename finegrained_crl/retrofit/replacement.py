@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.losses.catalogue import NOT_SETTINGS, build_criterion, loss_class
-from finegrained_crl.losses.competing_ratio import CompetingRatioLoss, _of_cross_entropy, competing_ratio_losses, ratio_loss
+from finegrained_crl.losses.competing_ratio import SMALL_ALPHA, CompetingRatioLoss, _of_cross_entropy, competing_ratio_losses, ratio_loss
 from finegrained_crl.losses.reduction import reduce_class_losses, reduce_rows, to_full_precision
 
 
@@ -46,7 +46,7 @@ def log_probability_loss(
     if beta == 0:
         return F.nll_loss(log_probabilities, target, weight, ignore_index=ignore_index, reduction=reduction)
     scores = to_full_precision(log_probabilities)
-    if alpha < 1e-3:  # there the library takes the ratio from the competitors' sum, class by class
+    if alpha < SMALL_ALPHA:  # there the library takes the ratio from the competitors' sum, class by class
         return reduce_class_losses(competing_ratio_losses(scores, alpha, beta), target, weight, ignore_index, reduction)
     ce = F.nll_loss(scores, target, ignore_index=ignore_index, reduction="none")
     return reduce_rows(_of_cross_entropy(ce, alpha, beta, False), target, weight, ignore_index, reduction)
