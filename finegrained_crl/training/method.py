@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
 from finegrained_crl.data.loading import PerImage
-from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.training.stages import Stage
 
 if TYPE_CHECKING:
@@ -212,6 +212,20 @@ def require_method(name: str, found: Any) -> type[Method]:
             f"method '{name}': {found.__module__}.{found.__qualname__} lacks {', '.join(missing)}; docs/plugins.md says what each must do"
         )
     return found
+
+
+def require_choice(option: str, value: Any, choices: Any) -> None:
+    """Check an option of a method that takes one of a few words.
+
+    Args:
+        option: as in `--method.NAME`.
+        value: what was given.
+        choices: a `Literal` of the words.
+    Raises:
+        FinegrainedError: another word; the nearest one is suggested.
+    """
+    if value not in get_args(choices):
+        raise FinegrainedError(f"--method.{option} {value}: {nearest(str(value), get_args(choices))}")
 
 
 def classification_loss(criterion: nn.Module, outputs: Outputs, target: Tensor) -> Tensor:

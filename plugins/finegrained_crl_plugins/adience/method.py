@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, get_args
+from typing import ClassVar
 
-from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.ordinal import Decoder
+from finegrained_crl.training.method import require_choice
 from finegrained_crl.training.timm_classifier import PlainFineTuning
 
 
@@ -19,8 +19,7 @@ class AgeGroups(PlainFineTuning):
     summary: ClassVar[str] = "age groups: a fine-tuned ResNet with a declared decoder (argmax, median, mean)"
 
     def __init__(self, decoder: Decoder = "argmax") -> None:
-        if decoder not in get_args(Decoder):
-            raise FinegrainedError(f"--method.decoder {decoder}: {nearest(str(decoder), get_args(Decoder))}")
+        require_choice("decoder", decoder, Decoder)
         self.decoder = decoder
 
 

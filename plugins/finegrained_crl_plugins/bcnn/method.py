@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import Criteria
 from finegrained_crl.training.method import (
     FineGrainedModel,
@@ -17,6 +17,7 @@ from finegrained_crl.training.method import (
     TrainBatch,
     classification_loss,
     classification_scores,
+    require_choice,
 )
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.stages import Stage
@@ -62,8 +63,7 @@ class BilinearCNN(Method):
         stage1_schedule: Literal["constant", "cosine"] = "constant",
         cached_views: int = 0,
     ) -> None:
-        if normalisation not in get_args(Normalisation):
-            raise FinegrainedError(f"--method.normalisation {normalisation}: {nearest(str(normalisation), get_args(Normalisation))}")
+        require_choice("normalisation", normalisation, Normalisation)
         if normalisation == "isqrt-cov" and (compact_dim or second_backbone):
             raise FinegrainedError(
                 "--method.normalisation isqrt-cov takes the root of one stream's covariance: leave out "

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import Criteria
 from finegrained_crl.training.method import (
     Method,
@@ -21,6 +21,7 @@ from finegrained_crl.training.method import (
     TrainBatch,
     classification_loss,
     classification_scores,
+    require_choice,
 )
 from finegrained_crl_plugins.dcl import destruction
 from finegrained_crl_plugins.dcl.construction import Law, guessed_permutation, law_target
@@ -62,7 +63,8 @@ class DCL(Method):
         construction_weight: float = 1.0,
     ) -> None:
         _check_numbers(grid=(grid, 2), reach=(reach, 2), swap_weight=(swap_weight, 0), construction_weight=(construction_weight, 0))
-        _check_choices(swap=(swap, Swap), law=(law, Law), shuffle=(shuffle, Shuffle), destroy=(destroy, Place))
+        for option, value, choices in (("swap", swap, Swap), ("law", law, Law), ("shuffle", shuffle, Shuffle), ("destroy", destroy, Place)):
+            require_choice(option, value, choices)
         self.grid, self.reach, self.swap, self.law, self.shuffle, self.destroy = grid, reach, swap, law, shuffle, destroy
         self.swap_weight, self.construction_weight = swap_weight, construction_weight
 
@@ -162,12 +164,6 @@ def _check_numbers(**options: tuple[float, float]) -> None:
     for name, (value, least) in options.items():
         if not value >= least:  # true for NaN too
             raise FinegrainedError(f"--method.{name.replace('_', '-')} must be at least {least}, got {value}")
-
-
-def _check_choices(**options: tuple[str, Any]) -> None:
-    for name, (value, kind) in options.items():
-        if value not in get_args(kind):
-            raise FinegrainedError(f"--method.{name.replace('_', '-')} {value}: {nearest(str(value), get_args(kind))}")
 
 
 method = DCL

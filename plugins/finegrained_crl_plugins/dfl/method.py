@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import Criteria
 from finegrained_crl.training.method import (
     Method,
@@ -20,6 +20,7 @@ from finegrained_crl.training.method import (
     TrainBatch,
     classification_loss,
     classification_scores,
+    require_choice,
 )
 from finegrained_crl_plugins.dfl.filter_bank import FilterBank, calibrate
 from finegrained_crl_plugins.dfl.model import DFLModel, DFLOutputs, GlobalHead
@@ -60,8 +61,8 @@ class DFL(Method):
         _check(tap in (0, 8, 16, 32), "tap", "must be 8, 16 or 32, or 0 to choose by backbone", tap)
         _check(side_weight >= 0, "side-weight", "must not be negative", side_weight)
         _check(max_images_per_class >= 1, "max-images-per-class", "must be at least 1", max_images_per_class)
-        _check(init in get_args(Init), "init", nearest(str(init), get_args(Init)), init)
-        _check(global_head in get_args(GlobalHead), "global-head", nearest(str(global_head), get_args(GlobalHead)), global_head)
+        require_choice("init", init, Init)
+        require_choice("global-head", global_head, GlobalHead)
         self.filters, self.tap, self.init, self.global_head = filters, tap, init, global_head
         self.side_weight, self.max_images_per_class = side_weight, max_images_per_class
 
