@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -46,3 +48,24 @@ def tiny_flags(tiny_folder: Path) -> list[str]:
     """`fgcrl finetune` flags for a run of about two seconds on `tiny_folder`."""
     text = "--backbone test_resnet --weights none --image-size 32 --epochs 2 --batch-size 8 --lr 0.01 --workers 0"
     return ["--data", str(tiny_folder), *text.split()]
+
+
+@pytest.fixture
+def stop_after_saves(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes the n-th checkpoint from now on the last thing that a run does; `monkeypatch.undo()` lets runs live again."""
+    from finegrained_crl.training import checkpoint
+
+    real = checkpoint.save
+
+    def arm(count: int) -> None:
+        left = [count]
+
+        def save(path: Path, state: dict[str, Any]) -> None:
+            real(path, state)
+            left[0] -= 1
+            if left[0] == 0:
+                raise RuntimeError("pulled the plug")
+
+        monkeypatch.setattr(checkpoint, "save", save)
+
+    return arm

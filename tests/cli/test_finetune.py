@@ -78,11 +78,11 @@ def test_json_prints_the_results(run, capsys):
         ["--val-fraction", 0.25, "--early-stopping", 2, "--drop-rate", 0.3, "--class-balanced", "--clip-grad", 1],
     ],
 )
-def test_interrupted_at_any_update_ends_bit_identical(extra, tiny_flags, tmp_path, monkeypatch):
+def test_interrupted_at_any_update_ends_bit_identical(extra, tiny_flags, tmp_path, monkeypatch, stop_after_saves):
     flags = [*tiny_flags, "--batch-size", 4, "--checkpoint-seconds", 0, *extra]
     assert finetune(*flags, "--out", tmp_path / "whole") == 0
     for stop in (2, 5):
-        _stop_after_saves(monkeypatch, stop)
+        stop_after_saves(stop)
         with pytest.raises(RuntimeError, match="pulled the plug"):
             finetune(*flags, "--out", tmp_path / "cut", "--resume")
     monkeypatch.undo()
@@ -250,18 +250,6 @@ def test_a_truncated_picture_found_while_training_is_one_line(tiny_folder, tiny_
     error = capsys.readouterr().err.splitlines()[-1]
     assert str(victim) in error
     assert "Traceback" not in error
-
-
-def _stop_after_saves(monkeypatch, count):
-    real, left = checkpoint.save, [count]
-
-    def save(path, state):
-        real(path, state)
-        left[0] -= 1
-        if left[0] == 0:
-            raise RuntimeError("pulled the plug")
-
-    monkeypatch.setattr(checkpoint, "save", save)
 
 
 def assert_same_run(one: Path, other: Path) -> None:

@@ -25,20 +25,10 @@ def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path,
 
 
 @pytest.mark.parametrize("loss", ["center", "pod", "em-softmax", "l-softmax"])
-def test_losses_with_state_resume_bit_identically(loss, tiny_flags, tmp_path, monkeypatch):
-    from finegrained_crl.training import checkpoint
-
+def test_losses_with_state_resume_bit_identically(loss, tiny_flags, tmp_path, monkeypatch, stop_after_saves):
     flags = [*tiny_flags, "--loss", loss, "--lr", "0.001", "--checkpoint-seconds", "0"]
     assert main(["finetune", *flags, "--out", str(tmp_path / "whole")]) == 0
-    real, left = checkpoint.save, [3]
-
-    def save(path, state):
-        real(path, state)
-        left[0] -= 1
-        if left[0] == 0:
-            raise RuntimeError("pulled the plug")
-
-    monkeypatch.setattr(checkpoint, "save", save)
+    stop_after_saves(3)
     with pytest.raises(RuntimeError, match="pulled the plug"):
         main(["finetune", *flags, "--out", str(tmp_path / "cut")])
     monkeypatch.undo()

@@ -8,8 +8,6 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from finegrained_crl.training import checkpoint
-
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins/finegrained_crl_plugins/dfl/recipes").glob("*.yaml"))
 
 
@@ -27,18 +25,10 @@ def test_every_recipe_trains_at_small_size(recipe, finetune_birds, tmp_path, cap
     assert heads == {"backbone", "bank", "part", "whole"}
 
 
-def test_interrupted_ends_bit_identical(finetune_birds, tmp_path, monkeypatch):
+def test_interrupted_ends_bit_identical(finetune_birds, tmp_path, monkeypatch, stop_after_saves):
     flags = ["--method", "dfl", "--recipe", "cub", "--method.filters", 2, "--checkpoint-seconds", 0]
     assert finetune_birds(*flags, "--out", tmp_path / "whole") == 0
-    saves, save = [], checkpoint.save
-
-    def save_and_stop(path, state):
-        save(path, state)
-        saves.append(path)
-        if len(saves) == 2:
-            raise RuntimeError("pulled the plug")
-
-    monkeypatch.setattr(checkpoint, "save", save_and_stop)
+    stop_after_saves(2)
     with pytest.raises(RuntimeError, match="pulled the plug"):
         finetune_birds(*flags, "--out", tmp_path / "cut")
     monkeypatch.undo()
