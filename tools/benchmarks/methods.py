@@ -15,18 +15,16 @@ All candidates of a part alternate within each round; medians, and medians of th
 """
 
 import argparse
-import importlib.util
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
+from benchmark import load  # tools/benchmark.py, which runs this file
 
 from finegrained_crl.training.recipe import Component, Recipe
 
@@ -59,7 +57,7 @@ def main(argv: list[str]) -> int:
 
 def destruction(options: Any) -> list[dict[str, Any]]:
     """The rows of tools/benchmarks/destruction.py, at 448 px and 7 x 7 blocks."""
-    rows = _sibling("destruction").destruction()
+    rows = load(Path(__file__).with_name("destruction.py")).destruction()
     return [
         {"way": row.name, "images/s on one core": round(row.images_per_second), "ratio to PIL public": round(row.ratio, 1)} for row in rows
     ]
@@ -216,13 +214,3 @@ def _timed(call: Callable[[], Any]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def _sibling(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
