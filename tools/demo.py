@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "datasets")]
 
 from finegrained_crl.cli.main import main as fgcrl  # noqa: E402  (the path comes first)
-from finegrained_crl.cli.show import format_metric, print_table  # noqa: E402
+from finegrained_crl.cli.show import print_table  # noqa: E402
+from finegrained_crl.metrics.catalogue import find_figure  # noqa: E402
 from finegrained_crl.reports.comparison import METRICS, compare_runs  # noqa: E402
 from finegrained_crl.reports.curves import draw_curves  # noqa: E402
 from finegrained_crl.training.reporter import duration  # noqa: E402
@@ -29,14 +30,35 @@ def main() -> int:
     runs = {loss: out / "runs" / loss for loss in LOSSES}
     for loss, folder in runs.items():
         print(f"\nfine-tuning with {LOSSES[loss]}:", file=sys.stderr, flush=True)
-        words = ["finetune", "--recipe", "demo-birds", "--data", str(birds), "--loss", loss, "--out", str(folder), "--resume"]
+        words = [
+            "finetune",
+            "--recipe",
+            "demo-birds",
+            "--data",
+            str(birds),
+            "--loss",
+            loss,
+            "--out",
+            str(folder),
+            "--resume",
+        ]
         if code := fgcrl(words):
             return code
     rows = compare_runs(list(runs.values()))
-    cells = [[LOSSES[r["loss"]], *(format_metric(m, r[m]) for m in METRICS), duration(r["train_seconds"])] for r in rows]
-    print_table(f"demo-birds, {rows[0]['num_images']} test images, one seed (not a comparison: see docs/results.md)", COLUMNS, cells)
-    curves = draw_curves({LOSSES[loss]: folder for loss, folder in runs.items()}, out / "curves.png", pictures=one_of_each(birds))
-    print(f"run folders: {', '.join(str(f) for f in runs.values())}\ncurves: {curves}\nthe birds: {birds / 'CUB_200_2011' / 'images'}")
+    figures = [find_figure(name) for name in METRICS]
+    cells = [[LOSSES[r["loss"]], *(f.show(r[f.name]) for f in figures), duration(r["train_seconds"])] for r in rows]
+    columns = ("loss", *(figure.title for figure in figures), "training time")
+    print_table(
+        f"demo-birds, {rows[0]['num_images']} test images, one seed (not a comparison: see docs/results.md)",
+        columns,
+        cells,
+    )
+    curves = draw_curves(
+        {LOSSES[loss]: folder for loss, folder in runs.items()}, out / "curves.png", pictures=one_of_each(birds)
+    )
+    print(
+        f"run folders: {', '.join(str(f) for f in runs.values())}\ncurves: {curves}\nthe birds: {birds / 'CUB_200_2011' / 'images'}"
+    )
     return 0
 
 
@@ -45,8 +67,6 @@ def one_of_each(birds: Path) -> dict[str, Path]:
     folders = sorted((birds / "CUB_200_2011" / "images").iterdir())
     return {folder.name.partition(".")[2].replace("_", " "): min(folder.iterdir()) for folder in folders}
 
-
-COLUMNS = ("loss", "top-1", "mean class accuracy", "ECE", "training time")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,7 @@ def main(argv: list[str]) -> int:
     """Collect, compute, write."""
     from finegrained_crl.crossval.collect import collect
     from finegrained_crl.reports.study import study_figures
-    from finegrained_crl.reports.study_report import make_sheets, write_report
+    from finegrained_crl.reports.study_report import report_sheets, write_report
 
     parsed = _parser().parse_args(argv)
     out = Path(parsed.out or parsed.study)
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
 
     for note in figures.notes:
         print(note)
-    for sheet in make_sheets(collected, figures)[:1]:
+    for sheet in report_sheets(collected, figures)[:1]:
         print_table(sheet.title, sheet.columns, sheet.rows)
         print(sheet.text)
     print(f"report: {written[0]} and {len(written) - 1} tables in {out / 'tables'}")

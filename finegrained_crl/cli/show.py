@@ -7,22 +7,31 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from finegrained_crl import escaping
+from finegrained_crl.metrics.catalogue import FIGURES, Figure
 
 WIDE = 400
-PERCENT = ("top1_accuracy", "top5_accuracy", "mean_class_accuracy", "ece")
+WEIGHTS = {"last": "last weights", "selected_on_validation": "weights selected on validation"}
 
 
 def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """A table as wide as its content: pipes and files must not cut columns to 80 characters."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=Text(escaping.plain(title)), title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDE)
-    console.print(table, width=min(console.width, console.measure(table).maximum), markup=False)
+    console.print(table, width=min(console.width, console.measure(table).maximum))
+
+
+def _cell(value: Any) -> Text:
+    """Text as it is: what it holds is neither markup nor a command to the terminal; its own line breaks stay."""
+    return Text("\n".join(map(escaping.plain, str(value).split("\n"))))
 
 
 def facts_table(title: str, facts: dict[str, Any]) -> None:
@@ -31,20 +40,20 @@ def facts_table(title: str, facts: dict[str, Any]) -> None:
 
 
 def results_table(results: dict[str, Any]) -> None:
-    """The metrics of a run: one row per part of the data and choice of weights."""
-    rows, columns = [], ["weights", "part"]
+    """The metrics of a run: a row per figure, a column per part of the data and choice of weights."""
+    metrics: dict[str, dict[str, Any]] = {}
     for which, parts in results["metrics"].items():
         for part, values in (parts or {}).items():
-            columns = ["weights", "part", *values] if len(values) > len(columns) - 2 else columns
-            rows.append([which, part, *(format_metric(k, v) for k, v in values.items())])
-    print_table(results["protocol"]["text"], (c.replace("_", " ") for c in columns), rows)
+            metrics[f"{part}, {WEIGHTS[which]}"] = values
+    rows = [["images", *(str(values["num_images"]) for values in metrics.values())]]
+    for figure in FIGURES:
+        if any(figure.name in values for values in metrics.values()):
+            rows.append([figure.title, *(_shown(figure, values.get(figure.name)) for values in metrics.values())])
+    print_table(results["protocol"]["text"], ("figure", *metrics), rows)
 
 
-def format_metric(name: str, value: float) -> str:
-    """Percent for shares, three decimals for the rest."""
-    if name in PERCENT:
-        return f"{100 * value:.2f} %"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+def _shown(figure: Figure, value: float | None) -> str:
+    return "-" if value is None else figure.show(value)
 
 
 def _spell(value: Any) -> str:

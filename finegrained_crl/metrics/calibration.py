@@ -35,11 +35,7 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, num_
     """
     if num_bins < 1:
         raise ValueError(f"`num_bins` must be at least 1, got {num_bins}")
-    table, truth = _check_probabilities(probabilities, labels)
-    confidence = table.max(axis=1)
-    surplus = confidence - (table.argmax(axis=1) == truth)
-    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    return float(np.abs(np.bincount(bins, weights=surplus, minlength=num_bins)).sum() / len(truth))
+    return float(ece_of_terms(ece_terms(*_check_probabilities(probabilities, labels), num_bins).sum(0)))
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -76,8 +72,34 @@ def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
     >>> round(brier_score([[0.75, 0.25]], [0]), 4)
     0.125
     """
-    table, truth = _check_probabilities(probabilities, labels)
-    return float(((table - np.eye(table.shape[1])[truth]) ** 2).sum(axis=1).mean())
+    return float(brier_terms(*_check_probabilities(probabilities, labels)).mean())
+
+
+def nll_terms(logits: ArrayLike, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """-log p_label of each picture, (batch,), in nats; from the logits, since a probability may underflow to 0."""
+    return np.asarray(-log_softmax(logits)[np.arange(len(labels)), labels])
+
+
+def brier_terms(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each picture's part of the Brier score, (batch,): |p|^2 - 2 p_label + 1."""
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return np.asarray((probabilities**2).sum(axis=1) - 2 * of_label + 1)
+
+
+def ece_terms(probabilities: NDArray[np.float64], labels: NDArray[np.int64], num_bins: int = 15) -> NDArray[np.float64]:
+    """Confidence minus correctness of each picture in the column of its bin, and a column of ones: (batch, num_bins + 1)."""
+    confidence = probabilities.max(axis=1)
+    is_right = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    terms = np.zeros((len(labels), num_bins + 1))
+    terms[np.arange(len(labels)), bins] = confidence - is_right
+    terms[:, -1] = 1
+    return terms
+
+
+def ece_of_terms(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected calibration error of summed `ece_terms`, (.., num_bins + 1) -> (..)."""
+    return np.asarray(np.abs(totals[..., :-1]).sum(axis=-1) / totals[..., -1])
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
@@ -101,7 +123,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """
     table, truth = check_scores(logits, labels)
     if not np.isfinite(table).all():
-        raise ValueError("expected finite logits, got inf or NaN; leave masked classes and broken rows out before fitting")
+        raise ValueError(
+            "expected finite logits, got inf or NaN; leave masked classes and broken rows out before fitting"
+        )
     table = table - table.max(axis=1, keepdims=True)
     low, high = np.log(1 / HOTTEST), np.log(1 / COLDEST)
     for _ in range(60):  # halves log(s) to below the rounding of float64

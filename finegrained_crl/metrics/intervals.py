@@ -7,14 +7,13 @@ a seed: the same table gives the same interval.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
-Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""From summed totals, (draws, m), to the figure, (draws,)."""
+from finegrained_crl.metrics.totals import Statistic, Totals, cluster_totals, ratio, summed
 
 DRAWS = 2000
 MOST_EXACT = 40
@@ -48,6 +47,20 @@ class Interval(NamedTuple):
     high: float
 
 
+class CellTotals(NamedTuple):
+    """Two classifiers on the pictures of one fold with one seed.
+
+    Attributes:
+        clusters: str, (n,), the subject of each picture.
+        first: float, (n, m), totals of one classifier.
+        second: float, (n, m), totals of the other.
+    """
+
+    clusters: NDArray[np.str_]
+    first: Totals
+    second: Totals
+
+
 class Permutation(NamedTuple):
     """A sign-flip test.
 
@@ -78,34 +91,22 @@ def fold_spread(values: ArrayLike) -> Spread:
     return Spread(float(numbers.mean()), deviation, numbers.size)
 
 
-def cluster_totals(values: ArrayLike, clusters: ArrayLike) -> NDArray[np.float64]:
-    """Sum rows within clusters: what a bootstrap of clusters needs of the data.
-
-    Args:
-        values: float, (n, m), per image; for a mean: the value and a column of ones.
-        clusters: (n,), the subject of each image, any hashable kind.
-    Returns:
-        float, (clusters, m), in the order of the sorted cluster names.
-    """
-    table = np.asarray(values, dtype=np.float64)
-    _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    totals = np.zeros((index.max() + 1, table.shape[1]))
-    np.add.at(totals, index, table)
-    return totals
-
-
-def ratio(totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    """First column over second: the mean, where the second counts images."""
-    return np.asarray(totals[..., 0] / totals[..., 1])
-
-
 def bootstrap_interval(
-    totals: ArrayLike, statistic: Statistic = ratio, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
+    totals: ArrayLike | Totals,
+    statistic: Statistic = ratio,
+    *,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
+    floor: float | None = None,
 ) -> Interval:
     """Confidence interval of a figure by drawing whole clusters with replacement.
 
     The ends are percentiles of the drawn figures, a little further out than (1 - level) / 2 so that few clusters don't make
     intervals too short ("expanded percentile", exact for the mean of a normal sample).
+
+    A figure with a floor, such as a calibration error, is the further above it the fewer pictures there are, and a draw repeats
+    pictures: drawn figures lie above the figure itself. The interval of such a figure is moved down by that bias.
 
     Args:
         totals: float, (clusters, m), what `cluster_totals` returned.
@@ -113,44 +114,53 @@ def bootstrap_interval(
         level: coverage wanted, in (0, 1).
         draws: number of bootstrap draws.
         seed: same seed, same interval.
+        floor: value that the figure can't fall below and is biased away from; None: the figure has none.
     Returns:
         figure and ends; the ends are NaN with fewer than two clusters.
     Raises:
         ValueError: a level out of range, or no cluster.
     Source: Hesterberg, 2015, What teachers should know about the bootstrap, section 5.2 (expanded percentile interval).
 
-    >>> bootstrap_interval(cluster_totals([[1, 1], [0, 1], [1, 1], [1, 1]], ["ann", "ann", "bob", "eve"]), seed=0).value
+    >>> bootstrap_interval([[1, 2], [1, 1], [1, 1]], seed=0).value  # hits and pictures of three people
     0.75
     """
     table = _check_totals(totals, level)
-    value = float(statistic(table.sum(0, keepdims=True))[0])
-    return Interval(value, *_ends(statistic(_draw(len(table), draws, seed) @ table), len(table), level))
+    clusters = table.shape[0]
+    value = float(statistic(summed(table))[0])
+    drawn = statistic(_draw(clusters, draws, seed) @ table)
+    if floor is None:
+        return Interval(value, *_ends(drawn, clusters, level))
+    low, high = _ends(drawn - (drawn.mean() - value), clusters, level)
+    return Interval(value, max(low, floor), high)
 
 
-def paired_interval(
-    first: ArrayLike,
-    second: ArrayLike,
-    statistic: Statistic = ratio,
-    *,
-    level: float = 0.95,
-    draws: int = DRAWS,
-    seed: int = 0,
+def mean_difference_interval(
+    cells: list[CellTotals], statistic: Statistic = ratio, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of the difference `first` - `second` between two classifiers on the same images: each draw takes the same people.
+    """Interval of the mean over cells of `first` - `second`: each draw takes the same people in every cell and classifier.
 
     Args:
-        first: float, (clusters, m), totals of one classifier.
-        second: float, (clusters, m), totals of the other, the same clusters in the same order.
+        cells: one per fold and seed.
         statistic: see `bootstrap_interval`; so are `level`, `draws` and `seed`.
-    Raises:
-        ValueError: the tables differ in shape.
+    Returns:
+        the mean difference and its ends. A draw that takes nobody of a fold leaves that fold's cells out.
+
+    >>> cell = CellTotals(np.array(["ann", "bob"]), np.array([[1, 1], [1, 1]]), np.array([[0, 1], [1, 1]]))
+    >>> mean_difference_interval([cell]).value
+    0.5
     """
-    one, other = _check_totals(first, level), _check_totals(second, level)
-    if one.shape != other.shape:
-        raise ValueError(f"paired totals must have one shape, got {one.shape} and {other.shape}: compare on the same subjects")
-    weights = _draw(len(one), draws, seed)
-    value = float(statistic(one.sum(0, keepdims=True))[0] - statistic(other.sum(0, keepdims=True))[0])
-    return Interval(value, *_ends(statistic(weights @ one) - statistic(weights @ other), len(one), level))
+    names, places = np.unique(np.concatenate([cell.clusters for cell in cells]), return_inverse=True)
+    starts = np.cumsum([0, *(len(cell.clusters) for cell in cells)])
+    weights = _draw(len(names), draws, seed)
+    drawn = np.zeros((len(cells), draws))
+    values = np.zeros(len(cells))
+    for i, cell in enumerate(cells):
+        present, first = np.unique(places[starts[i] : starts[i + 1]]), cluster_totals(cell.first, cell.clusters)
+        second, of_cell = cluster_totals(cell.second, cell.clusters), weights[:, present]
+        values[i] = statistic(summed(first))[0] - statistic(summed(second))[0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            drawn[i] = statistic(of_cell @ first) - statistic(of_cell @ second)
+    return Interval(float(values.mean()), *_ends(np.nanmean(drawn, axis=0), len(names), level))
 
 
 def sign_flip_test(differences: ArrayLike, *, seed: int = 0, sampled: int = 100_000) -> Permutation:
@@ -160,7 +170,7 @@ def sign_flip_test(differences: ArrayLike, *, seed: int = 0, sampled: int = 100_
     in it), beyond that `sampled` of them, the observed one included. The smallest p possible is 2^(1 - n).
 
     Args:
-        differences: float, (n,), one per pair of runs (same fold, same seed).
+        differences: float, (n,), one per independent comparison: a fold (its seeds averaged), or a seed of a single split.
         seed: of the sample, for n > 40.
         sampled: patterns drawn, for n > 40.
     Raises:
@@ -209,7 +219,10 @@ def _draw(clusters: int, draws: int, seed: int) -> NDArray[np.float64]:
 
 
 def _ends(drawn: NDArray[np.float64], clusters: int, level: float) -> tuple[float, float]:
-    from scipy.special import ndtr, stdtrit  # not scipy.stats: it stumbles over a torch that is blocked or half installed
+    from scipy.special import (  # not scipy.stats: it stumbles over a torch that is blocked or half installed
+        ndtr,
+        stdtrit,
+    )
 
     if clusters < 2 or np.isnan(drawn).all():
         return float("nan"), float("nan")
@@ -227,9 +240,9 @@ def _signed_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def _check_totals(totals: ArrayLike, level: float) -> NDArray[np.float64]:
-    table = np.asarray(totals, dtype=np.float64)
-    if table.ndim != 2 or len(table) == 0:
+def _check_totals(totals: ArrayLike | Totals, level: float) -> Totals:
+    table = totals if sparse.issparse(totals) else np.asarray(totals, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] == 0:
         raise ValueError(f"expected (clusters, m) totals of at least one cluster, got {table.shape}")
     if not 0 < level < 1:
         raise ValueError(f"`level` must be in (0, 1), got {level}")

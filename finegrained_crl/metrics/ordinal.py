@@ -1,8 +1,8 @@
 """Ordered classes (age groups): exact and one-off accuracy, distance in groups, weighted kappa, and the decoders behind them.
 
-Every figure is a function of counts[i, j], how often group i was taken for group j, over the *fixed* groups of the data set: a
-group that a fold lacks keeps its place, so that "one off" means the neighbour in age and not the next group that occurs. The
-functions on counts take leading axes, so that a bootstrap of thousands of draws is one call.
+All figures are over the *fixed* groups of the data set: a group that a fold lacks keeps its place, so that "one off" means the
+neighbour in age and not the next group that occurs. What each picture adds to a figure (`distance`, `moments`) stands apart from
+the figure, so that a bootstrap can draw people; see `metrics/catalogue.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from finegrained_crl.metrics.classification import check_scores
+from finegrained_crl.metrics.totals import by_class, mean_over_classes, summed
 
 Decoder = Literal["argmax", "median", "mean"]
 
@@ -92,7 +93,9 @@ def cumulative_score(predicted: ArrayLike, labels: ArrayLike, num_groups: int, k
     >>> [cumulative_score([0, 2, 7], [1, 2, 2], 8, k) for k in (0, 5)]
     [0.3333333333333333, 1.0]
     """
-    return float(share_within(group_counts(predicted, labels, num_groups), k))
+    if k < 0:
+        raise ValueError(f"`k` must not be negative, got {k}")
+    return float(np.mean(distance(*_check_groups(predicted, labels, num_groups)) <= k))
 
 
 def mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> float:
@@ -101,7 +104,7 @@ def mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> f
     >>> mae_in_groups([0, 2, 7], [1, 2, 2], 8)
     2.0
     """
-    return float(mean_distance(group_counts(predicted, labels, num_groups)))
+    return float(np.mean(distance(*_check_groups(predicted, labels, num_groups))))
 
 
 def macro_mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> float:
@@ -112,7 +115,8 @@ def macro_mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int
     >>> macro_mae_in_groups([0, 2, 7], [1, 2, 2], 8)
     1.75
     """
-    return float(macro_mean_distance(group_counts(predicted, labels, num_groups)))
+    guess, truth = _check_groups(predicted, labels, num_groups)
+    return float(mean_over_classes(summed(by_class(distance(guess, truth), truth, num_groups)))[0])
 
 
 def quadratic_weighted_kappa(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> float:
@@ -125,7 +129,7 @@ def quadratic_weighted_kappa(predicted: ArrayLike, labels: ArrayLike, num_groups
     >>> round(quadratic_weighted_kappa([0, 1, 2, 2], [0, 1, 1, 2], 8), 4)
     0.8
     """
-    return float(weighted_kappa(group_counts(predicted, labels, num_groups)))
+    return float(kappa_of_moments(summed(moments(*_check_groups(predicted, labels, num_groups))))[0])
 
 
 def recall_per_group(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> NDArray[np.float64]:
@@ -137,54 +141,38 @@ def recall_per_group(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -
     return recalls(group_counts(predicted, labels, num_groups))
 
 
-def share_within(counts: ArrayLike, k: int) -> NDArray[np.float64]:
-    """CS@k of counts, (.., num_groups, num_groups) -> (..)."""
-    if k < 0:
-        raise ValueError(f"`k` must not be negative, got {k}")
-    table = np.asarray(counts, dtype=np.float64)
-    return _divide((table * (_distance(table) <= k)).sum((-2, -1)), table.sum((-2, -1)))
+def distance(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Groups between the predicted group and the label's, (batch,)."""
+    return np.abs(predicted - labels).astype(np.float64)
 
 
-def mean_distance(counts: ArrayLike) -> NDArray[np.float64]:
-    """Mean distance in groups, (.., num_groups, num_groups) -> (..)."""
-    table = np.asarray(counts, dtype=np.float64)
-    return _divide((table * _distance(table)).sum((-2, -1)), table.sum((-2, -1)))
+def moments(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What weighted kappa needs of each picture, (batch, 6): squared distance, label, label^2, prediction, prediction^2, one.
+
+    With quadratic weights the sums over pairs of margins open up, sum_ij (i - j)^2 r_i c_j = n sum r_i i^2 + n sum c_j j^2
+    - 2 (sum r_i i)(sum c_j j), so that no table of groups x groups is needed.
+    """
+    y, p = labels.astype(np.float64), predicted.astype(np.float64)
+    return np.stack([(y - p) ** 2, y, y**2, p, p**2, np.ones_like(y)], axis=1)
 
 
-def macro_mean_distance(counts: ArrayLike) -> NDArray[np.float64]:
-    """Mean over the occurring groups of their mean distance, (.., num_groups, num_groups) -> (..)."""
-    table = np.asarray(counts, dtype=np.float64)
-    per_group = _divide((table * _distance(table)).sum(-1), table.sum(-1))
-    return _divide(np.nansum(per_group, -1), (~np.isnan(per_group)).sum(-1))
-
-
-def weighted_kappa(counts: ArrayLike) -> NDArray[np.float64]:
-    """Quadratic weighted kappa, (.., num_groups, num_groups) -> (..); NaN where it is undefined."""
-    table = np.asarray(counts, dtype=np.float64)
-    weights = _distance(table) ** 2
-    by_chance = table.sum(-1)[..., :, None] * table.sum(-2)[..., None, :]
-    observed = (weights * table).sum((-2, -1)) * table.sum((-2, -1))
-    return 1 - _divide(observed, (weights * by_chance).sum((-2, -1)))
+def kappa_of_moments(totals: ArrayLike) -> NDArray[np.float64]:
+    """Quadratic weighted kappa of summed `moments`, (.., 6) -> (..); NaN where it is undefined."""
+    observed, y, yy, p, pp, n = np.moveaxis(np.asarray(totals, dtype=np.float64), -1, 0)
+    by_chance = n * yy + n * pp - 2 * y * p
+    return np.asarray(1 - np.divide(observed * n, by_chance, out=np.full(by_chance.shape, np.nan), where=by_chance > 0))
 
 
 def recalls(counts: ArrayLike) -> NDArray[np.float64]:
     """Recall of each group, (.., num_groups, num_groups) -> (.., num_groups); NaN without an image."""
     table = np.asarray(counts, dtype=np.float64)
-    return _divide(np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1))
+    hits, images = np.diagonal(table, axis1=-2, axis2=-1), table.sum(-1)
+    return np.asarray(np.divide(hits, images, out=np.full(hits.shape, np.nan), where=images > 0))
 
 
-def _distance(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    index = np.arange(table.shape[-1], dtype=np.float64)
-    return np.abs(index[:, None] - index[None, :])
-
-
-def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Quotient, NaN where nothing is to be divided by."""
-    above, below = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
-    return np.asarray(np.divide(above, below, out=np.full(above.shape, np.nan), where=below != 0))
-
-
-def _check_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _check_groups(
+    predicted: ArrayLike, labels: ArrayLike, num_groups: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     guess, truth = np.asarray(predicted), np.asarray(labels)
     if guess.ndim != 1 or guess.shape != truth.shape:
         raise ValueError(f"expected (batch,) predictions and labels, got {guess.shape} and {truth.shape}")

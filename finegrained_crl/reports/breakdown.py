@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finegrained_crl.metrics.catalogue import Figure
 from finegrained_crl.metrics.ordinal import group_counts, recalls
 from finegrained_crl.reports.parts import TITLES, Part, one_seed, pick
-from finegrained_crl.reports.quantities import Quantity
 
 
 def group_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
@@ -18,20 +18,37 @@ def group_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
     images = _counts(one_seed(group)).sum(1)
     shares = recalls(_counts(group))
-    return [{**who, "group": name, "images": int(images[i]), "recall": shares[i]} for i, name in enumerate(names)]
+    return [
+        {**who, "label": i, "group": name, "images": int(images[i]), "recall": shares[i]}
+        for i, name in enumerate(names)
+    ]
 
 
 def confusion_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
-    """Counts of predicted classes, a row per true class, all folds and seeds."""
+    """Counts, one row per pair of true and predicted class that occurs, all folds and seeds.
+
+    Tidy rather than a column per class: a class may be called "variant", two may look alike, and a thousand would make a million cells.
+    """
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
-    return [{**who, "label": names[i], **dict(zip(names, map(int, row), strict=True))} for i, row in enumerate(_counts(group))]
+    counts = _counts(group)
+    return [
+        {
+            **who,
+            "label": i,
+            "class": names[i],
+            "predicted_label": j,
+            "predicted_class": names[j],
+            "images": int(counts[i, j]),
+        }
+        for i, j in np.argwhere(counts)
+    ]
 
 
 def _counts(group: Iterable[Part]) -> np.ndarray:
     return np.asarray(sum(group_counts(p.scores.predicted, p.scores.labels, p.scores.logits.shape[1]) for p in group))
 
 
-def subgroup_rows(group: list[Part], results: dict[str, Any], quantities: list[Quantity]) -> Iterator[dict[str, Any]]:
+def subgroup_rows(group: list[Part], results: dict[str, Any], chosen: list[Figure]) -> Iterator[dict[str, Any]]:
     """Figures of the pictures that share a value of a subgroup column, all folds and seeds pooled."""
     frame = pd.concat([part.frame for part in group], ignore_index=True)
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
@@ -43,7 +60,7 @@ def subgroup_rows(group: list[Part], results: dict[str, Any], quantities: list[Q
         for value in dict.fromkeys(values.sort_values(key=lambda v: v.map(_by_number))):
             rows = (values == value).to_numpy()
             picked = pick(group, rows)
-            figures = {q.name: q.value(picked) for q in quantities}
+            figures = {q.name: q.value(picked) for q in chosen}
             yield {**who, "column": column, "value": value, "images": round(rows.sum() / seeds), **figures}
 
 
@@ -51,7 +68,12 @@ def subgroup_values(column: pd.Series) -> pd.Series:
     """Texts to divide by: the values themselves where there are at most eight, else quarters of the numbers; "unknown" for none."""
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
         edges = pd.qcut(column, 4, duplicates="drop")
-        return edges.map(lambda i: f"{i.left:g} to {i.right:g}").astype("object").where(column.notna(), "unknown").astype(str)
+        return (
+            edges.map(lambda i: f"{i.left:g} to {i.right:g}")
+            .astype("object")
+            .where(column.notna(), "unknown")
+            .astype(str)
+        )
     shown = column.map(lambda v: f"{v:g}") if pd.api.types.is_numeric_dtype(column) else column.astype("string")
     return shown.where(column.notna() & (shown != ""), "unknown").astype(str)
 

@@ -99,5 +99,10 @@ def _accuracy_column(histories: dict[str, list[dict[str, float]]]) -> tuple[str,
 def _draw(axes: Any, histories: dict[str, list[dict[str, float]]], column: str, scale: float) -> None:
     for i, (label, rows) in enumerate(histories.items()):
         points = [(row["epoch"], scale * row[column]) for row in rows if column in row]
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)], "marker": "o", "markersize": 3}
+        style = {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": STYLES[i % len(STYLES)],
+            "marker": "o",
+            "markersize": 3,
+        }
         axes.plot(*zip(*points, strict=True), label=label, **style)

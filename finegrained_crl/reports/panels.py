@@ -50,9 +50,13 @@ def draw_panels(panels: Sequence[Drawable], caption: str, target: Path) -> Path:
             place.imshow(panel.heat, cmap="inferno", alpha=0.75 * np.clip(panel.heat, 0, 1) ** 0.7, vmin=0, vmax=1)
         for rank, (x, y, text) in enumerate(panel.points):
             place.plot(x, y, "o", ms=13 if rank < 3 else 8, mfc="none", mec="white", mew=3.2)
-            place.plot(x, y, "o", ms=13 if rank < 3 else 8, mfc="none", mec="#0072B2" if rank < 3 else "#56B4E9", mew=1.6)
+            place.plot(
+                x, y, "o", ms=13 if rank < 3 else 8, mfc="none", mec="#0072B2" if rank < 3 else "#56B4E9", mew=1.6
+            )
             if rank < 3:
-                place.annotate(text, (x, y), xytext=(8, 6), textcoords="offset points", fontsize=8, color="white", bbox=_LABEL)
+                place.annotate(
+                    text, (x, y), xytext=(8, 6), textcoords="offset points", fontsize=8, color="white", bbox=_LABEL
+                )
         place.set_title(panel.title, fontsize=9, wrap=True)
         place.set(xlim=(-0.5, panel.picture.shape[1] - 0.5), ylim=(panel.picture.shape[0] - 0.5, -0.5))
         place.set_axis_off()

@@ -12,10 +12,10 @@ import pandas as pd
 from finegrained_crl.crossval.collect import Collected, logits_of
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.calibration import fit_temperature, softmax
-from finegrained_crl.metrics.intervals import cluster_totals
-from finegrained_crl.metrics.ordinal import Decoder, decode
-from finegrained_crl.reports.quantities import Quantity, Scores
+from finegrained_crl.metrics.calibration import fit_temperature
+from finegrained_crl.metrics.catalogue import Figure, Scores, make_scores
+from finegrained_crl.metrics.ordinal import Decoder
+from finegrained_crl.metrics.totals import Totals, cluster_totals, stack
 
 Which = Literal["last", "selected"]
 WEIGHTS: tuple[Which, ...] = ("last", "selected")
@@ -40,6 +40,11 @@ class Part:
     scores: Scores
     temperature: float
 
+    @property
+    def clusters(self) -> np.ndarray:
+        """Who is drawn together in a bootstrap: the subject of each picture, or the picture."""
+        return self.frame["cluster"].to_numpy(dtype=str)
+
 
 def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
     """All held-out parts of the finished cells.
@@ -61,10 +66,12 @@ def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
 
 def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder) -> Part:
     test, val = (frame[frame["part"] == part].sort_values("id", ignore_index=True) for part in ("test", "val"))
-    logits = logits_of(test)
-    temperature = fit_temperature(logits_of(val), val["label"].to_numpy()) if len(val) else float("nan")
-    calibrated = logits / temperature if len(val) else None
-    scores = Scores(logits, test["label"].to_numpy(), decode(softmax(logits), decoder), calibrated)
+    logits, temperature, calibrated = logits_of(test), float("nan"), None
+    if len(val):
+        # On the validation part: a temperature fitted on the test pictures would grade itself.
+        temperature = fit_temperature(logits_of(val), val["label"].to_numpy())
+        calibrated = logits / temperature
+    scores = make_scores(logits, test["label"].to_numpy(), decoder, calibrated)
     return Part(cell, which, test.drop(columns="logits"), scores, temperature)
 
 
@@ -81,22 +88,22 @@ def one_seed(group: list[Part]) -> list[Part]:
     return list({part.cell.fold: part for part in group}.values())
 
 
-def totals_of(group: list[Part], quantity: Quantity) -> np.ndarray | None:
-    """Totals per subject over all folds and seeds of a variant, (subjects, m)."""
-    tables = [quantity.totals(part.scores) for part in group]
-    if any(table is None for table in tables):
+def totals_of(group: list[Part], figure: Figure) -> Totals | None:
+    """Totals per subject over all folds and seeds of a variant, (subjects, m); None where a cell lacks what the figure needs."""
+    tables = [figure.totals(part.scores) for part in group]
+    complete = [table for table in tables if table is not None]
+    if len(complete) < len(tables):
         return None
-    clusters = np.concatenate([part.frame["cluster"].to_numpy(dtype=str) for part in group])
-    return cluster_totals(np.concatenate([table for table in tables if table is not None]), clusters)
+    clusters = np.concatenate([part.clusters for part in group])
+    return cluster_totals(stack(complete), clusters)
 
 
 def pick(group: list[Part], rows: np.ndarray) -> Scores:
     """The scores of some rows of the parts laid end to end."""
-    calibrated = [part.scores.calibrated for part in group]
-    known = [c for c in calibrated if c is not None]
+    calibrated = [part.scores.calibrated for part in group if part.scores.calibrated is not None]
     return Scores(
         np.concatenate([part.scores.logits for part in group])[rows],
         np.concatenate([part.scores.labels for part in group])[rows],
         np.concatenate([part.scores.predicted for part in group])[rows],
-        np.concatenate(known)[rows] if len(known) == len(group) else None,
+        np.concatenate(calibrated)[rows] if len(calibrated) == len(group) else None,
     )

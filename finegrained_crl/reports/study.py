@@ -3,8 +3,8 @@
 - A cell's figure is that of its held-out part. Seeds are averaged within a fold; the mean and the deviation are over folds (over
   seeds where there is one fold).
 - The pooled figure is that of all held-out pictures together; its interval draws subjects (pictures where no subject is known).
-- A difference is paired: same pictures, same folds, same seeds. Its interval draws subjects, so it answers for other people; its
-  p-value flips the sign of each cell's difference, so it answers for chance in training.
+- A difference is paired: same pictures, same folds, same seeds, averaged over these pairs of runs. Its interval draws subjects, so it
+  answers for other people; its p-value flips the sign of whole folds, so it answers for chance in training.
 - "last" weights and those "selected on validation" are never mixed; the best epoch on the test part is a third thing, and no result.
 """
 
@@ -18,12 +18,12 @@ import pandas as pd
 
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import Cell
+from finegrained_crl.metrics.catalogue import Figure, figures_for
 from finegrained_crl.metrics.intervals import bootstrap_interval, fold_spread
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
 from finegrained_crl.reports.paired import differences, find_baselines
 from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, read_parts, totals_of
-from finegrained_crl.reports.quantities import QUANTITIES, Quantity
 
 
 @dataclass
@@ -31,13 +31,15 @@ class StudyFigures:
     """Everything that a report prints, as tables.
 
     Attributes:
-        cells: one row per cell and choice of weights, a column per quantity.
-        variants: tidy: variant, weights, quantity, mean, deviation, over, n, pooled, low, high, images, clusters.
-        differences: tidy: variant, baseline, weights, quantity, difference, low, high, p, p_holm, exact_p, pairs.
+        cells: one row per cell and choice of weights, a column per figure.
+        variants: tidy: variant, weights, figure, mean, deviation, over, n, pooled, low, high, images, clusters.
+        differences: tidy: variant, baseline, weights, figure, difference, low, high, p, p_holm, exact_p, pairs, units.
         oracle: variant, mean, deviation, n: best epoch on the test part, where it was watched.
-        groups: variant, weights, group, images, recall.
-        confusion: variant, weights, group, then one column per predicted group: counts, all folds and seeds.
-        subgroups: variant, weights, column, value, images, then a column per quantity.
+        groups: variant, weights, label, group, images, recall.
+        confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all folds and seeds.
+        subgroups: variant, weights, column, value, images, then a column per figure.
+        figures: those of the catalogue that say something of this data set.
+        ordered: whether the classes have an order.
         notes: what a reader must know.
     """
 
@@ -48,11 +50,14 @@ class StudyFigures:
     groups: pd.DataFrame
     confusion: pd.DataFrame
     subgroups: pd.DataFrame
-    quantities: list[Quantity]
+    figures: list[Figure]
+    ordered: bool
     notes: list[str] = field(default_factory=list)
 
 
-def study_figures(collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, seed: int = 0) -> StudyFigures:
+def study_figures(
+    collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, seed: int = 0
+) -> StudyFigures:
     """Compute all figures of a study.
 
     Args:
@@ -65,42 +70,43 @@ def study_figures(collected: Collected, *, baseline: str | None = None, decoder:
     """
     first = next(iter(collected.results.values()))
     ordered = bool(first["data"].get("ordered"))
-    quantities = [q for q in QUANTITIES if ordered or not q.ordered]
+    chosen = figures_for(len(first["class_names"]), ordered=ordered)
     parts = list(read_parts(collected, decoder if ordered else "argmax"))
     if all(part.scores.calibrated is None for part in parts):
-        quantities = [q for q in quantities if q.name != "ece_calibrated"]
+        chosen = [figure for figure in chosen if figure.name != "ece_calibrated"]
     baselines = find_baselines(list(collected.study.variants), baseline)
     names = first["class_names"]
     return StudyFigures(
-        cells=pd.DataFrame([_cell_row(part, quantities) for part in parts]),
-        variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, quantities, seed)]),
-        differences=differences(parts, baselines, quantities, seed),
+        cells=pd.DataFrame([_cell_row(part, chosen) for part in parts]),
+        variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen, seed)]),
+        differences=differences(parts, baselines, chosen, seed),
         oracle=_oracle(collected),
         groups=pd.DataFrame([row for group in grouped(parts) for row in group_rows(group, names)]),
         confusion=pd.DataFrame([row for group in grouped(parts) for row in confusion_rows(group, names)]),
-        subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, quantities)]),
-        quantities=quantities,
+        subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
+        figures=chosen,
+        ordered=ordered,
         notes=_notes(collected),
     )
 
 
-def _cell_row(part: Part, quantities: list[Quantity]) -> dict[str, Any]:
+def _cell_row(part: Part, chosen: list[Figure]) -> dict[str, Any]:
     who = {"variant": part.cell.variant, "weights": TITLES[part.which], "fold": part.cell.fold, "seed": part.cell.seed}
-    figures = {q.name: q.value(part.scores) for q in quantities}
+    figures = {q.name: q.value(part.scores) for q in chosen}
     return {**who, "images": len(part.frame), **figures, "temperature": part.temperature}
 
 
-def _variant_rows(group: list[Part], quantities: list[Quantity], seed: int) -> Iterator[dict[str, Any]]:
+def _variant_rows(group: list[Part], chosen: list[Figure], seed: int) -> Iterator[dict[str, Any]]:
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
-    for q in quantities:
+    for q in chosen:
         totals = totals_of(group, q)
         if totals is None:
             continue
         values, over = _per_fold(group, [q.value(part.scores) for part in group])
-        spread, interval = fold_spread(values), bootstrap_interval(totals, q.statistic, seed=seed)
+        spread, interval = fold_spread(values), bootstrap_interval(totals, q.statistic, seed=seed, floor=q.floor)
         yield {
             **who,
-            "quantity": q.name,
+            "figure": q.name,
             "mean": spread.mean,
             "deviation": spread.deviation,
             "over": over,
@@ -109,13 +115,15 @@ def _variant_rows(group: list[Part], quantities: list[Quantity], seed: int) -> I
             "low": interval.low,
             "high": interval.high,
             "images": sum(len(part.frame) for part in one_seed(group)),
-            "clusters": len(totals),
+            "clusters": totals.shape[0],
         }
 
 
 def _per_fold(group: list[Part], values: list[float]) -> tuple[list[float], str]:
     """Figures to take the spread of: one per fold, seeds averaged; one per seed where there is a single fold."""
-    table = pd.DataFrame({"fold": [str(p.cell.fold) for p in group], "seed": [p.cell.seed for p in group], "value": values})
+    table = pd.DataFrame(
+        {"fold": [str(p.cell.fold) for p in group], "seed": [p.cell.seed for p in group], "value": values}
+    )
     axis = "fold" if table["fold"].nunique() > 1 else "seed"
     return table.groupby(axis)["value"].mean().tolist(), f"{axis}s"
 
@@ -127,7 +135,9 @@ def _oracle(collected: Collected) -> pd.DataFrame:
         if oracle:
             rows.setdefault(cell.variant, []).append((cell, float(oracle["top1_accuracy"])))
     spreads = {variant: fold_spread(_fold_means(values)) for variant, values in rows.items()}
-    return pd.DataFrame([{"variant": v, "mean": s.mean, "deviation": s.deviation, "n": s.n} for v, s in spreads.items()])
+    return pd.DataFrame(
+        [{"variant": v, "mean": s.mean, "deviation": s.deviation, "n": s.n} for v, s in spreads.items()]
+    )
 
 
 def _fold_means(values: list[tuple[Cell, float]]) -> list[float]:
@@ -145,6 +155,9 @@ def _notes(collected: Collected) -> list[str]:
     leaks = sorted({leak for results in collected.results.values() for leak in results["protocol"].get("leaks", [])})
     notes += [f"THE SPLIT LEAKS, allowed by --allow-leaks: {leak}" for leak in leaks]
     seeds, folds = len(collected.study.seeds), len(collected.study.folds)
-    if len(collected.study.variants) > 1 and seeds * folds < 6:
-        notes.append(f"{seeds * folds} pairs: no p-value can be below {2 ** (1 - seeds * folds):.3g}; add seeds")
+    units, unit, more = (
+        (folds, "folds", "more seeds don't change that") if folds > 1 else (seeds, "seeds", "more seeds do")
+    )
+    if len(collected.study.variants) > 1 and units < 6:
+        notes.append(f"{units} {unit} to compare on: no p-value can be below {2 ** (1 - units):.3g}, {more}")
     return notes

@@ -1,41 +1,70 @@
-"""One table as Markdown and as LaTeX (booktabs), from plain cells."""
+"""One table of a report, and its forms: Markdown, and LaTeX for the package booktabs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-SPECIAL = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "±": r"$\pm$"}
+from finegrained_crl import escaping
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+@dataclass(frozen=True)
+class Sheet:
+    """One table of a report.
+
+    Attributes:
+        name: of its files, and of its LaTeX label.
+        title: above it.
+        columns: headings.
+        rows: cells, as people read them, names as they are.
+        text: below it: what the figures are, on how many pictures.
+        bold: (row, column) of the best figures.
+    """
+
+    name: str
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    text: str = ""
+    bold: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+
+
+def markdown(sheet: Sheet) -> str:
     """A Markdown table; the first column is text, the others stand to the right.
 
-    >>> print(markdown(["loss", "exact %"], [["ce", "50.1"]]))
+    >>> print(markdown(Sheet("s", "", ["loss", "exact %"], [["ce", "50.1"]], bold=frozenset([(0, 1)]))))
     | loss | exact % |
     |---|---:|
-    | ce | 50.1 |
+    | ce | **50.1** |
     """
-    lines = [columns, *rows]
-    shown = ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]
-    return "\n".join([shown[0], "|---|" + "---:|" * (len(columns) - 1), *shown[1:]])
+    rule = "|---|" + "---:|" * (len(sheet.columns) - 1)
+    head = list(map(escaping.markdown, sheet.columns))
+    body = _emphasised(sheet, escaping.markdown, "**{}**")
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *body)]
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -> str:
-    r"""A LaTeX table for the package booktabs.
+def latex(sheet: Sheet, protocol: str = "") -> str:
+    r"""A LaTeX table with caption, note and label.
 
-    >>> print(latex(["loss", "exact %"], [["ce", "50.1"]], "Faces").splitlines()[3])
+    Args:
+        sheet: the table.
+        protocol: what the figures were measured on, for the caption.
+
+    >>> print(latex(Sheet("losses", "Faces", ["loss", "exact %"], [["ce", "50.1"]])).splitlines()[4])
     \begin{tabular}{lr}
     """
-    body = [" & ".join(map(escape, row)) + r" \\" for row in rows]
-    head = " & ".join(map(escape, columns)) + r" \\"
+    caption = ". ".join(part.rstrip(".") for part in (sheet.title, protocol, sheet.text) if part) + "."
+    body = [" & ".join(cells) + r" \\" for cells in _emphasised(sheet, escaping.latex, r"\textbf{{{}}}")]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{escape(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
+            rf"\caption{{{escaping.latex(caption)}}}",
+            rf"\label{{tab:{escaping.file_name(sheet.name)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(sheet.columns) - 1)}}}",
             r"\toprule",
-            head,
+            " & ".join(map(escaping.latex, sheet.columns)) + r" \\",
             r"\midrule",
             *body,
             r"\bottomrule",
@@ -46,11 +75,10 @@ def latex(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str) -
     )
 
 
-def escape(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
-
-    >>> escape("a_b 5 %")
-    'a\\_b 5 \\%'
-    """
-    plain = text.replace("\\", "/")
-    return "".join(SPECIAL.get(letter, letter) for letter in plain)
+def _emphasised(sheet: Sheet, escape: Callable[[object], str], strong: str) -> list[list[str]]:
+    """The cells escaped, the best ones strong."""
+    rows = []
+    for i, cells in enumerate(sheet.rows):
+        shown = [escape(cell) for cell in cells]
+        rows.append([strong.format(cell) if (i, j) in sheet.bold else cell for j, cell in enumerate(shown)])
+    return rows

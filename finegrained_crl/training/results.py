@@ -12,17 +12,8 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl import files
-from finegrained_crl.metrics.calibration import brier_score, expected_calibration_error, log_softmax, softmax
-from finegrained_crl.metrics.classification import mean_class_accuracy, top1_accuracy, top_k_accuracy
-from finegrained_crl.metrics.ordinal import (
-    Decoder,
-    decode,
-    group_counts,
-    macro_mean_distance,
-    mean_distance,
-    share_within,
-    weighted_kappa,
-)
+from finegrained_crl.metrics.catalogue import all_figures, make_scores
+from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.run import FORMAT
 from finegrained_crl.training.trainee import Trainee
@@ -32,44 +23,6 @@ if TYPE_CHECKING:
     from finegrained_crl.training.session import Session
 
 PACKAGES = ("finegrained-crl", "torch", "timm", "accelerate", "albumentations", "numpy", "pandas", "opencv-python-headless", "pillow")
-
-
-def classification_metrics(scores: np.ndarray, labels: np.ndarray, decoder: Decoder | None = None) -> dict[str, float | int | None]:
-    """The metrics of one part of the data.
-
-    Args:
-        scores: float, (n, num_classes), logits.
-        labels: int64, (n,).
-        decoder: for classes that have an order: how a class is chosen from the probabilities; None: they have none.
-    Returns:
-        num_images, top1_accuracy, top5_accuracy (from six classes on), mean_class_accuracy (over classes that are present), nll
-        (nats), brier, ece (15 bins), each a plain number; for ordered classes also those of `ordinal_metrics`.
-    """
-    classes = scores.shape[1]
-    probabilities = softmax(scores)
-    values: dict[str, float | int] = {"num_images": len(labels), "top1_accuracy": top1_accuracy(scores, labels)}
-    if classes > 5:
-        values["top5_accuracy"] = top_k_accuracy(scores, labels, 5)
-    values["mean_class_accuracy"] = mean_class_accuracy(scores, labels, classes)
-    # From the logits: a probability may underflow to 0, and an infinite mean would hide all other pictures.
-    values["nll"] = float(-log_softmax(scores)[np.arange(len(labels)), labels].mean())
-    values["brier"] = brier_score(probabilities, labels)
-    values["ece"] = expected_calibration_error(probabilities, labels)
-    ordinal = ordinal_metrics(decode(probabilities, decoder), labels, classes) if decoder else {}
-    return {**{k: v if isinstance(v, int) else float(v) for k, v in values.items()}, **ordinal}
-
-
-def ordinal_metrics(predicted: np.ndarray, labels: np.ndarray, groups: int) -> dict[str, float | int | None]:
-    """Exact and one-off accuracy, MAE and macro MAE in groups, quadratic weighted kappa (None where it is undefined)."""
-    counts = group_counts(predicted, labels, groups)
-    kappa = float(weighted_kappa(counts))
-    return {
-        "exact_accuracy": float(share_within(counts, 0)),
-        "one_off_accuracy": float(share_within(counts, 1)),
-        "mae_in_groups": float(mean_distance(counts)),
-        "macro_mae_in_groups": float(macro_mean_distance(counts)),
-        "quadratic_weighted_kappa": None if np.isnan(kappa) else kappa,
-    }
 
 
 def finish(loop: Loop) -> dict[str, Any]:
@@ -92,7 +45,8 @@ def finish(loop: Loop) -> dict[str, Any]:
             if len(rows):
                 scores = loop.scores(trainee, rows)
                 frames.append(_prediction_frame(session, rows, scores, part, which))
-                metrics[which][part] = classification_metrics(scores, session.records.table["label"].to_numpy()[rows], decoder)
+                labels = session.records.table["label"].to_numpy()[rows]
+                metrics[which][part] = all_figures(make_scores(scores, labels, decoder), ordered=session.records.ordered)
         if session.is_main:
             _export(session, trainee, which)
     results = build_results(loop, metrics)

@@ -163,12 +163,12 @@ def test_report_of_a_study(study, tmp_path, capsys):
     cells = pd.read_csv(tmp_path / "tables" / "cells.csv")
     results = json.loads((study / "cells" / "crl_f1_s0" / "results.json").read_text())["metrics"]["last"]["test"]
     mine = cells[(cells["variant"] == "crl") & (cells["fold"] == 1) & (cells["weights"] == "last")].iloc[0]
-    assert mine["exact"] == pytest.approx(results["exact_accuracy"])
-    assert mine["one_off"] == pytest.approx(results["one_off_accuracy"])
+    assert mine["exact_accuracy"] == pytest.approx(results["exact_accuracy"])
+    assert mine["one_off_accuracy"] == pytest.approx(results["one_off_accuracy"])
     assert mine["ece"] == pytest.approx(results["ece"])
     assert mine["nll"] == pytest.approx(results["nll"])
-    both = cells[(cells["variant"] == "crl") & (cells["weights"] == "last")]["exact"]
-    row = figures[(figures["variant"] == "crl") & (figures["weights"] == "last") & (figures["quantity"] == "exact")].iloc[0]
+    both = cells[(cells["variant"] == "crl") & (cells["weights"] == "last")]["exact_accuracy"]
+    row = figures[(figures["variant"] == "crl") & (figures["weights"] == "last") & (figures["figure"] == "exact_accuracy")].iloc[0]
     assert row["mean"] == pytest.approx(both.mean())
     assert row["deviation"] == pytest.approx(both.std(ddof=1))
     assert "\\begin{tabular}" in (tmp_path / "tables" / "losses-last.tex").read_text()

@@ -8,14 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from finegrained_crl.metrics import catalogue
+from finegrained_crl.metrics.calibration import softmax
 from finegrained_crl.metrics.intervals import (
+    CellTotals,
     bootstrap_interval,
-    cluster_totals,
     fold_spread,
     holm,
-    paired_interval,
+    mean_difference_interval,
     sign_flip_test,
 )
+from finegrained_crl.metrics.totals import cluster_totals, ratio, summed, with_count
 
 
 def photos(random, subjects, rate=0.6):
@@ -47,7 +50,9 @@ def paired_coverage(simulations, subjects, draws):
         first, who = photos(random, subjects)
         flip = random.random(who.size)
         second = np.where((first == 0) & (flip < 0.125), 1.0, first)  # .4 * .125 = 5 points
-        interval = paired_interval(totals_of(second, who), totals_of(first, who), draws=draws, seed=i)
+        interval = mean_difference_interval(
+            [CellTotals(who.astype(str), with_count(second), with_count(first))], draws=draws, seed=i
+        )
         hits += interval.low <= 0.05 <= interval.high
     return hits / simulations
 
@@ -100,6 +105,52 @@ def test_one_subject_has_no_interval():
     assert np.isnan(interval.high)
 
 
+def test_difference_is_the_mean_over_cells_whatever_their_sizes():
+    random = np.random.default_rng(6)
+    cells, expected = [], []
+    for size in (4, 40):
+        first, second = random.random(size) < 0.7, random.random(size) < 0.5
+        cells.append(CellTotals(np.arange(size).astype(str), with_count(first), with_count(second)))
+        expected.append(first.mean() - second.mean())
+    interval = mean_difference_interval(cells)
+    assert interval.value == pytest.approx(np.mean(expected))
+    assert interval.low < interval.value < interval.high
+
+
+def test_people_of_several_cells_are_drawn_together():
+    # Three seeds of one fold show the same people: they tell no more of other people than one does.
+    random = np.random.default_rng(11)
+    first, second = with_count(random.random(60) < 0.7), with_count(random.random(60) < 0.5)
+    cell = CellTotals(np.repeat(np.arange(30), 2).astype(str), first, second)
+    assert mean_difference_interval([cell] * 3) == pytest.approx(mean_difference_interval([cell]))
+
+
+def test_a_calibration_error_lies_inside_its_own_interval():
+    random = np.random.default_rng(12)
+    ece = catalogue.find_figure("ece")
+    outside = 0
+    for i in range(100):
+        logits = random.normal(size=(300, 4))
+        labels = (softmax(logits).cumsum(1) > random.random((300, 1))).argmax(1)  # calibrated by construction
+        totals = ece.totals(catalogue.make_scores(logits, labels))
+        interval = bootstrap_interval(totals, ece.statistic, draws=300, seed=i, floor=ece.floor)
+        assert interval.low >= 0
+        outside += not interval.low <= interval.value <= interval.high
+    assert outside == 0
+
+
+def test_sparse_totals_are_the_same_totals():
+    random = np.random.default_rng(13)
+    scores = catalogue.make_scores(random.normal(size=(90, 7)), random.integers(0, 7, 90))
+    figure = catalogue.find_figure("mean_class_accuracy")
+    sparse = figure.totals(scores)
+    who = np.arange(90) // 3
+    assert bootstrap_interval(cluster_totals(sparse, who), figure.statistic) == pytest.approx(
+        bootstrap_interval(cluster_totals(sparse.toarray(), who), figure.statistic)
+    )
+    assert ratio(summed(with_count([1, 0, 1]))) == pytest.approx(2 / 3)
+
+
 def test_p_values_are_uniform_under_the_null():
     random = np.random.default_rng(5)
     fold_hardness = 4 * random.normal(size=(2000, 5, 1))
@@ -113,7 +164,10 @@ def test_p_values_are_uniform_under_the_null():
 
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=9))
 def test_counts_every_sign_pattern(numbers):
-    patterns = [abs(sum(s * x for s, x in zip(signs, numbers, strict=True))) for signs in itertools.product((-1, 1), repeat=len(numbers))]
+    patterns = [
+        abs(sum(s * x for s, x in zip(signs, numbers, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(numbers))
+    ]
     expected = np.mean([value >= abs(sum(numbers)) for value in patterns])
     assert sign_flip_test([x / 7 for x in numbers]).p == pytest.approx(expected)
 
@@ -157,7 +211,6 @@ def test_holm_is_monotone_and_never_smaller():
     [
         (lambda: bootstrap_interval(np.zeros((0, 2))), "at least one cluster"),
         (lambda: bootstrap_interval(np.ones((3, 2)), level=1.0), r"`level` must be in \(0, 1\)"),
-        (lambda: paired_interval(np.ones((3, 2)), np.ones((4, 2))), "compare on the same subjects"),
         (lambda: sign_flip_test([]), "at least one finite difference"),
         (lambda: sign_flip_test([np.nan]), "at least one finite difference"),
         (lambda: fold_spread([]), "at least one value"),

@@ -34,7 +34,9 @@ def test_agrees_with_scikit_learn(guesses):
     assert ordinal.quadratic_weighted_kappa(predicted, labels, GROUPS) == pytest.approx(kappa)
     recalls = sk.recall_score(labels, predicted, labels=range(GROUPS), average=None)
     np.testing.assert_allclose(ordinal.recall_per_group(predicted, labels, GROUPS), recalls)
-    assert (ordinal.group_counts(predicted, labels, GROUPS) == sk.confusion_matrix(labels, predicted, labels=range(GROUPS))).all()
+    assert (
+        ordinal.group_counts(predicted, labels, GROUPS) == sk.confusion_matrix(labels, predicted, labels=range(GROUPS))
+    ).all()
     assert ordinal.cumulative_score(predicted, labels, GROUPS, 0) == sk.accuracy_score(labels, predicted)
 
 
@@ -89,8 +91,6 @@ def test_counts_take_leading_axes(guesses):
     predicted, labels = guesses
     whole = ordinal.group_counts(predicted, labels, GROUPS)
     stacked = np.stack([whole, 3 * whole])
-    for figure in (ordinal.mean_distance, ordinal.macro_mean_distance, ordinal.weighted_kappa):
-        np.testing.assert_allclose(figure(stacked), [figure(whole)] * 2)
     np.testing.assert_allclose(ordinal.recalls(stacked)[1], ordinal.recalls(whole))
 
 

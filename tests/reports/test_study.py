@@ -11,12 +11,12 @@ from finegrained_crl.crossval.collect import collect
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import expected_calibration_error, softmax
+from finegrained_crl.metrics.catalogue import find_figure, make_scores
 from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
 from finegrained_crl.reports.breakdown import subgroup_values
-from finegrained_crl.reports.quantities import QUANTITIES, Scores
 from finegrained_crl.reports.study import study_figures
-from finegrained_crl.reports.study_report import make_sheets, report_text
-from finegrained_crl.reports.tables import latex
+from finegrained_crl.reports.study_report import report_sheets, report_text
+from finegrained_crl.reports.tables import Sheet, latex
 from finegrained_crl.training.recipe import Component, Recipe
 
 GROUPS = ["young", "middle", "old", "ancient"]
@@ -45,8 +45,17 @@ def write_study(folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=Tru
         run = place.run(cell)
         run.folder.mkdir(parents=True)
         run.recipe.write_text(yaml.safe_dump(cell.recipe.as_dict()))
-        predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation).to_parquet(run.predictions)
-        protocol = {"text": "made up", "policy": "", "denominator": 40, "views": "single", "decoder": "argmax", "validation": "some"}
+        predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation).to_parquet(
+            run.predictions
+        )
+        protocol = {
+            "text": "made up",
+            "policy": "",
+            "denominator": 40,
+            "views": "single",
+            "decoder": "argmax",
+            "validation": "some",
+        }
         results = {
             "format": 1,
             "dataset": {"name": "made_up"},
@@ -77,8 +86,8 @@ def row(table, **where):
 
 def test_spread_is_over_folds_after_averaging_seeds(figures):
     cells = figures[0].cells[figures[0].cells["variant"] == "ce"]
-    per_fold = cells.groupby("fold")["exact"].mean()
-    found = row(figures[0].variants, variant="ce", quantity="exact")
+    per_fold = cells.groupby("fold")["exact_accuracy"].mean()
+    found = row(figures[0].variants, variant="ce", figure="exact_accuracy")
     assert (found["mean"], found["deviation"]) == (pytest.approx(per_fold.mean()), pytest.approx(per_fold.std(ddof=1)))
     assert (found["over"], found["n"], found["images"], found["clusters"]) == ("folds", 3, 120, 30)
 
@@ -88,18 +97,18 @@ def test_pooled_figures_are_those_of_all_pictures(figures):
     frames = [f[f["part"] == "test"] for name, f in collected.predictions.items() if name.startswith("crl")]
     table = pd.concat(frames)
     predicted = np.stack(table["logits"].to_list()).argmax(1)
-    found = row(figures.variants, variant="crl", quantity="qwk")
+    found = row(figures.variants, variant="crl", figure="quadratic_weighted_kappa")
     assert found["pooled"] == pytest.approx(quadratic_weighted_kappa(predicted, table["label"], 4))
     assert found["low"] < found["pooled"] < found["high"]
 
 
 def test_a_real_difference_is_found_and_none_where_there_is_none(figures):
-    better = row(figures[0].differences, variant="crl", quantity="exact")
+    better = row(figures[0].differences, variant="crl", figure="exact_accuracy")
     assert better["low"] > 0.1
-    assert better["p"] == pytest.approx(2 / 2**6)
-    assert better["p_holm"] == pytest.approx(4 / 2**6)
-    assert (better["pairs"], better["exact_p"]) == (6, True)
-    same = row(figures[0].differences, variant="focal", quantity="exact")
+    assert better["p"] == pytest.approx(2 / 2**3)
+    assert better["p_holm"] == pytest.approx(4 / 2**3)
+    assert (better["pairs"], better["units"], better["exact_p"]) == (6, 3, True)
+    same = row(figures[0].differences, variant="focal", figure="exact_accuracy")
     assert same["difference"] == 0
     assert same["p"] == 1
 
@@ -107,37 +116,46 @@ def test_a_real_difference_is_found_and_none_where_there_is_none(figures):
 def test_temperature_comes_from_validation_and_helps(figures):
     cells = figures[0].cells
     assert cells["temperature"].notna().all()
-    found = row(figures[0].variants, variant="ce", quantity="nll")
+    found = row(figures[0].variants, variant="ce", figure="nll")
     assert found["mean"] > 0
-    assert "ece_calibrated" in set(figures[0].variants["quantity"])
+    assert "ece_calibrated" in set(figures[0].variants["figure"])
 
 
 def test_without_validation_there_is_no_temperature(tmp_path):
     figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, validation=False)))
-    assert "ece_calibrated" not in set(figures.variants["quantity"])
+    assert "ece_calibrated" not in set(figures.variants["figure"])
     assert figures.cells["temperature"].isna().all()
 
 
 def test_classes_without_an_order_get_no_ordinal_figure(tmp_path):
     collected = collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, ordered=False))
     figures = study_figures(collected)
-    assert set(figures.variants["quantity"]) == {"exact", "nll", "brier", "ece", "ece_calibrated"}
-    text = report_text(collected, figures, make_sheets(collected, figures))
+    assert set(figures.variants["figure"]) == {
+        "top1_accuracy",
+        "mean_class_accuracy",
+        "nll",
+        "brier",
+        "ece",
+        "ece_calibrated",
+    }
+    text = report_text(collected, figures, report_sheets(collected, figures))
     assert "QWK |" not in text
     assert "one-off % |" not in text
     assert "Recall per group" not in text
 
 
 def test_one_split_has_its_spread_over_seeds(tmp_path):
-    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2))))
-    found = row(figures.variants, variant="ce", quantity="exact")
+    figures = study_figures(
+        collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2)))
+    )
+    found = row(figures.variants, variant="ce", figure="exact_accuracy")
     assert (found["over"], found["n"]) == ("seeds", 3)
 
 
 def test_missing_cells_are_named_and_left_out_of_the_pairs(tmp_path):
     collected = collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, skip=("ce_f1_s0",)))
     figures = study_figures(collected)
-    assert row(figures.differences, variant="crl", quantity="exact")["pairs"] == 5
+    assert row(figures.differences, variant="crl", figure="exact_accuracy")["pairs"] == 5
     assert figures.notes[0] == "1 of 12 cells are missing: ce_f1_s0: not started"
 
 
@@ -156,9 +174,8 @@ def test_a_damaged_run_folder_is_named(tmp_path):
 def test_totals_give_the_same_calibration_error_as_the_metric():
     random = np.random.default_rng(0)
     logits, labels = 2 * random.normal(size=(200, 4)), random.integers(0, 4, 200)
-    scores = Scores(logits, labels, logits.argmax(1), None)
-    ece = next(q for q in QUANTITIES if q.name == "ece")
-    assert ece.value(scores) == pytest.approx(expected_calibration_error(softmax(logits), labels))
+    scores = make_scores(logits, labels)
+    assert find_figure("ece").value(scores) == pytest.approx(expected_calibration_error(softmax(logits), labels))
 
 
 def test_subgroups():
@@ -176,4 +193,4 @@ def test_by_subgroup_adds_up(figures):
 
 
 def test_latex_survives_any_name():
-    assert r"a\_b \& 5 \%" in latex(["x"], [["a_b & 5 %"]], "c")
+    assert r"a\_b \& 5 \%" in latex(Sheet("s", "c", ["x"], [["a_b & 5 %"]]))
