@@ -18,7 +18,7 @@ from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe, check_recipe
 from finegrained_crl.training.reporter import duration
-from finegrained_crl.training.run import RunFolder
+from finegrained_crl.training.run_folder import RunFolder
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
@@ -148,7 +148,7 @@ def _complete(recipe: Recipe) -> Recipe:
 
 
 def _all_folds(recipe: Recipe) -> list[int | None]:
-    from finegrained_crl.training.session import read_records
+    from finegrained_crl.training.assembly import read_records
 
     known = sorted(int(fold) for fold in read_records(recipe).table["fold"].dropna().unique())
     return [*known] or [None]
@@ -158,7 +158,7 @@ def _check_data(study: Study) -> None:
     """What would fail in every cell is said once, before any starts: missing images, leaking folds, losses that refuse options."""
     from finegrained_crl.training.criteria import build_criteria, without_where
     from finegrained_crl.training.method import Role
-    from finegrained_crl.training.session import check_images, make_parts, read_records, require_no_leaks
+    from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
 
     seen = set()
     for recipe in study.variants.values():

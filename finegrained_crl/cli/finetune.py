@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from finegrained_crl.cli import settings
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Recipe
-from finegrained_crl.training.run import RunFolder
+from finegrained_crl.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from finegrained_crl.training.session import RunOptions

@@ -1,7 +1,7 @@
 """The folder of a study: its plan, and one run folder per cell.
 
 study.yaml        format, variants (each a complete recipe), folds, seeds, threads per cell
-cells/NAME/       run folder of a cell (see `training/run.py`)
+cells/NAME/       run folder of a cell (see `training/run_folder.py`)
 recipes/NAME.yaml what the cell was started with
 logs/NAME.log     what it said
 """
@@ -18,7 +18,7 @@ from finegrained_crl import __version__, files
 from finegrained_crl.crossval.plan import Cell, make_cells
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Recipe, recipe_from_dict
-from finegrained_crl.training.run import RunFolder, differences
+from finegrained_crl.training.run_folder import RunFolder, differences
 
 FORMAT = 1
 """Number of the layout of study.yaml; a reader refuses any other."""

@@ -241,7 +241,7 @@ def _signed_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_totals(totals: ArrayLike | Totals, level: float) -> Totals:
-    table = totals if sparse.issparse(totals) else np.asarray(totals, dtype=np.float64)
+    table: Totals = totals if isinstance(totals, sparse.csr_array) else np.asarray(totals, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] == 0:
         raise ValueError(f"expected (clusters, m) totals of at least one cluster, got {table.shape}")
     if not 0 < level < 1:

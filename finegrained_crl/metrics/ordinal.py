@@ -143,7 +143,7 @@ def recall_per_group(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -
 
 def distance(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Groups between the predicted group and the label's, (batch,)."""
-    return np.abs(predicted - labels).astype(np.float64)
+    return np.asarray(np.abs(predicted - labels), dtype=np.float64)
 
 
 def moments(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -170,9 +170,7 @@ def recalls(counts: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.divide(hits, images, out=np.full(hits.shape, np.nan), where=images > 0))
 
 
-def _check_groups(
-    predicted: ArrayLike, labels: ArrayLike, num_groups: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _check_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     guess, truth = np.asarray(predicted), np.asarray(labels)
     if guess.ndim != 1 or guess.shape != truth.shape:
         raise ValueError(f"expected (batch,) predictions and labels, got {guess.shape} and {truth.shape}")

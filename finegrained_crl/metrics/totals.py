@@ -8,13 +8,14 @@ a thousand classes cost no more than ten.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 Array = NDArray[np.float64]
-Totals = NDArray[np.float64] | sparse.csr_array
+Totals: TypeAlias = NDArray[np.float64] | sparse.csr_array
 """(n, m): a row per picture or per cluster of pictures."""
 Statistic = Callable[[Array], Array]
 """From summed totals, (draws, m), to the figure, (draws,)."""
@@ -75,8 +76,6 @@ def cluster_totals(values: ArrayLike | sparse.csr_array, clusters: ArrayLike) ->
     """
     table = values if sparse.issparse(values) else np.asarray(values, dtype=np.float64)
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    membership = sparse.csr_array(
-        (np.ones(len(index)), (index, np.arange(len(index)))), shape=(index.max() + 1, len(index))
-    )
+    membership = sparse.csr_array((np.ones(len(index)), (index, np.arange(len(index)))), shape=(index.max() + 1, len(index)))
     totals = membership @ table
     return sparse.csr_array(totals) if sparse.issparse(table) else np.asarray(totals)

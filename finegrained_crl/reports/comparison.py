@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.training.run import RunFolder
+from finegrained_crl.training.run_folder import RunFolder
 
 METRICS = ("top1_accuracy", "mean_class_accuracy", "ece")
 
@@ -27,9 +27,7 @@ def compare_runs(folders: list[Path]) -> list[dict[str, Any]]:
     protocols = {results["protocol"]["evaluated_on"] for _, results in runs}
     if len(prints) > 1 or len(protocols) > 1:
         names = ", ".join(map(str, folders))
-        raise FinegrainedError(
-            f"the runs {names} were evaluated on different data: compare runs of one data set and split"
-        )
+        raise FinegrainedError(f"the runs {names} were evaluated on different data: compare runs of one data set and split")
     return [_row(folder, results) for folder, results in runs]
 
 
@@ -41,14 +39,9 @@ def read_epochs(folder: Path) -> list[dict[str, float]]:
     """
     path = RunFolder(folder).epochs
     if not path.is_file():
-        raise FinegrainedError(
-            f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune"
-        )
+        raise FinegrainedError(f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune")
     with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {key: float(value) for key, value in line.items() if value != "" and key != "stage"}
-            for line in csv.DictReader(file)
-        ]
+        return [{key: float(value) for key, value in line.items() if value != "" and key != "stage"} for line in csv.DictReader(file)]
 
 
 def _row(folder: Path, results: dict[str, Any]) -> dict[str, Any]:

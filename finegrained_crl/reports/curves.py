@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl import files
+from finegrained_crl.reports import drawing
 from finegrained_crl.reports.comparison import read_epochs
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette; line styles repeat the distinction for grey print."""
-STYLES = ("-", "--", "-.", ":")
+MOST_NAMED = 6
+"""Curves that a legend inside the axes has room for."""
 
 
 def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path] | None = None) -> Path:
@@ -26,11 +24,7 @@ def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path
     Returns:
         `target`.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
+    plt = drawing.pyplot([*runs, *(pictures or {})])
     histories = {label: read_epochs(folder) for label, folder in runs.items()}
     figure = plt.figure(figsize=(9, 5.2 if pictures else 3.4), layout="constrained")
     panel: Any = figure
@@ -50,12 +44,19 @@ def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path
     for axes in (left, right, *more):
         axes.spines[["top", "right"]].set_visible(False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    right.legend(frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=target.suffix.lstrip("."), dpi=150)
-    plt.close(figure)
-    files.write_bytes(target, buffer.getvalue())
-    return target
+    _name_lines(figure, right, len(runs))
+    return drawing.save(figure, target, dpi=150)
+
+
+def _name_lines(figure: Any, axes: Any, lines: int) -> None:
+    """A legend inside the axes for a few lines, below all in columns for many."""
+    if lines <= MOST_NAMED:
+        axes.legend(frameon=False)
+        return
+    handles, names = axes.get_legend_handles_labels()
+    columns = max(1, min(4, 110 // max(map(len, names))))
+    figure.set_figheight(figure.get_figheight() + 0.2 * -(-lines // columns))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=7)
 
 
 def _draw_strip(figure: Any, pictures: dict[str, Path]) -> None:
@@ -68,7 +69,7 @@ def _draw_strip(figure: Any, pictures: dict[str, Path]) -> None:
         place.set_axis_off()
     for place, (name, path) in zip(axes, pictures.items(), strict=False):
         place.imshow(matplotlib.image.imread(path))
-        place.set_title(name, fontsize=7, pad=2)
+        place.set_title(drawing.label(name), fontsize=7, pad=2)
 
 
 def _roles(rows: list[dict[str, float]]) -> list[str]:
@@ -83,8 +84,11 @@ def _draw_roles(axes: Any, histories: dict[str, list[dict[str, float]]], roles: 
         for role in roles[label]:
             points = [(row["epoch"], row[role]) for row in rows if role in row]
             text = role.removeprefix("train_loss_") + (f", {label}" if len(histories) > 1 else "")
-            style = {"color": COLOURS[names.index(role) % len(COLOURS)], "linestyle": STYLES[i % len(STYLES)]}
-            axes.plot(*zip(*points, strict=True), label=text, marker="o", markersize=3, **style)
+            style = {
+                "color": drawing.COLOURS[names.index(role) % len(drawing.COLOURS)],
+                "linestyle": drawing.STYLES[i % len(drawing.STYLES)],
+            }
+            axes.plot(*zip(*points, strict=True), label=drawing.label(text), marker="o", markersize=3, **style)
     axes.set(title="losses by role, weights applied", xlabel="epoch", ylabel="loss")
     axes.legend(frameon=False)
 
@@ -99,10 +103,14 @@ def _accuracy_column(histories: dict[str, list[dict[str, float]]]) -> tuple[str,
 def _draw(axes: Any, histories: dict[str, list[dict[str, float]]], column: str, scale: float) -> None:
     for i, (label, rows) in enumerate(histories.items()):
         points = [(row["epoch"], scale * row[column]) for row in rows if column in row]
-        style = {
-            "color": COLOURS[i % len(COLOURS)],
-            "linestyle": STYLES[i % len(STYLES)],
-            "marker": "o",
-            "markersize": 3,
-        }
-        axes.plot(*zip(*points, strict=True), label=label, **style)
+        style = {"color": _colour(i, len(histories)), "linestyle": drawing.STYLES[i % len(drawing.STYLES)]}
+        axes.plot(*zip(*points, strict=True), label=drawing.label(label), marker="o", markersize=3, **style)
+
+
+def _colour(i: int, lines: int) -> Any:
+    """The palette while it lasts; shades from dark to light for more lines than it has colours."""
+    if lines <= len(drawing.COLOURS):
+        return drawing.COLOURS[i]
+    import matplotlib
+
+    return matplotlib.colormaps["viridis"](i / lines)

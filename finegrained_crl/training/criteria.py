@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.losses.catalogue import build_criterion
-from finegrained_crl.training.method import Role
 from finegrained_crl.training.recipe import Component
+
+
+@dataclass(frozen=True)
+class Role:
+    """One place in a method where a classification loss stands.
+
+    Attributes:
+        num_classes: logits that the loss gets there.
+        feature_dim: width of the features beside them.
+        by_default: whether `--loss` goes there unless `--loss.where` says otherwise; cross-entropy if not.
+    """
+
+    num_classes: int
+    feature_dim: int
+    by_default: bool = True
 
 
 class Criteria(nn.Module):

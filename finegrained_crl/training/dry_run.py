@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from finegrained_crl.training.recipe import Recipe
-from finegrained_crl.training.run import RunFolder
+from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.session import RunOptions, Session
 from finegrained_crl.training.stages import PlacedStage
 

@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-import torch
 
 from finegrained_crl.data.loading import Pictures, batches, eval_loader
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.scorer import Scorer
 from finegrained_crl.training.trainee import Trainee
 
-Normalise = Callable[[torch.Tensor], torch.Tensor]
 
-
-def evaluate(
-    trainee: Trainee,
-    pictures: Pictures,
-    rows: np.ndarray,
-    *,
-    accelerator: Any,
-    normalise: Normalise,
-    batch_size: int,
-    workers: int,
-    memory_format: torch.memory_format,
-) -> np.ndarray:
+def evaluate(trainee: Trainee, pictures: Pictures, rows: np.ndarray, scorer: Scorer, *, batch_size: int, workers: int) -> np.ndarray:
     """Scores of the given rows in their order.
 
     Args:
         trainee: the (unwrapped) model and criteria; left in the mode that it was in.
         pictures: pictures with an evaluation transform.
         rows: int64, (n,), rows of the records table.
-        accelerator: accelerate's; each process scores its share, all get everything.
-        normalise: bytes to network input.
+        scorer: from pictures to scores; each process scores its share, all get everything.
         batch_size: pictures per forward pass; views of one picture are passed together.
         workers: loader processes.
-        memory_format: layout of the network input.
     Returns:
         float32, (n, num_classes), the mean over the views of a picture.
+    Raises:
+        FinegrainedError: a score is NaN or infinite, or a picture can't be read.
     """
-    world, rank = accelerator.num_processes, accelerator.process_index
-    mine = rows[rank::world]
+    world, rank = scorer.accelerator.num_processes, scorer.accelerator.process_index
+    loader = eval_loader(pictures, rows[rank::world], batch_size=batch_size, workers=workers)
     was_training = trainee.training
     trainee.eval()
-    parts = []
-    with torch.inference_mode(), accelerator.autocast():
-        for batch in batches(eval_loader(pictures, mine, batch_size=batch_size, workers=workers)):
-            views = batch.images.shape[1]
-            images = normalise(batch.images).contiguous(memory_format=memory_format)
-            scores = trainee.scores(images).float()
-            parts.append(scores.unflatten(0, (-1, views)).mean(1).cpu())  # (batch, views, classes) -> (batch, classes)
+    parts = [scorer.scores(trainee, batch.images) for batch in batches(loader)]
     trainee.train(was_training)
-    if not all(bool(torch.isfinite(part).all()) for part in parts):
+    if not all(np.isfinite(part).all() for part in parts):
         raise FinegrainedError(
             "the model's scores of held-out pictures are NaN or infinite: training diverged; lower --lr, or set --clip-grad 1"
         )

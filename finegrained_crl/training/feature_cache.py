@@ -87,8 +87,7 @@ class FeatureCache:
         trainee.eval()
         with torch.inference_mode(), s.accelerator.autocast():
             for batch in batches(keyed_loader(s.train_pictures, keys, batch_size=s.recipe.batch_size, workers=s.options.workers)):
-                images = s.normalise(batch.images).contiguous(memory_format=s.memory_format)
-                features = trainee.method.features(trainee.model, images).float().cpu().numpy()
+                features = trainee.method.features(trainee.model, s.scorer.inputs(batch.images)).float().cpu().numpy()
                 if np.abs(features).max(initial=0) > np.finfo(DTYPE).max:
                     raise FinegrainedError("a feature is too large for the half-precision cache; train this stage without cached views")
                 yield start, features.astype(DTYPE)

@@ -16,7 +16,7 @@ from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.evaluate import evaluate
-from finegrained_crl.training.history import Progress, history_csv
+from finegrained_crl.training.progress import Progress, history_csv
 from finegrained_crl.training.reporter import Reporter
 from finegrained_crl.training.sanity import diverged, is_finite, require_finite_weights
 from finegrained_crl.training.stage_run import StageRun, check_stage
@@ -182,16 +182,8 @@ class Loop:
     def scores(self, trainee: Trainee, rows: Any) -> Any:
         """Scores of rows of the records table, float32 (rows, num_classes)."""
         s = self.session
-        return evaluate(
-            trainee,
-            s.eval_pictures,
-            rows,
-            accelerator=s.accelerator,
-            normalise=s.normalise,
-            batch_size=self.recipe.batch_size,
-            workers=s.options.workers,
-            memory_format=s.memory_format,
-        )
+        how = {"batch_size": self.recipe.batch_size, "workers": s.options.workers}
+        return evaluate(trainee, s.eval_pictures, rows, s.scorer, **how)
 
     def top1(self, rows: Any) -> float | None:
         """Top-1 accuracy on rows of the records table, None where there are none."""
@@ -249,8 +241,7 @@ class Loop:
         s = self.session
         loader = eval_loader(s.eval_pictures, s.parts.train, batch_size=s.recipe.batch_size, workers=s.options.workers)
         for batch in batches(loader):
-            images = s.normalise(batch.images[:, 0]).contiguous(memory_format=s.memory_format)
-            yield images, batch.labels.to(s.accelerator.device)
+            yield s.scorer.inputs(batch.images[:, 0]), batch.labels.to(s.accelerator.device)
 
     def _watches_test(self) -> bool:
         every = self.recipe.test_every

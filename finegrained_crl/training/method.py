@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from finegrained_crl.data.loading import PerImage
 from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.training.criteria import Criteria
+from finegrained_crl.training.criteria import Role as Role  # part of the contract: plugins import it from here
 from finegrained_crl.training.stages import Stage
 
 if TYPE_CHECKING:
-    from finegrained_crl.training.criteria import Criteria
     from finegrained_crl.training.recipe import Recipe
 
 
@@ -48,21 +49,6 @@ class TrainBatch(NamedTuple):
     extras: dict[str, Tensor] = {}  # noqa: RUF012  (a NamedTuple's default; nobody writes into it)
     stage: str = "all"
     cached: bool = False
-
-
-@dataclass(frozen=True)
-class Role:
-    """One place in a method where a classification loss stands.
-
-    Attributes:
-        num_classes: logits that the loss gets there.
-        feature_dim: width of the features beside them.
-        by_default: whether `--loss` goes there unless `--loss.where` says otherwise; cross-entropy if not.
-    """
-
-    num_classes: int
-    feature_dim: int
-    by_default: bool = True
 
 
 class Panel(NamedTuple):

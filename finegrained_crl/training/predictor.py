@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,19 +10,33 @@ import numpy as np
 import pandas as pd
 import torch
 
-from finegrained_crl.data.images import IMAGE_SUFFIXES, read_image
-from finegrained_crl.data.loading import normaliser
+from finegrained_crl.data.images import read_image
 from finegrained_crl.data.transforms import EvalTransform
-from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import softmax
-from finegrained_crl.metrics.ordinal import Decoder, decode
+from finegrained_crl.metrics.decision import ranking
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.device import make_accelerator, memory_format
+from finegrained_crl.training.assembly import image_settings, make_trainee
+from finegrained_crl.training.device import make_accelerator
 from finegrained_crl.training.recipe import recipe_from_dict
-from finegrained_crl.training.run import RunFolder
-from finegrained_crl.training.session import image_settings, make_trainee
+from finegrained_crl.training.run_folder import RunFolder
+from finegrained_crl.training.scorer import make_scorer
 
 TOP = 5
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run said of some pictures.
+
+    Attributes:
+        table: columns path, class, label, probability, top5_classes and top5_probabilities (separated by "|"), one row per picture
+            that could be read.
+        errors: path -> why the picture could not be read.
+    """
+
+    table: pd.DataFrame
+    errors: dict[str, str]
 
 
 class Predictor:
@@ -37,86 +51,65 @@ class Predictor:
     """
 
     def __init__(self, folder: Path, *, weights: Literal["last", "selected"] | None = None, device: str = "auto") -> None:
-        run = RunFolder(folder)
-        results = run.read_results()
+        self.run = RunFolder(folder)
+        results = self.run.read_results()
         self.class_names: list[str] = results["class_names"]
-        self.decoder: Decoder = results["protocol"].get("decoder", "argmax")
         # The run's own weights replace whatever the backbone began with, which may be gone or need a network.
-        self.recipe = recipe_from_dict(run.read_recipe()).replace(weights="none")
-        which = weights or results["headline"]
-        if not run.weights(which).is_file():
-            raise FinegrainedError(f"{folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part")
+        self.recipe = recipe_from_dict(self.run.read_recipe()).replace(weights="none")
         self.trainee = make_trainee(self.recipe, len(self.class_names))
-        self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.weights(which)))
-        if run.criteria(which).is_file():
-            self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.criteria(which)))
-        self.accelerator: Any = make_accelerator(self.recipe.precision, device)
-        self.layout = memory_format(self.recipe.memory_format)
-        self.trainee = self.trainee.to(self.accelerator.device).to(memory_format=self.layout).eval()
-        self.normalise = normaliser(self.trainee.model.mean, self.trainee.model.std, self.accelerator.device)
+        self._load(weights or results["headline"])
+        accelerator: Any = make_accelerator(self.recipe.precision, device)
+        self.scorer = make_scorer(self.trainee, self.recipe, accelerator, ordered=bool(results["data"]["ordered"]))
+        self.trainee = self.trainee.to(accelerator.device).to(memory_format=self.scorer.memory_format).eval()
+        self.transform = EvalTransform(image_settings(self.recipe))
 
-    def predict(self, paths: list[Path], *, batch_size: int = 32, convert: bool | None = None) -> pd.DataFrame:
-        """Classify pictures with the run's own views.
+    def _load(self, which: str) -> None:
+        run = self.run
+        if not run.weights(which).is_file():
+            raise FinegrainedError(f"{run.folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part")
+        self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.weights(which)))
+        if run.loss_weights(which).is_file():
+            self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.loss_weights(which)))
+
+    def predict(self, paths: list[Path], *, batch_size: int = 32, convert: bool | None = None) -> Predictions:
+        """Classify pictures with the run's own views; one that can't be read does not stop the others.
 
         Args:
             paths: image files.
             batch_size: pictures per forward pass.
             convert: convert CMYK, 16-bit and transparent pictures; None: as the run did.
-        Returns:
-            columns path, class, label, probability, top5_classes and top5_probabilities (separated by "|"), one row per picture.
-        Raises:
-            FinegrainedError: a picture that can't be read.
         """
-        convert = self.recipe.convert_images if convert is None else convert
-        transform = EvalTransform(image_settings(self.recipe))
-        rows = []
+        rows: list[dict[str, Any]] = []
+        errors: dict[str, str] = {}
         for start in range(0, len(paths), batch_size):
-            chunk = paths[start : start + batch_size]
-            scores = self._scores(np.stack([transform(read_image(path, convert=convert)) for path in chunk]))
-            rows += [self._row(path, p) for path, p in zip(chunk, softmax(scores), strict=True)]
-        return pd.DataFrame(rows)
+            views: dict[Path, np.ndarray] = {}
+            for path in paths[start : start + batch_size]:
+                try:
+                    views[path] = self.views(path, convert=convert)
+                except FinegrainedError as error:
+                    errors[str(path)] = str(error)
+            if views:
+                rows += self._rows(list(views), self.scores(np.stack(list(views.values()))))
+        return Predictions(pd.DataFrame(rows, columns=list(COLUMNS)), errors)
 
-    def _scores(self, views: np.ndarray) -> np.ndarray:
-        images = self.normalise(torch.from_numpy(views)).contiguous(memory_format=self.layout)
-        with torch.inference_mode(), self.accelerator.autocast():
-            scores = self.trainee.scores(images).float()
-        return np.asarray(scores.unflatten(0, (-1, views.shape[1])).mean(1).cpu())
+    def views(self, path: Path, *, convert: bool | None = None) -> np.ndarray:
+        """A picture as the run's evaluation shows it, uint8 (views, height, width, 3)."""
+        return self.transform(read_image(path, convert=self.recipe.convert_images if convert is None else convert))
 
-    def _row(self, path: Path, probabilities: np.ndarray) -> dict[str, Any]:
-        order = np.argsort(-probabilities, kind="stable")[:TOP]
-        chosen = int(decode(probabilities[None], self.decoder)[0])
-        return {
-            "path": str(path),
-            "class": self.class_names[chosen],
-            "label": chosen,
-            "probability": round(float(probabilities[chosen]), 6),
-            "top5_classes": "|".join(self.class_names[i] for i in order),
-            "top5_probabilities": "|".join(f"{probabilities[i]:.6f}" for i in order),
-        }
+    def scores(self, views: np.ndarray) -> np.ndarray:
+        """Scores of uint8 (batch, views, height, width, 3) pictures, float32 (batch, num_classes)."""
+        return self.scorer.scores(self.trainee, torch.from_numpy(views))
 
+    def _rows(self, paths: list[Path], scores: np.ndarray) -> list[dict[str, Any]]:
+        probabilities, chosen = softmax(scores), self.scorer.choose(scores)
+        best = ranking(scores)[:, :TOP]
+        return [self._row(path, probabilities[i], int(chosen[i]), best[i]) for i, path in enumerate(paths)]
 
-def find_pictures(given: str, path_column: str = "path") -> list[Path]:
-    """The image files that an argument means: a picture, a folder (searched below), a glob pattern, or a CSV with a path column.
-
-    Raises:
-        FinegrainedError: nothing there, or a CSV without that column.
-    """
-    path = Path(given)
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
-    elif path.suffix.lower() == ".csv" and path.is_file():
-        found = _from_csv(path, path_column)
-    elif path.is_file():
-        found = [path]
-    else:
-        found = [Path(p) for p in sorted(glob.glob(given, recursive=True)) if Path(p).suffix.lower() in IMAGE_SUFFIXES]
-    if not found:
-        raise FinegrainedError(f"no picture found for {given} (looked in {Path.cwd()}): give a file, a folder, a quoted glob or a CSV")
-    return found
+    def _row(self, path: Path, probabilities: np.ndarray, chosen: int, best: np.ndarray) -> dict[str, Any]:
+        top_names = "|".join(self.class_names[label] for label in best)
+        top_shares = "|".join(f"{probabilities[label]:.6f}" for label in best)
+        share = round(float(probabilities[chosen]), 6)
+        return dict(zip(COLUMNS, (str(path), self.class_names[chosen], chosen, share, top_names, top_shares), strict=True))
 
 
-def _from_csv(path: Path, column: str) -> list[Path]:
-    table = pd.read_csv(path, dtype=str)
-    if column not in table:
-        raise FinegrainedError(f"{path} has no column '{column}': {nearest(column, table.columns)}; choose with --path-column")
-    return [path.parent / name for name in table[column].dropna()]
+COLUMNS = ("path", "class", "label", "probability", "top5_classes", "top5_probabilities")

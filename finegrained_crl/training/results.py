@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +11,15 @@ import pandas as pd
 
 from finegrained_crl import files
 from finegrained_crl.metrics.catalogue import all_figures, make_scores
-from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.run import FORMAT
+from finegrained_crl.training.protocol import describe_protocol
+from finegrained_crl.training.run_folder import FORMAT
 from finegrained_crl.training.trainee import Trainee
+from finegrained_crl.training.versions import versions
 
 if TYPE_CHECKING:
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.session import Session
-
-PACKAGES = ("finegrained-crl", "torch", "timm", "accelerate", "albumentations", "numpy", "pandas", "opencv-python-headless", "pillow")
 
 
 def finish(loop: Loop) -> dict[str, Any]:
@@ -32,7 +29,7 @@ def finish(loop: Loop) -> dict[str, Any]:
         the content of results.json.
     """
     session = loop.session
-    decoder = used_decoder(session)
+    decoder = session.scorer.decoder
     candidates = {"last": loop.evaluated}
     if session.run.best.is_file():
         best: Trainee = _selected(loop)
@@ -95,56 +92,6 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe_protocol(session: Session) -> dict[str, Any]:
-    """What a number of this run means: which split, which label policy, which denominator, which views."""
-    r = session.recipe
-    return {
-        "text": session.records.protocol,
-        "evaluated_on": f"fold {r.fold}" if r.fold is not None else r.split or "test",
-        "policy": session.records.policy,
-        "denominator": len(session.parts.test),
-        "validation": _validation_text(session),
-        "views": r.views,
-        "image_size": r.image_size,
-        "decoder": used_decoder(session) or "argmax",
-        "resize": r.resize,
-        "eval_resize_ratio": r.eval_resize_ratio,
-        "weights_evaluated": "exponential moving average" if r.ema else "trained",
-        "missing_images": r.missing,
-        "allow_leaks": r.allow_leaks,
-        "leaks": session.leaks,
-    }
-
-
-def used_decoder(session: Session) -> Decoder | None:
-    """How the method chooses among classes that have an order; None for classes without one."""
-    if not session.records.ordered:
-        return None
-    chosen: Decoder = getattr(session.trainee.method, "decoder", "argmax")
-    return chosen
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that a number depends on."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def _validation_text(session: Session) -> str:
-    r = session.recipe
-    if not len(session.parts.val):
-        return "none"
-    if not r.val_fraction:
-        return "the data set's own"
-    known = session.records.table["subject"].notna().all()
-    return f"{r.val_fraction} of train, {'subject-exclusive' if known else 'stratified'}, seed {r.seed}"
-
-
 def _selected(loop: Loop) -> Trainee:
     best: Trainee = copy.deepcopy(loop.evaluated)
     best.load_state_dict(checkpoint.load(loop.session.run.best)["trainee"])
@@ -155,7 +102,7 @@ def _export(session: Session, trainee: Trainee, which: str) -> None:
     checkpoint.save_weights(session.run.weights(which), trainee.model.exported().state_dict())
     criteria = trainee.criteria.state_dict()
     if criteria:
-        checkpoint.save_weights(session.run.criteria(which), criteria)
+        checkpoint.save_weights(session.run.loss_weights(which), criteria)
 
 
 def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:

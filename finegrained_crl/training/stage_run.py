@@ -66,8 +66,7 @@ class StageRun:
         if self.cache:
             features = batch.images.to(s.accelerator.device, non_blocking=True).float()
             return TrainBatch(features, self.targets.of(labels), stage=name, cached=True)
-        images = s.normalise(batch.images).contiguous(memory_format=s.memory_format)
-        images, target = self.targets(images, labels)
+        images, target = self.targets(s.scorer.inputs(batch.images), labels)
         extras = {key: value.to(s.accelerator.device, non_blocking=True) for key, value in batch.extras.items()}
         return TrainBatch(images, target, extras, name)
 

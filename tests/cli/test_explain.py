@@ -8,10 +8,10 @@ from PIL import Image
 from finegrained_crl.cli.main import main
 
 METHODS = {
-    "resnet": ["input", "Grad-CAM"],
-    "bcnn": ["input", "Grad-CAM"],
-    "dfl": ["input", "Grad-CAM", "strongest filters"],
-    "dcl": ["input", "Grad-CAM", "destroyed"],
+    "resnet": ["photograph", "Grad-CAM"],
+    "bcnn": ["photograph", "Grad-CAM"],
+    "dfl": ["photograph", "Grad-CAM", "strongest filters"],
+    "dcl": ["photograph", "Grad-CAM", "destroyed"],
 }
 OPTIONS = {"bcnn": ["--method.reduce", "4", "--method.stage1-epochs", "0"], "dcl": ["--method.grid", "2"], "dfl": ["--method.filters", "2"]}
 
@@ -29,7 +29,8 @@ def test_a_png_with_the_methods_panels(method, tiny_flags, tiny_folder, tmp_path
     assert len(row["top"]) == 3
     assert [title.startswith(start) for title, start in zip(row["panels"], METHODS[method], strict=True)] == [True] * len(METHODS[method])
     drawn = Image.open(row["png"])
-    assert drawn.size[0] == len(METHODS[method]) * 442
+    assert drawn.size[0] == round((len(METHODS[method]) * 3.4 + 0.5) * 130)
+    assert (row["true_class"], row["predicted"]) == ("left", row["top"][0]["class"])
 
 
 def test_mistakes_are_one_line(tiny_flags, tiny_folder, tmp_path, capsys):

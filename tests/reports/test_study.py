@@ -45,9 +45,7 @@ def write_study(folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=Tru
         run = place.run(cell)
         run.folder.mkdir(parents=True)
         run.recipe.write_text(yaml.safe_dump(cell.recipe.as_dict()))
-        predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation).to_parquet(
-            run.predictions
-        )
+        predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation).to_parquet(run.predictions)
         protocol = {
             "text": "made up",
             "policy": "",
@@ -145,9 +143,7 @@ def test_classes_without_an_order_get_no_ordinal_figure(tmp_path):
 
 
 def test_one_split_has_its_spread_over_seeds(tmp_path):
-    figures = study_figures(
-        collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2)))
-    )
+    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2))))
     found = row(figures.variants, variant="ce", figure="exact_accuracy")
     assert (found["over"], found["n"]) == ("seeds", 3)
 

@@ -87,7 +87,7 @@ def cache(options: Any) -> list[dict[str, Any]]:
 
 def _stage_1(options: Any, folder: Path, views: int) -> tuple[Any, float]:
     from finegrained_crl.training.loop import Loop
-    from finegrained_crl.training.run import RunFolder
+    from finegrained_crl.training.run_folder import RunFolder
     from finegrained_crl.training.session import RunOptions, Session
 
     method = Component("bcnn", {"stage1_epochs": 1000, "cached_views": views})
@@ -189,7 +189,7 @@ def steps(options: Any) -> list[dict[str, Any]]:
 
 def _step(method: str, batch_size: int, options: Any) -> Callable[[], None]:
     from finegrained_crl.training.device import make_accelerator
-    from finegrained_crl.training.session import make_trainee
+    from finegrained_crl.training.assembly import make_trainee
     from finegrained_crl.training.speed import random_batch
 
     device = make_accelerator("fp32", options.device).device

@@ -111,7 +111,7 @@ def _serve(pipe: Any, make: Callable[..., Any], arguments: tuple[Any, ...]) -> N
 def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.recipe import Component, Recipe
-    from finegrained_crl.training.run import RunFolder
+    from finegrained_crl.training.run_folder import RunFolder
     from finegrained_crl.training.session import RunOptions, Session
 
     recipe = Recipe(

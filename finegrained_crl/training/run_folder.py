@@ -44,8 +44,8 @@ class RunFolder:
         """The exported model: `which` is "last" or "selected"."""
         return self.checkpoints / f"model_{which}.safetensors"
 
-    def criteria(self, which: str) -> Path:
-        """The criteria's own weights, for losses that have some."""
+    def loss_weights(self, which: str) -> Path:
+        """The losses' own weights, for those that have some."""
         return self.checkpoints / f"criteria_{which}.safetensors"
 
     @property

@@ -6,8 +6,8 @@ import pytest
 
 from finegrained_crl import files
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.training.history import Progress, history_csv
-from finegrained_crl.training.run import FORMAT, RunFolder, differences
+from finegrained_crl.training.progress import Progress, history_csv
+from finegrained_crl.training.run_folder import FORMAT, RunFolder, differences
 
 
 def test_a_new_folder_is_claimed_and_a_second_run_refused(tmp_path):
