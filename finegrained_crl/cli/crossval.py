@@ -156,9 +156,9 @@ def _all_folds(recipe: Recipe) -> list[int | None]:
 
 def _check_data(study: Study) -> None:
     """What would fail in every cell is said once, before any starts: missing images, leaking folds, losses that refuse options."""
+    from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
     from finegrained_crl.training.criteria import build_criteria, without_where
     from finegrained_crl.training.method import Role
-    from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
 
     seen = set()
     for recipe in study.variants.values():
