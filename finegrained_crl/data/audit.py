@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition
+from finegrained_crl.data.identity import identities, plain_path, same_files
 from finegrained_crl.data.near_duplicates import NEAR_BITS, Look, look_at, near_duplicates
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
@@ -127,15 +129,16 @@ def audit(
             f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two lists"
         )
     report = AuditReport(what, {str(part): int(n) for part, n in sizes.items()})
-    keys = {kind: table[column] for kind, column in groupings.items() if column in table and table[column].notna().any()}
-    keys[LISTED] = table["path"]
+    keys = {kind: identities(table[column]) for kind, column in groupings.items() if column in table and table[column].notna().any()}
+    keys[LISTED] = table["path"].map(plain_path) if root is None else same_files(root, table["path"])
     if root is not None:
         pictures = _read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
         report.files_read = len(pictures.digests)
         report.unreadable = sorted(set(table["path"]) - pictures.digests.keys())
         keys[FILE] = table["path"].map(pictures.digests)
     report.counts = {kind: int(values.nunique()) for kind, values in keys.items()}
-    report.crossings = [c for kind, values in keys.items() for c in crossings(kind, values, table["part"], table["path"])]
+    shown = {kind: table[groupings.get(kind, "path")] for kind in keys}
+    report.crossings = [c for kind, values in keys.items() for c in crossings(kind, values, table["part"], shown[kind])]
     report.two_labels = {kind: _two_labels(table, keys[kind]) for kind in (LISTED, FILE) if kind in keys}
     if root is not None and near >= 0:
         pairs = near_duplicates(pictures.looks, pictures.digests, near)
@@ -151,7 +154,7 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
         kind: what the keys are.
         keys: one key per row (a subject, a path, a digest).
         parts: part of each row.
-        paths: shown as examples in place of keys that mean nothing to a reader (digests).
+        paths: shown as examples in place of the keys, which may mean nothing to a reader (digests).
     """
     sets = {part: set(keys[parts == part].dropna()) for part in dict.fromkeys(parts)}
     found = []
@@ -159,21 +162,48 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
         shared = sets[first] & sets[second]
         if shared:
             rows = keys.isin(shared) & (parts == second)
-            shown = paths[rows] if kind == FILE and paths is not None else keys[rows]
+            shown = (keys if paths is None else paths)[rows]
             found.append(Crossing(kind, first, second, len(shared), len(sets[second]), list(dict.fromkeys(map(str, shown)))[:EXAMPLES]))
     return found
 
 
 def partition_leaks(records: Records, parts: Partition) -> list[Crossing]:
-    """Subjects and listed pictures that a run's training, validation and test parts share; needs no file.
+    """Subjects, albums, originals and listed pictures that a run's training, validation and test parts share; reads no file.
 
     Args:
         records: the data set.
         parts: rows of each part.
     """
-    used = pd.concat([records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]])
-    kinds = {"subject": used["subject"], LISTED: used["path"]}
-    return [crossing for kind, keys in kinds.items() for crossing in crossings(kind, keys, used["part"])]
+    used = _used(records, parts)
+    keys = {kind: identities(used[column]) for kind, column in records.groupings.items()}
+    keys[LISTED] = same_files(records.root, used["path"])
+    return [crossing for kind, values in keys.items() for crossing in crossings(kind, values, used["part"], used[_shown(records, kind)])]
+
+
+def cheap_leaks(records: Records, parts: Partition, fingerprint: DataFingerprint) -> list[Crossing]:
+    """What is looked for before every training: `partition_leaks`, and files of equal bytes under other names.
+
+    Args:
+        records: the data set.
+        parts: rows of each part.
+        fingerprint: of these records; its hashes are compared, no file is read.
+    """
+    used = _used(records, parts)
+    digests = fingerprint.require_pictures()["sha256"].loc[used.index].replace("", None)
+    files = same_files(records.root, used["path"])
+    # What one path, or one file, accounts for has been said; a copy has several files to its bytes.
+    several = files.groupby(digests).transform("nunique") > 1
+    copies = crossings(FILE, digests.where(several), used["part"], used["path"])
+    return partition_leaks(records, parts) + copies
+
+
+def _used(records: Records, parts: Partition) -> pd.DataFrame:
+    return pd.concat([records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]])
+
+
+def _shown(records: Records, kind: str) -> str:
+    """The column whose values a reader knows: identities as they are spelled, files by their paths."""
+    return records.groupings.get(kind, "path")
 
 
 def parts_of(records: Records) -> pd.Series:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from finegrained_crl.data.identity import identities, joined, same_files
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
 
@@ -49,14 +52,19 @@ def hold_out(records: Records, *, split: str | None = None, fold: int | None = N
     return parts
 
 
-def cut_validation(records: Records, train_index: Index, fraction: float, seed: int) -> tuple[Index, Index]:
-    """Cut a validation part from the training rows: stratified by class, no subject (and no picture twice listed) on both sides.
+def cut_validation(
+    records: Records, train_index: Index, fraction: float, seed: int, digests: pd.Series | None = None
+) -> tuple[Index, Index]:
+    """Cut a validation part from the training rows, stratified by class.
+
+    No subject, album or original, and no picture (under whatever name) comes to both sides.
 
     Args:
         records: the data set.
         train_index: int64, (n,), the rows to divide.
         fraction: share that goes to validation, in [0, 0.5]; 0 cuts nothing. With subjects the share is the nearest 1/k.
         seed: same seed, same parts.
+        digests: SHA-256 of every row's file ("" where unknown), to keep copies under other names together as well.
     Returns:
         training rows and validation rows, int64, ascending, disjoint, together `train_index`.
     Raises:
@@ -67,9 +75,25 @@ def cut_validation(records: Records, train_index: Index, fraction: float, seed: 
         return rows, rows[:0]
     table = records.table.iloc[rows]
     classes = table["label"].map(dict(enumerate(records.class_names)))
-    keep, cut = seeded_split(classes, table["subject"].fillna(table["path"]), fraction, seed)
+    columns = {kind: table[column] for kind, column in records.groupings.items()}
+    if digests is not None:
+        columns["digest"] = digests.iloc[rows].replace("", None)
+    keep, cut = seeded_split(classes, groups_of(records.root, table["path"], columns), fraction, seed)
     require_every_class(records, rows[keep], "training", f" after {fraction:g} of the images went to validation")
     return rows[keep], rows[cut]
+
+
+def groups_of(root: Path, paths: pd.Series, columns: Mapping[str, pd.Series]) -> pd.Series:
+    """The group of each row, for splits that keep a group on one side.
+
+    Rows hang together that share a subject, an album or an original, however it is spelled, or that show one file.
+
+    Args:
+        root: folder that the paths are relative to.
+        paths: file of each row.
+        columns: kind ("subject", "album", "original") -> value of each row, missing where unknown.
+    """
+    return joined(same_files(root, paths), *(identities(column) for column in columns.values()))
 
 
 def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: int) -> tuple[Index, Index]:
@@ -91,12 +115,15 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 
     _check_sizes(labels, groups, fraction)
+    _check_seed(seed)
     empty = np.zeros(len(labels))
     if groups.is_unique:
         first, second = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(empty, labels.to_numpy()))
     else:
         splitter = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed)
-        first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class")  # a rare class may be on one side only
+            first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
     return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
 
 
@@ -119,6 +146,7 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
         raise FinegrainedError(f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}")
     if labels.value_counts().max() < num_folds:
         raise FinegrainedError(f"no class has {num_folds} images, one for each of {num_folds} folds; ask for fewer folds or add images")
+    _check_seed(seed)
     codes, (classes, _) = pd.factorize(groups)[0], pd.factorize(labels)
     folds = np.zeros(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
@@ -190,10 +218,21 @@ def _check_sizes(labels: pd.Series, groups: pd.Series, fraction: float) -> None:
         raise FinegrainedError(
             f"{fraction:g} of {len(labels)} images is {held_out}, fewer than the {len(per_class)} classes; hold out more"
         )
-    if not groups.is_unique and round(1 / fraction) > groups.nunique():
+    num_parts = round(1 / fraction)
+    if not groups.is_unique and num_parts > groups.nunique():
         raise FinegrainedError(
-            f"{groups.nunique()} subjects cannot make {round(1 / fraction)} parts (fraction {fraction:g}); hold out more"
+            f"{groups.nunique()} subjects cannot make {num_parts} parts (fraction {fraction:g}); hold out more. Rows that share a subject, "
+            "an album or an original count as one"
         )
+    if not groups.is_unique and labels.value_counts().max() < num_parts:
+        raise FinegrainedError(
+            f"no class has {num_parts} images, one for each of {num_parts} parts (fraction {fraction:g}); hold out more or add images"
+        )
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise FinegrainedError(f"the seed of a split must be from 0 to {2**32 - 1}, got {seed}")
 
 
 def _rows(mask: pd.Series) -> Index:

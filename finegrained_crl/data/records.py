@@ -25,10 +25,12 @@ from typing import Any
 
 import pandas as pd
 
+from finegrained_crl.data.identity import class_warnings, plain_path
 from finegrained_crl.errors import FinegrainedError
 
 SPLITS = ("train", "val", "test", "")
 COLUMNS = ("id", "path", "label", "split", "fold", "subject")
+GROUPING_KINDS = ("subject", "album", "original")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Records:
         dropped: reason -> number of rows of the source that are not in the table.
         ordered: whether the classes have an order (age groups), so that being one off means something.
         subgroups: extra columns by which a report divides its figures.
+        groupings: kind ("subject", "album", "original") -> column; rows that share one stay on one side of every split.
+        warnings: what a user should know before training on it, one line each.
     """
 
     table: pd.DataFrame
@@ -54,6 +58,8 @@ class Records:
     dropped: dict[str, int] = field(default_factory=dict)
     ordered: bool = False
     subgroups: tuple[str, ...] = ()
+    groupings: dict[str, str] = field(default_factory=lambda: {"subject": "subject"})
+    warnings: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -79,6 +85,8 @@ def make_records(
     dropped: dict[str, int] | None = None,
     ordered: bool = False,
     subgroups: tuple[str, ...] = (),
+    groupings: dict[str, str] | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> Records:
     """Build a checked records table from columns; `path` and `label` are required.
 
@@ -91,15 +99,18 @@ def make_records(
         dropped: reason -> rows left out.
         ordered: whether the classes have an order.
         subgroups: extra columns by which a report divides its figures.
+        groupings: kind -> column, where the data set calls its albums and originals otherwise than "album" and "original".
+        warnings: what the reader noticed; near-equal and null-like class names are added.
     Returns:
         records with every standard column, `id` unique.
     Raises:
-        FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name.
+        FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name, two classes of one name, a
+            name that is not UTF-8.
     """
     table = pd.DataFrame(columns).reset_index(drop=True)
     if table.empty:
         raise FinegrainedError(f"no labelled image in {root}: the data set is empty")
-    table["path"] = table["path"].map(str)
+    table["path"] = table["path"].map(lambda path: plain_path(str(path)))
     table["label"] = table["label"].astype("int64")
     defaults: dict[str, Any] = {"split": "", "fold": pd.NA, "subject": pd.NA}
     for name, value in defaults.items():
@@ -109,7 +120,10 @@ def make_records(
     table["subject"] = table["subject"].astype("string")
     table["id"] = _unique_ids(table["path"])
     extra = [c for c in table.columns if c not in COLUMNS]
-    records = Records(table[[*COLUMNS, *extra]], class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups)
+    told = {kind: kind for kind in GROUPING_KINDS if kind in table} | (groupings or {})
+    noticed = (*warnings, *class_warnings(class_names))
+    table = table[[*COLUMNS, *extra]]
+    records = Records(table, class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups, told, noticed)
     check_records(records)
     return records
 
@@ -122,7 +136,7 @@ def check_records(records: Records) -> None:
     wild_split = ~table["split"].isin(SPLITS)
     counts = table["label"].value_counts()
     empty = [name for i, name in enumerate(records.class_names) if i not in counts.index]
-    problems = []
+    problems = _name_problems(records)
     if outside.any():
         problems.append(f"path escapes the image root {records.root}: {_first(table['path'], outside)}")
     if wild_label.any():
@@ -134,6 +148,30 @@ def check_records(records: Records) -> None:
         problems.append(f"class without any image: {_first(pd.Series(empty), pd.Series(True, index=range(len(empty))))}")
     if problems:
         raise FinegrainedError(f"{records.protocol}: " + "; ".join(problems))
+
+
+def _name_problems(records: Records) -> list[str]:
+    """Names that would be confused, or that no results file could hold."""
+    names = records.class_names
+    doubled = pd.Series(names, dtype=object).duplicated()
+    problems = []
+    if doubled.any():
+        first = names[int(doubled.idxmax())]
+        places = [str(i) for i, name in enumerate(names) if name == first]
+        problems.append(f"classes {' and '.join(places)} are both called '{first}': give each a name of its own")
+    broken = [text for text in (*names, *records.table["path"]) if not _is_unicode(text)]
+    if broken:
+        shown = broken[0].encode("utf-8", "backslashreplace").decode()
+        problems.append(f"{len(broken)} names are not UTF-8 (first: {shown}): rename the files or folders")
+    return problems
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def escapes_root(path: str) -> bool:

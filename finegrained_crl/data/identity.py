@@ -1,0 +1,103 @@
+"""When two names mean one thing: people, albums and photographs in a table, files on the disk, classes."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from finegrained_crl.data.regular import status
+
+WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
+NULL_LIKE = frozenset({"", "none", "null", "nil", "na", "n/a", "nan", "<na>", "-", "--", "?", "missing"})
+
+
+def same_identity(text: str) -> str:
+    """The form that all spellings of one identity share: case, space around it, Unicode form and `1` or `1.0` don't count.
+
+    >>> same_identity(" Ann "), same_identity("7.0")
+    ('ann', '7')
+    """
+    plain = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).strip()
+    number = WHOLE_NUMBER.fullmatch(plain)
+    return number[1] if number else plain
+
+
+def same_class(text: str) -> str:
+    """As `same_identity`, and underscores, hyphens and runs of space are one space: for class names that a slip made two.
+
+    >>> same_class("Lantern_Shrike ") == same_class("LANTERN SHRIKE")
+    True
+    """
+    return re.sub(r"[\s_-]+", " ", same_identity(text)).strip()
+
+
+def plain_path(path: str) -> str:
+    """A relative path without "./" and doubled slashes; ".." stays, since a folder before it may be a link.
+
+    >>> plain_path("./a//b.jpg")
+    'a/b.jpg'
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return ("/" if path.startswith("/") else "") + "/".join(parts)
+
+
+def identities(column: pd.Series) -> pd.Series:
+    """`same_identity` of each value; missing ones, and blank ones, stay missing."""
+    texts = column.astype("string")
+    forms = {text: same_identity(text) or None for text in texts.dropna().unique()}
+    return pd.Series([None if pd.isna(text) else forms[text] for text in texts], index=column.index, dtype=object)
+
+
+def same_files(root: Path, paths: pd.Series) -> pd.Series:
+    """The path of each row, and the same one for all names of one file: symbolic and hard links to it.
+
+    Where a file isn't there its own path stays.
+    """
+    first: dict[tuple[int, int], str] = {}
+    names: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        found = status(root / path)
+        plain = plain_path(path)
+        names[path] = first.setdefault((found.st_dev, found.st_ino), plain) if found and found.st_ino else plain
+    return paths.map(names)
+
+
+def class_warnings(names: tuple[str, ...]) -> list[str]:
+    """One line for each set of class names that look like one class, and for names that look like a missing label."""
+    forms: dict[str, list[str]] = {}
+    for name in names:
+        forms.setdefault(same_class(name), []).append(name)
+    alike = [" and ".join(repr(name) for name in group) for group in forms.values() if len(group) > 1]
+    lines = [f"classes {group} look like one class: give them one spelling if they are" for group in alike]
+    null = [repr(name) for name in names if name.strip().casefold() in NULL_LIKE]
+    if null:
+        lines.append(f"class {', '.join(null)} looks like a missing label: remove these rows if it is")
+    return lines
+
+
+def joined(*keys: pd.Series) -> pd.Series:
+    """Number the groups of rows that hang together: two rows that share a value of any key are in one group.
+
+    Args:
+        keys: each of one length n; missing values join nothing.
+    Returns:
+        int64, (n,), group of each row, numbered in the order of first appearance; index of the first key.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = len(keys[0])
+    rows, nodes, nodes_so_far = [], [], size
+    for key in keys:
+        codes, values = pd.factorize(key)
+        rows.append(np.flatnonzero(codes >= 0))
+        nodes.append(codes[codes >= 0] + nodes_so_far)
+        nodes_so_far += len(values)
+    ends = (np.concatenate(rows), np.concatenate(nodes))
+    edges = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(nodes_so_far, nodes_so_far))
+    _, groups = connected_components(edges, directed=False)
+    return pd.Series(pd.factorize(groups[:size])[0].astype(np.int64), index=keys[0].index)
