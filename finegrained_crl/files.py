@@ -24,12 +24,42 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
+        sync_folder(path.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
         before = "its previous content is kept" if path.exists() else "nothing was left behind"
         raise FinegrainedError(
             f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run again with --resume"
         ) from error
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Give a file a second name, which replaces what had it; the file stays where it is.
+
+    Raises:
+        FinegrainedError: the disk is full or the folder not writable.
+    """
+    partial = other.with_name(f".{other.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        os.link(path, partial)
+    except OSError:  # a file system without hard links
+        write_bytes(other, path.read_bytes())
+        return
+    os.replace(partial, other)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder last through a power cut; where a system can't, they are as safe as it makes them."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some network file systems refuse
+        pass
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
+from finegrained_crl import files
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from finegrained_crl.training.session import RunOptions
+    from finegrained_crl.training.loop import Loop
+    from finegrained_crl.training.session import RunOptions, Session
 
 summary = "fine-tune a classifier on an image set and leave a run folder"
 example = "fgcrl finetune --dataset image_folder --data my_images --backbone resnet18 --out runs/first"
@@ -46,20 +49,39 @@ def train(recipe: Recipe, run: RunFolder, options: RunOptions, *, resume: bool) 
         the content of results.json; None in all processes but the first.
     """
     from finegrained_crl.training.loop import Loop
-    from finegrained_crl.training.results import finish
     from finegrained_crl.training.session import Session
 
-    session = Session(recipe, run, options, resume=resume)
-    loop = Loop(session)
-    if not session.is_main:
-        loop.fit()
-        finish(loop)
-        return None
-    with run.lock():
-        run.claim(session.recipe.as_dict(), resume=resume)
-        _announce(session, loop)
+    with Interruption() as interruption:
+        session = Session(recipe, run, options, resume=resume)
+        loop = Loop(session, interruption)
+        if not session.is_main:
+            _fit_and_finish(loop)
+            return None
+        with run.lock():
+            _claim(session, resume=resume)
+            _announce(session, loop)
+            return _fit_and_finish(loop)
+
+
+def _claim(session: Session, *, resume: bool) -> None:
+    """Make the folder the run's, and keep what it is trained on."""
+    run = session.run
+    run.claim(session.recipe.as_dict(), resume=resume)
+    if session.data_changes:
+        files.write_json(run.changes, {"accepted": session.data_changes})
+    run.write_data(session.data)
+
+
+def _fit_and_finish(loop: Loop) -> dict[str, Any]:
+    from finegrained_crl.training.results import finish
+
+    try:
         loop.fit()
         return finish(loop)
+    except Interrupted as stop:
+        folder, p = loop.session.run.folder, loop.progress
+        stop.advice = f"saved at epoch {p.epoch + 1}, update {p.update}; go on with: fgcrl finetune --resume --out {folder}"
+        raise
 
 
 def default_folder(recipe: Recipe) -> Path:
@@ -86,6 +108,7 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
     settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
+    settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
 def _base(words: list[str], resuming: bool) -> dict[str, Any]:
@@ -111,7 +134,7 @@ def _run_options(parsed: Any) -> RunOptions:
 
     if parsed.device not in ("auto", "cpu"):
         raise FinegrainedError(f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES")
-    return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds)
+    return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 
 
 def _announce(session: Any, loop: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -42,9 +43,10 @@ def run_command(name: str, argv: list[str]) -> int:
     except FinegrainedError as error:
         print(f"fgcrl {name}: error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print(f"fgcrl {name}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        advice = getattr(stop, "advice", "")
+        print(f"fgcrl {name}: interrupted" + (f": {advice}" if advice else ""), file=sys.stderr)
+        return 128 + getattr(stop, "signal", signal.SIGINT)
     except BrokenPipeError:
         # The reader of our output went away (`fgcrl list | head`): not an error, but Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

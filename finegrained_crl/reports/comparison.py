@@ -23,7 +23,7 @@ def compare_runs(folders: list[Path]) -> list[dict[str, Any]]:
         FinegrainedError: an unfinished run, or runs whose test parts differ, which no table should put side by side.
     """
     runs = [(folder, RunFolder(folder).read_results()) for folder in folders]
-    prints = {results["data"]["fingerprint"] for _, results in runs}
+    prints = {results["data"]["fingerprint"]["digest"] for _, results in runs}
     protocols = {results["protocol"]["evaluated_on"] for _, results in runs}
     if len(prints) > 1 or len(protocols) > 1:
         names = ", ".join(map(str, folders))

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from finegrained_crl import discovery
+from finegrained_crl.data.changes import differences
+from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.audit import partition_leaks
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
@@ -20,6 +22,7 @@ from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.method import Method, ModelSpec
 from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.trainee import Trainee
 
 
@@ -48,12 +51,13 @@ def make_parts(recipe: Recipe, records: Records) -> Partition:
     return Partition(train, val, parts.test)
 
 
-def require_no_leaks(records: Records, parts: Partition, *, allowed: bool) -> list[str]:
+def require_no_leaks(records: Records, parts: Partition, data: DataFingerprint, *, allowed: bool) -> list[str]:
     """Stop where a subject or a listed picture is in two parts of the split.
 
     Args:
         records: the data set.
         parts: rows of each part.
+        data: its fingerprint: pictures of equal bytes are one picture.
         allowed: go on all the same.
     Returns:
         what leaks, one line each; for results.json.
@@ -67,6 +71,30 @@ def require_no_leaks(records: Records, parts: Partition, *, allowed: bool) -> li
             "or pass --allow-leaks, which is written into results.json"
         )
     return found
+
+
+def changed_data(run: RunFolder, data: DataFingerprint, *, accept: bool) -> tuple[list[str], set[str]]:
+    """Compare the data with what a run was begun on.
+
+    Args:
+        run: its folder, which may hold no run yet.
+        data: as it is now.
+        accept: go on all the same.
+    Returns:
+        all changes that were accepted, these and earlier ones, one line each; the digests that a checkpoint of the run may carry.
+    Raises:
+        FinegrainedError: something changed and is not accepted; what, is named.
+    """
+    stored = run.read_data() if run.holds_run else None
+    if stored is None:
+        return [], {data.digest}
+    changes = differences(stored, data)
+    if changes and not accept:
+        raise FinegrainedError(
+            f"the data changed since the run in {run.folder} began: {'; '.join(changes)}; restore the data, choose another --out, "
+            "or pass --accept-changed-data, which is written into results.json"
+        )
+    return run.read_changes() + changes, {data.digest, stored.digest}
 
 
 def make_method(recipe: Recipe) -> Method:

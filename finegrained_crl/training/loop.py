@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -12,10 +13,12 @@ from torch import Tensor, nn
 
 from finegrained_crl import files
 from finegrained_crl.data.loading import Batch, batches, eval_loader
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.evaluate import evaluate
+from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.progress import Progress, history_csv
 from finegrained_crl.training.reporter import Reporter
 from finegrained_crl.training.sanity import diverged, is_finite, require_finite_weights
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 class Loop:
     """Trains the session's model to the end of its recipe, from wherever its run folder says that it stands."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, interruption: Interruption | None = None) -> None:
         self.session, self.recipe = session, session.recipe
+        self.interruption = interruption or Interruption()
         self.epochs = session.stages[-1].end
         self.trainee = session.trainee.to(session.accelerator.device)
         for placed in session.stages:
@@ -40,6 +44,8 @@ class Loop:
         self.ema = _ema(self.trainee, self.recipe.ema)
         self.progress = Progress()
         self.reporter = Reporter(epochs=self.epochs, shown=session.is_main)
+        self.stage: StageRun
+        self._can_save = False
         self.saved_at = time.monotonic()
 
     # The run, from the outside in: fit -> stage -> epoch -> update.
@@ -54,6 +60,11 @@ class Loop:
                 for placed in self.session.stages:
                     if self.progress.epoch < placed.end and not self.progress.stopped:
                         self.train_stage(placed, board, state)
+        except Interrupted:
+            # Between two updates, or while held-out pictures are scored: all that was done is worth keeping.
+            if self._can_save:
+                self.save()
+            raise
         finally:
             self.reporter.close()
 
@@ -67,9 +78,11 @@ class Loop:
 
     def train_stage(self, placed: PlacedStage, board: Any, state: dict[str, Any] | None) -> None:
         """The epochs of a stage that are still to do; `state` is the checkpoint that the run goes on from."""
+        self._can_save = False
         self.begin(placed)
         if state and state["stage"] == placed.stage.name:
             self.stage.optimizer.load_state_dict(state["optimizer"])
+        self._can_save = True
         while self.progress.epoch < placed.end and not self.progress.stopped:
             self.train_epoch()
             self.finish_epoch(board)
@@ -86,15 +99,18 @@ class Loop:
         p, done = self.progress, self.progress.update
         self.stage.train_mode()
         self.reporter.begin_epoch(p.epoch, done, self.stage.updates_per_epoch)
-        self.session.order.at(p.epoch, done * self.stage.recipe.accumulate)
+        order = self.session.order.at(p.epoch)
+        # The last update of an epoch may have had fewer batches than the others: after it none is left, not fewer than none.
+        order.at(p.epoch, min(done * self.stage.recipe.accumulate, len(order)))
         start = time.perf_counter()
         for group in self.stage.groups():
-            self.update(group)
-            now = time.perf_counter()
-            p.add("seconds", now - start)
-            start = now
-            self._show_step()
-            self._save_if_due()
+            with self.interruption.held():
+                self.update(group)
+                now = time.perf_counter()
+                p.add("seconds", now - start)
+                start = now
+                self._show_step()
+                self._save_if_due()
 
     def update(self, group: list[Batch]) -> None:
         """One optimiser step on `accumulate` batches."""
@@ -136,10 +152,20 @@ class Loop:
 
     def finish_epoch(self, board: Any) -> None:
         """Validate, record the epoch, keep the best weights, save."""
+        before = copy.deepcopy(self.trainee.criteria.state_dict())
+        try:
+            self.trainee.criteria.end_epoch()
+            row = self._epoch_row(self.progress.sums.get("seconds", 0.0))
+        except Interrupted:
+            # What is saved is the end of the last update; the epoch is finished after the resume.
+            self.trainee.criteria.load_state_dict(before)
+            raise
+        with self.interruption.held():
+            self._close_epoch(row, board)
+
+    def _close_epoch(self, row: dict[str, Any], board: Any) -> None:
         s, p = self.session, self.progress
-        self.trainee.criteria.end_epoch()
         seconds = p.sums.get("seconds", 0.0)
-        row = self._epoch_row(seconds)
         if row["val_top1"] is not None and p.is_better(row["val_top1"]) and s.is_main:
             self._refuse_broken_weights()
             checkpoint.save(s.run.best, {"epoch": p.epoch + 1, "trainee": self.evaluated.state_dict()})
@@ -208,15 +234,18 @@ class Loop:
             "notes": self.trainee.model.notes,
             "scaler": scaler.state_dict() if scaler else None,
             "progress": self.progress.as_dict(),
+            "data": self.session.data.digest,
         }
         checkpoint.save(self.session.run.last, state)
 
     def restore(self) -> dict[str, Any] | None:
         """Take up `checkpoints/last.pt` and return it, None where there is none."""
-        run = self.session.run
-        if not run.last.is_file():
+        state, warning = checkpoint.load_latest(self.session.run.last)
+        if warning:
+            self.reporter.say(warning)
+        if state is None:
             return None
-        state: dict[str, Any] = checkpoint.load(run.last)
+        self._require_same_data(state)
         self.trainee.load_state_dict(state["trainee"])
         self.trainee.model.notes = state["notes"]
         if self.ema:
@@ -226,6 +255,14 @@ class Loop:
         p = self.progress = Progress.from_dict(state["progress"])
         self.reporter.say(f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over")
         return state
+
+    def _require_same_data(self, state: dict[str, Any]) -> None:
+        """The session has compared the data with what the folder says; this checkpoint must belong to the same folder."""
+        if state["data"] not in self.session.known_data:
+            raise FinegrainedError(
+                f"{self.session.run.last} was written by a run on other data than {self.session.run.folder} says: "
+                "choose another --out, or pass --accept-changed-data"
+            )
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self.saved_at >= self.session.options.checkpoint_seconds:

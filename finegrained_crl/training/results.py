@@ -50,6 +50,7 @@ def finish(loop: Loop) -> dict[str, Any]:
     if session.is_main:
         _write_predictions(session, pd.concat(frames, ignore_index=True))
         files.write_json(session.run.results, results)
+        session.run.commit()
     return results
 
 
@@ -78,7 +79,8 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
         "weights": session.trainee.model.notes,
         "normalisation": {"mean": list(session.trainee.model.mean), "std": list(session.trainee.model.std)},
         "data": {
-            "fingerprint": session.records.fingerprint(),
+            "fingerprint": session.data.as_dict(),
+            "accepted_changes": session.data_changes,
             "num_classes": session.records.num_classes,
             "train": len(session.parts.train),
             "val": len(session.parts.val),

@@ -3,9 +3,12 @@
 recipe.yaml           every setting that ran, resolved
 epochs.csv            one line per epoch
 predictions.parquet   id, path, label, fold, subject and the data set's own columns, part, weights, logits of every evaluated picture
-results.json          metrics with their protocol; there when, and only when, the run is complete
-checkpoints/          last.pt (to resume), best.pt (selected on validation), model_*.safetensors (to use)
+results.json          metrics with their protocol
+data.parquet          what the run was trained on: each picture's label, split and SHA-256
+changes.json          changes of the data that the user accepted between kill and resume, if any
+checkpoints/          last.pt (to resume), previous_last.pt, best.pt (selected on validation), model_*.safetensors (to use)
 tensorboard/          event files
+COMMITTED             SHA-256 of the files above; there when, and only when, the run is complete
 """
 
 from __future__ import annotations
@@ -19,11 +22,15 @@ from typing import Any
 import yaml
 
 from finegrained_crl import discovery, files
+from finegrained_crl.data.fingerprint import DataFingerprint
+from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.structured import read_yaml
+from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
-FORMAT = 1
-"""Number of the layout of results.json; a reader refuses a newer one."""
+FORMAT = 2
+"""Number of the layout of a run folder, in results.json; a reader refuses any other."""
 
 
 class RunFolder:
@@ -39,6 +46,9 @@ class RunFolder:
         self.last = self.checkpoints / "last.pt"
         self.best = self.checkpoints / "best.pt"
         self.tensorboard = folder / "tensorboard"
+        self.data = folder / "data.parquet"
+        self.changes = folder / "changes.json"
+        self.committed = folder / committed.NAME
 
     def weights(self, which: str) -> Path:
         """The exported model: `which` is "last" or "selected"."""
@@ -51,7 +61,7 @@ class RunFolder:
     @property
     def is_done(self) -> bool:
         """Whether the run is complete."""
-        return self.results.is_file()
+        return self.committed.is_file()
 
     @property
     def holds_run(self) -> bool:
@@ -75,32 +85,74 @@ class RunFolder:
         if not self.holds_run:
             files.write_text(self.recipe, yaml.safe_dump(recipe, sort_keys=False))
 
+    def commit(self) -> None:
+        """Declare the run complete: every file is written."""
+        committed.commit(self.folder)
+
+    def checked(self, path: Path) -> Path:
+        """A file of this run, its content compared with the COMMITTED record where the run is complete.
+
+        Raises:
+            FinegrainedError: it is not what the run wrote.
+        """
+        if self.is_done:
+            committed.check_file(self.folder, path.relative_to(self.folder).as_posix())
+        return path
+
     def read_recipe(self) -> dict[str, Any]:
         """The recipe that runs, or ran, here.
 
         Raises:
-            FinegrainedError: no run here.
+            FinegrainedError: no run here, or a damaged recipe.
         """
         if not self.holds_run:
-            raise FinegrainedError(f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run")
-        values: dict[str, Any] = yaml.safe_load(self.recipe.read_text(encoding="utf-8"))
-        return values
+            raise FinegrainedError(
+                f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run"
+            )
+        return read_yaml(self.checked(self.recipe), "the recipe of a run")
 
     def read_results(self) -> dict[str, Any]:
         """The results of a complete run.
 
         Raises:
-            FinegrainedError: no run, an unfinished one, or one written by a newer version.
+            FinegrainedError: no run, an unfinished or damaged one, or one written by another version.
         """
         if not self.is_done:
+            self._require_format()
             self.read_recipe()
             raise FinegrainedError(f"the run in {self.folder} is not finished: continue it with --resume --out {self.folder}")
-        results = files.read_json(self.results)
-        if results.get("format") != FORMAT:
+        self._require_format()
+        return files.read_json(self.checked(self.results))
+
+    def _require_format(self) -> None:
+        if not self.results.is_file():
+            return
+        number = files.read_json(self.results).get("format")
+        if number != FORMAT:
             raise FinegrainedError(
-                f"{self.results} has format {results.get('format')}, this version reads {FORMAT}: upgrade finegrained-crl"
+                f"{self.results} has format {number}, this version reads {FORMAT}: use the version that wrote it, or train again"
             )
-        return results
+
+    def write_data(self, data: DataFingerprint) -> None:
+        """Keep what the run is trained on."""
+        files.write_bytes(self.data, data.to_bytes())
+
+    def read_data(self) -> DataFingerprint | None:
+        """What the run was trained on; None where a kill came before it was written.
+
+        Raises:
+            FinegrainedError: the table is damaged.
+        """
+        if not self.data.is_file():
+            return None
+        try:
+            return DataFingerprint.from_bytes(read_regular(self.checked(self.data)))
+        except FinegrainedError as error:
+            raise FinegrainedError(f"{self.data}: {error}") from error
+
+    def read_changes(self) -> list[str]:
+        """Changes of the data that the user accepted."""
+        return list(files.read_json(self.changes)["accepted"]) if self.changes.is_file() else []
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

@@ -11,8 +11,10 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from finegrained_crl.data import loading
+from finegrained_crl.data.fingerprint import fingerprint
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
 from finegrained_crl.training.assembly import (
+    changed_data,
     check_images,
     image_settings,
     make_parts,
@@ -36,11 +38,13 @@ class RunOptions:
         workers: loader processes; negative: chosen from the number of cores.
         device: "auto" or "cpu".
         checkpoint_seconds: time between checkpoints within an epoch.
+        accept_changed_data: go on with data that changed since the run began; what changed is written into results.json.
     """
 
     workers: int = -1
     device: str = "auto"
     checkpoint_seconds: float = 300.0
+    accept_changed_data: bool = False
 
 
 class Session:
@@ -59,8 +63,11 @@ class Session:
         self.run, self.options = run, options
         self.records = read_records(recipe)
         self.parts = make_parts(recipe, self.records)
-        self.leaks = require_no_leaks(self.records, self.parts, allowed=recipe.allow_leaks)
-        check_images(self.records, np.concatenate([self.parts.train, self.parts.val, self.parts.test]), convert=recipe.convert_images)
+        used = np.concatenate([self.parts.train, self.parts.val, self.parts.test])
+        check_images(self.records, used, convert=recipe.convert_images)
+        self.data = fingerprint(self.records)
+        self.data_changes, self.known_data = changed_data(run, self.data, accept=options.accept_changed_data)
+        self.leaks = require_no_leaks(self.records, self.parts, self.data, allowed=recipe.allow_leaks)
         if run.holds_run:
             recipe = _with_stored_choices(recipe, run)
         self.trainee = make_trainee(recipe, self.records.num_classes)
