@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from finegrained_crl.data.layout import first_holding, read_note, require_file, require_folder, text_lines
+from finegrained_crl.data.layout import file_text, first_holding, read_note, require_file, require_folder, text_lines
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError, nearest
 
@@ -93,6 +94,7 @@ class Adience:
             dropped=_dropped(rows, copy),
             ordered=True,
             subgroups=SUBGROUPS,
+            groupings=self.groupings,
         )
 
     def known_counts(self, data: Path) -> dict[str, int]:
@@ -199,12 +201,14 @@ def _nearest_group(text: str) -> str | None:
 def _map_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise FinegrainedError(f"unknown label policy '{path}', and no such CSV file: {nearest(str(path), POLICIES)}")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        rows = list(csv.DictReader(io.StringIO(file_text(path), newline="")))
+    except csv.Error as error:
+        raise FinegrainedError(f"{path} can't be read as a CSV table: {error}") from error
     if not rows or not {"raw", "group"} <= rows[0].keys():
         raise FinegrainedError(f"{path}: a label policy needs a header 'raw,group' and at least one row")
     for line, row in enumerate(rows, start=2):
-        if EXACT.get(row["group"], row["group"]) not in GROUPS:
+        if row["raw"] is None or EXACT.get(row["group"], row["group"]) not in GROUPS:
             raise FinegrainedError(f"{path}, line {line}: group '{row['group']}' is none of {', '.join(GROUPS)}")
     return {row["raw"]: EXACT.get(row["group"], row["group"]) for row in rows}
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from finegrained_crl.data.layout import first_holding, require_file, require_folder
+from finegrained_crl.data.matlab import read_mat
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError
 
@@ -47,10 +48,10 @@ def _read_flat(root: Path, labels_only: bool, where: str) -> Records:
     if not labels_only:
         require_folder(root / "car_ims", where)
     path = root / "cars_annos.mat"
-    content = _load(path)
+    content = read_mat(path)
     names = _names(content, path)
     columns = _rows(content, path, "", "relative_im_path", len(names))
-    is_test = _field(content["annotations"], "test", path).astype(np.int64)
+    is_test = _numbers(_annotations(content, path), "test", path)
     columns["split"] = np.where(is_test == 1, "test", "train")
     return make_records(columns, class_names=names, root=root, protocol="Stanford Cars, official train/test split (flat layout)")
 
@@ -63,9 +64,9 @@ def _read_devkit(root: Path, labels_only: bool, where: str) -> Records:
         for folder in ("cars_train", *(["cars_test"] if labelled else [])):
             require_folder(root / folder, where)
     meta = require_file(devkit / "cars_meta.mat", where)
-    names = _names(_load(meta), meta)
+    names = _names(read_mat(meta), meta)
     parts = {"train": devkit / "cars_train_annos.mat"} | ({"test": labelled} if labelled else {})
-    tables = {split: _rows(_load(path), path, f"cars_{split}/", "fname", len(names)) for split, path in parts.items()}
+    tables = {split: _rows(read_mat(path), path, f"cars_{split}/", "fname", len(names)) for split, path in parts.items()}
     columns = {name: np.concatenate([table[name] for table in tables.values()]) for name in tables["train"]}
     columns["split"] = np.concatenate([np.full(len(table["label"]), split) for split, table in tables.items()])
     part = "official train/test split" if labelled else "official training part only (no test labels)"
@@ -88,44 +89,49 @@ def _test_labels(devkit: Path, root: Path) -> Path | None:
 
 def _unlabelled(devkit: Path) -> dict[str, int]:
     path = devkit / "cars_test_annos.mat"
-    return {NO_TEST_LABELS: len(_load(path)["annotations"])} if path.is_file() else {}
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """A MATLAB file as a dict of flat arrays."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(path, squeeze_me=True)
-    except (ValueError, TypeError, NotImplementedError, OSError, MatReadError) as error:
-        raise FinegrainedError(f"{path} is not a MATLAB file that can be read ({error}); download it again") from error
-    return {key: np.atleast_1d(value) for key, value in content.items() if not key.startswith("__")}
+    if not path.is_file():
+        return {}
+    fields = _annotations(read_mat(path), path)
+    return {NO_TEST_LABELS: max(len(values) for values in fields.values())}
 
 
 def _names(content: dict[str, Any], path: Path) -> tuple[str, ...]:
-    if "class_names" not in content:
+    names = content.get("class_names")
+    if not isinstance(names, list) or not names:
         raise FinegrainedError(f"{path}: no 'class_names' in it; download it again")
-    return tuple(str(name) for name in content["class_names"])
+    return tuple(str(name) for name in names)
 
 
 def _rows(content: dict[str, Any], path: Path, folder: str, file_field: str, num_classes: int) -> dict[str, Any]:
     """Path, 0-based label (the files count from 1) and box of each row."""
-    rows = content.get("annotations")
-    if rows is None:
-        raise FinegrainedError(f"{path}: no 'annotations' in it; download it again")
-    labels = _field(rows, "class", path).astype(np.int64)
+    rows = _annotations(content, path)
+    labels = _numbers(rows, "class", path).astype(np.int64)
     wild = np.flatnonzero((labels < 1) | (labels > num_classes))
     if len(wild):
         raise FinegrainedError(f"{path}: row {wild[0] + 1} has class {labels[wild[0]]}, there are 1..{num_classes}; download it again")
-    boxes = {name: _field(rows, name, path).astype(np.float64) for name in BOX_COLUMNS if name in rows.dtype.names}
+    boxes = {name: _numbers(rows, name, path) for name in BOX_COLUMNS if name in rows}
     return {"path": np.array([folder + str(name) for name in _field(rows, file_field, path)]), "label": labels - 1, **boxes}
 
 
-def _field(rows: Any, name: str, path: Path) -> Any:
-    if rows.dtype.names is None or name not in rows.dtype.names:
+def _annotations(content: dict[str, Any], path: Path) -> dict[str, list[Any]]:
+    """Field -> value of each row."""
+    rows = content.get("annotations")
+    if not isinstance(rows, dict) or not rows:
+        raise FinegrainedError(f"{path}: no 'annotations' in it; download it again")
+    return rows
+
+
+def _field(rows: dict[str, list[Any]], name: str, path: Path) -> list[Any]:
+    if name not in rows:
         raise FinegrainedError(f"{path}: the annotations have no field '{name}'; is it the right file? Download it again")
     return rows[name]
+
+
+def _numbers(rows: dict[str, list[Any]], name: str, path: Path) -> np.ndarray:
+    try:
+        return np.asarray(_field(rows, name, path), dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise FinegrainedError(f"{path}: field '{name}' must hold one number a row; download it again") from error
 
 
 dataset = Cars196

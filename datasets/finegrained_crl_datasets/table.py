@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from finegrained_crl.data.folds import seeded_folds, seeded_split
-from finegrained_crl.data.records import Records, escapes_root, make_records
+from finegrained_crl.data.folds import groups_of, seeded_folds, seeded_split
+from finegrained_crl.data.identity import plain_path
+from finegrained_crl.data.records import GROUPING_KINDS, Records, escapes_root, make_records
+from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -27,14 +28,15 @@ class Table:
         split_column: train, val or test; used where the table has it.
         fold_column: fold number; used where the table has it.
         subject_column: person or group that stays on one side of a split; used where the table has it.
-        album_column: album or session that an audit must find on one side only; used where the table has it.
+        album_column: album or session; likewise.
         original_column: photograph that several rows were cut from; likewise.
         image_root: folder of the images, relative to the table's folder, or absolute.
         num_classes: labels are integers in [0, num_classes); None: the sorted distinct labels are the classes.
         class_name_column: readable name of the label, the same in every row of a class.
         test_fraction: share of the seeded test part, where the table has neither splits nor folds.
         split_seed: seed of that part, or of the folds.
-        num_folds: make so many folds, stratified by label, every subject in one; 0: use the table's own folds or split.
+        num_folds: make so many folds, stratified by label, every subject (album, original) in one; 0: use the table's own folds or split.
+        separator: between the cells of a text table: one character, or `tab`; none: as the file's suffix and header say.
         ordered: the classes have an order, that of the labels (age groups): reports add one-off accuracy, MAE in groups and kappa.
     """
 
@@ -60,6 +62,7 @@ class Table:
     split_seed: int = 0
     num_folds: int = 0
     ordered: bool = False
+    separator: str = ""
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
@@ -67,7 +70,7 @@ class Table:
         root = (path.parent / self.image_root).resolve()
         if not labels_only and not root.is_dir():
             raise FinegrainedError(f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)")
-        raw = _load(path)
+        raw = self._load(path)
         self._check_columns(raw, path)
         if raw.empty:
             raise FinegrainedError(f"{path}: no row below the header; add one row per image")
@@ -75,12 +78,18 @@ class Table:
         columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), "label": labels}
         _no_escape(columns["path"], root, path)
         columns |= self._optional(raw, path)
-        protocol = self._protocol(columns, raw[self.label_column], path)
+        protocol = self._protocol(columns, raw[self.label_column], path, root)
         return make_records(columns, class_names=names, root=root, protocol=protocol, ordered=self.ordered)
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """Nothing is published about a table of your own."""
         return {}
+
+    def _load(self, path: Path) -> pd.DataFrame:
+        divider = "\t" if self.separator in ("tab", "\\t") else self.separator
+        if len(divider) > 1 or divider in ('"', "\r", "\n"):
+            raise FinegrainedError(f"--dataset.separator must be one character (or 'tab'), got '{self.separator}'")
+        return read_table(path, divider, (self.path_column, self.label_column))
 
     def _check_columns(self, raw: pd.DataFrame, path: Path) -> None:
         """Path and label must be there, and every column that the user named."""
@@ -117,44 +126,42 @@ class Table:
         if self.fold_column in raw:
             found["fold"] = _integers(raw[self.fold_column], path, "a fold number")
         if self.subject_column in raw:
-            found["subject"] = raw[self.subject_column].where(raw[self.subject_column] != "", pd.NA)
+            found["subject"] = raw[self.subject_column].where(raw[self.subject_column].str.strip() != "", pd.NA)
         for name, column in (("album", self.album_column), ("original", self.original_column)):
             if column in raw:
-                found[name] = raw[column].where(raw[column] != "", pd.NA)
+                found[name] = raw[column].where(raw[column].str.strip() != "", pd.NA)
         return found
 
-    def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:
+    def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path, root: Path) -> str:
         """The split in words; where there is none, a seeded one is added to `columns`."""
         if self.num_folds:
-            return self._make_folds(columns, classes, path)
+            return self._make_folds(columns, classes, path, root)
         if "fold" in columns:
             return f"{path.name}, its own folds (column '{self.fold_column}')"
         if "split" in columns:
             return f"{path.name}, its own split (column '{self.split_column}')"
-        paths = columns["path"]
-        groups = _groups(columns)
-        _, test = seeded_split(classes, groups, self.test_fraction, self.split_seed)
-        columns["split"] = np.where(np.isin(np.arange(len(paths)), test), "test", "train")
-        by_subject = ", no subject in both" if "subject" in columns else ""
-        return f"{path.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed}{by_subject})"
+        _, test = seeded_split(classes, self._groups(columns, root), self.test_fraction, self.split_seed)
+        columns["split"] = np.where(np.isin(np.arange(len(classes)), test), "test", "train")
+        apart = [kind for kind in GROUPING_KINDS if kind in columns]
+        promise = f", no {' or '.join(apart)} in both" if apart else ""
+        return f"{path.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed}{promise})"
 
-    def _make_folds(self, columns: dict[str, Any], classes: pd.Series, path: Path) -> str:
+    def _make_folds(self, columns: dict[str, Any], classes: pd.Series, path: Path, root: Path) -> str:
         """Add seeded folds to `columns`; what the table says of splits and folds is left aside, and the protocol says so."""
         instead = [name for name in ("split", "fold") if columns.pop(name, None) is not None]
-        columns["fold"] = seeded_folds(classes, _groups(columns), self.num_folds, self.split_seed)
-        exclusive = "subject-exclusive" if "subject" in columns else "image-level, no subjects known"
+        columns["fold"] = seeded_folds(classes, self._groups(columns, root), self.num_folds, self.split_seed)
+        apart = [f"{kind}-exclusive" for kind in GROUPING_KINDS if kind in columns]
+        exclusive = " and ".join(apart) or "image-level, no subjects known"
         aside = f", not the table's own {' and '.join(instead)}" if instead else ""
         return f"{path.name}, {self.num_folds} seeded stratified folds ({exclusive}, seed {self.split_seed}{aside})"
 
-
-def _groups(columns: dict[str, Any]) -> pd.Series:
-    """What stays on one side: the subject, or the picture where it has none."""
-    paths: pd.Series = columns["path"]
-    return columns["subject"].fillna(paths) if "subject" in columns else paths
+    def _groups(self, columns: dict[str, Any], root: Path) -> pd.Series:
+        """What stays on one side: rows that share a subject, an album, an original or a picture."""
+        return groups_of(root, columns["path"], {kind: columns[kind] for kind in GROUPING_KINDS if kind in columns})
 
 
 def _table_file(data: Path, where: str) -> Path:
-    if data.is_file():
+    if data.exists() and not data.is_dir():
         return data
     if not data.is_dir():
         raise FinegrainedError(f"{data}: no such file. {where}")
@@ -163,21 +170,6 @@ def _table_file(data: Path, where: str) -> Path:
     tables = sorted(p.name for p in data.iterdir() if p.suffix in (".csv", ".tsv", ".parquet"))
     hint = f"give one of these as --data: {', '.join(tables)}" if tables else where
     raise FinegrainedError(f"no labels.csv in {data}; {hint}")
-
-
-def _load(path: Path) -> pd.DataFrame:
-    """Every cell as text; no text is taken for a missing value ("None" and "NA" may be class names)."""
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path).astype("string").fillna("")
-        separator = "\t" if path.suffix == ".tsv" else ","
-        with warnings.catch_warnings():
-            # A row longer than the header would lose cells, or shift the columns without index_col=False.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:  # parser, pyarrow and Unicode errors are ValueErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FinegrainedError(f"{path} cannot be read as a {path.suffix or 'CSV'} table: {reason}") from error
 
 
 def _no_escape(images: pd.Series, root: Path, path: Path) -> None:
@@ -199,11 +191,11 @@ def _no_empty_cell(column: pd.Series, path: Path) -> None:
 
 def _integers(column: pd.Series, path: Path, what: str) -> np.ndarray:
     """The column as int64; rows are counted as a spreadsheet shows them, the header being row 1."""
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = np.flatnonzero(numbers.isna() | (numbers % 1 != 0))
+    numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = np.flatnonzero(~(np.abs(numbers) < 2**31) | (np.floor(numbers) != numbers))
     if len(wrong):
         raise FinegrainedError(f"{path}: '{column.name}' in row {wrong[0] + 2} must be {what}, got '{column.iloc[wrong[0]]}'")
-    return numbers.to_numpy(dtype=np.int64)
+    return numbers.astype(np.int64)
 
 
 def _check_range(labels: np.ndarray, num_classes: int, path: Path) -> None:
@@ -219,7 +211,9 @@ def _sorted_values(labels: pd.Series) -> list[str]:
     """Distinct labels: numbers by value, anything else as text."""
     values = sorted(set(labels))
     numbers = pd.to_numeric(pd.Series(values), errors="coerce")
-    return values if numbers.isna().any() else [values[i] for i in np.argsort(numbers.to_numpy(), kind="stable")]
+    if numbers.isna().any() or numbers.duplicated().any():
+        return values
+    return [values[i] for i in np.argsort(numbers.to_numpy(), kind="stable")]
 
 
 def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Path) -> list[str]:
@@ -237,7 +231,7 @@ def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Pat
 def _relative(paths: pd.Series, root: Path) -> pd.Series:
     """Forward slashes; an absolute path inside the root becomes relative, one outside is left for the records check to refuse."""
     forward = paths.str.strip().str.replace("\\", "/", regex=False)
-    return forward.str.removeprefix(root.as_posix().rstrip("/") + "/")
+    return forward.str.removeprefix(root.as_posix().rstrip("/") + "/").map(plain_path)
 
 
 dataset = Table

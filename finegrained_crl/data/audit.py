@@ -198,7 +198,8 @@ def cheap_leaks(records: Records, parts: Partition, fingerprint: DataFingerprint
 
 
 def _used(records: Records, parts: Partition) -> pd.DataFrame:
-    return pd.concat([records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]])
+    pieces: list[pd.DataFrame] = [records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]]
+    return pd.concat(pieces)
 
 
 def _shown(records: Records, kind: str) -> str:

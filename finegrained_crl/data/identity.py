@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from finegrained_crl.data.regular import status
+from finegrained_crl.errors import FinegrainedError
 
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 NULL_LIKE = frozenset({"", "none", "null", "nil", "na", "n/a", "nan", "<na>", "-", "--", "?", "missing"})
@@ -43,6 +45,28 @@ def plain_path(path: str) -> str:
     """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return ("/" if path.startswith("/") else "") + "/".join(parts)
+
+
+def require_unicode(names: Iterable[str], place: Path) -> None:
+    """Refuse names that no results file could hold: of files whose bytes are not UTF-8.
+
+    Raises:
+        FinegrainedError: there are some; the first is named.
+    """
+    broken = [name for name in names if not _is_unicode(name)]
+    if broken:
+        shown = broken[0].encode("utf-8", "backslashreplace").decode()
+        raise FinegrainedError(
+            f"{place}: {len(broken)} names are not UTF-8 (first: {shown}): rename the files or folders"
+        )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def identities(column: pd.Series) -> pd.Series:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from finegrained_crl.data.picture_files import open_picture
+from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+HAS_HEIF = importlib.util.find_spec("pillow_heif") is not None
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".avif"}
+) | (HEIF_SUFFIXES if HAS_HEIF else frozenset())
+UNREAD_SUFFIXES = (
+    HEIF_SUFFIXES
+    | frozenset({".jxl", ".jp2", ".j2k", ".psd", ".svg", ".ico", ".tga", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw"})
+) - IMAGE_SUFFIXES
+"""Pictures all the same: a folder that holds them is not what it seems, so they are counted and told."""
 
 SILENT_MODES = frozenset({"RGB", "L", "P", "1", "YCbCr"})
 WHY_NOT = {
     "CMYK": "print colours need a colour profile, a plain conversion shifts every colour",
     "16-bit": "cutting 16 bits to 8 can saturate or blacken the picture",
+    "animated": "a label speaks of one picture and the file holds several",
     "alpha": "what lies under the transparent part is arbitrary",
 }
-BROKEN = "download it again or remove its row; `fgcrl data verify` lists all such files"
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+"""Of cameras and scanners: the values of a 16-bit file fill one of these."""
 
 
 def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
@@ -32,27 +46,33 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
 
     Args:
         path: the file.
-        convert: also accept transparency (laid over white), CMYK, and 16 bits per channel (scaled to 0..255).
+        convert: also accept transparency (laid over white), CMYK, 16 bits per channel (scaled to 0..255, see `eight_bit`), and the first
+            picture of files that hold several.
     Returns:
         uint8, (height, width, 3), RGB.
     Raises:
-        FinegrainedError: missing, empty, damaged or truncated file, or a mode that needs `convert`.
+        FinegrainedError: missing, empty, damaged, truncated or too large a file, or a mode that needs `convert`.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    _require_bytes(path)
-    try:
-        with Image.open(path) as opened:
-            reason = refusal(opened, convert)
-            if reason:
-                raise FinegrainedError(f"{path}: {reason}")
-            opened.load()
-            ImageOps.exif_transpose(opened, in_place=True)
-            return np.array(_to_rgb(opened), dtype=np.uint8)
-    except FinegrainedError:
-        raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error and more
-        raise FinegrainedError(f"{path}: unreadable image ({_one_line(error)}); {BROKEN}") from error
+    with open_picture(path) as opened:
+        _refuse(path, opened, convert)
+        deep = _is_deep_colour(opened)  # loading clears what tells it
+        opened.load()
+        picture = _deep_colour(path, opened) if deep else opened
+        picture = ImageOps.exif_transpose(picture)
+        return np.array(_to_rgb(picture), dtype=np.uint8)
+
+
+def decode(path: Path, *, convert: bool = False) -> None:
+    """`read_image` for its errors alone, without the memory of a conversion.
+
+    Raises:
+        FinegrainedError: as for `read_image`.
+    """
+    with open_picture(path) as opened:
+        _refuse(path, opened, convert)
+        opened.load()
 
 
 def check_header(path: Path, convert: bool = False) -> str | None:
@@ -64,19 +84,14 @@ def check_header(path: Path, convert: bool = False) -> str | None:
     Returns:
         an error text that names the file, or None where nothing speaks against it (pixels may still be damaged in the middle).
     """
-    from PIL import Image
-
     try:
-        _require_bytes(path)
-        with Image.open(path) as opened:
-            reason = refusal(opened, convert)
-            if not reason and not _ends_well(path, opened.format):
+        with open_picture(path) as opened:
+            _refuse(path, opened, convert)
+            if not _ends_well(path, opened.format):
                 opened.load()
     except FinegrainedError as error:
         return str(error)
-    except Exception as error:  # as in read_image
-        return f"{path}: unreadable image ({_one_line(error)}); {BROKEN}"
-    return f"{path}: {reason}" if reason else None
+    return None
 
 
 ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
@@ -90,13 +105,33 @@ def _ends_well(path: Path, kind: str | None) -> bool:
         return ending is None or file.read().rstrip(b"\x00\n\r ").endswith(ending)
 
 
+class DoubtfulModeError(FinegrainedError):
+    """A sound picture of a mode that is not read without `convert`."""
+
+
+def _refuse(path: Path, image: Image, convert: bool) -> None:
+    reason = refusal(image, convert)
+    if reason:
+        raise DoubtfulModeError(f"{path}: {reason}")
+
+
 def refusal(image: Image, convert: bool) -> str | None:
     """Why a picture of this mode is not read, and what to do; None where it is."""
-    if convert or (image.mode in SILENT_MODES and "transparency" not in image.info and not _is_deep_colour(image)):
+    if convert:
+        return None
+    if _is_animated(image):
+        why = WHY_NOT["animated"]
+        return f"{image.format} file with several pictures: {why}; save the one that is meant, or pass --convert-images for the first"
+    if image.mode in SILENT_MODES and "transparency" not in image.info and not _is_deep_colour(image):
         return None
     kind = _kind(image)
     why = WHY_NOT.get(kind, "its values have no agreed meaning as RGB")
     return f"{kind} image (mode {image.mode}): {why}; convert the file to 8-bit RGB, or pass --convert-images"
+
+
+def _is_animated(image: Image) -> bool:
+    """Whether a file holds several pictures; a phone's second view or preview (MPO) is the same picture again."""
+    return image.format != "MPO" and bool(getattr(image, "is_animated", False))
 
 
 def _kind(image: Image) -> str:
@@ -109,7 +144,25 @@ def _kind(image: Image) -> str:
 
 def _is_deep_colour(image: Image) -> bool:
     """Whether the file holds 16 bits per channel: Pillow opens such colour files as plain RGB and keeps each channel's high byte."""
-    return any(re.search(r"RGB[AX]?;16[BLN]", str(tile)) for tile in getattr(image, "tile", ()))
+    return any(re.search(r"(RGB[AXa]?|LA);16[BLN]", str(tile)) for tile in getattr(image, "tile", ()))
+
+
+def _deep_colour(path: Path, opened: Image) -> Image:
+    """The picture with its real 16 bits scaled to 8; OpenCV reads them, Pillow drops the low byte (12-bit values come out black)."""
+    import cv2
+    from PIL import Image as pil
+
+    content = np.frombuffer(read_regular(path), dtype=np.uint8)
+    values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[:2] != (opened.height, opened.width):
+        return opened
+    top = _top(int(values[..., :3].max()))
+    colour = eight_bit(values[..., 2::-1], top)
+    if values.shape[2] == 4:
+        colour = np.dstack([colour, eight_bit(values[..., 3], 65535)])
+    picture = pil.fromarray(colour)
+    picture.info = {key: value for key, value in opened.info.items() if key == "exif"}
+    return picture
 
 
 def _to_rgb(image: Image) -> Image:
@@ -123,28 +176,26 @@ def _to_rgb(image: Image) -> Image:
         white = pil.new("RGBA", image.size, "white")
         return pil.alpha_composite(white, image.convert("RGBA")).convert("RGB")
     if kind == "16-bit":
-        return _eight_bit(image).convert("RGB")
+        values = np.asarray(image)
+        top = _top(int(values.max())) if image.mode.startswith("I") else float(np.nanmax(values, initial=1e-12))
+        return pil.fromarray(eight_bit(values, top)).convert("RGB")
     return image.convert("RGB")
 
 
-def _eight_bit(image: Image) -> Image:
-    """Deep grey on 0..255: integers from 0..65535 (or up to their maximum, if that is larger), floats from 0..maximum.
+def _top(highest: int) -> int:
+    """What counts as white: the full scale of the fewest bits (8, 10, 12, 14 or 16) that hold the picture's highest value.
+
+    A camera's 12 bits in a 16-bit file fill a sixteenth of the range: scaled by 65535 they would be black.
+    """
+    depths = [2**bits - 1 for bits in BIT_DEPTHS]
+    return next((full for full in depths if highest <= full), highest)
+
+
+def eight_bit(values: npt.NDArray[Any], top: float) -> npt.NDArray[np.uint8]:
+    """Values scaled so that `top` becomes 255; what lies below 0 or is no number becomes 0.
 
     Pillow's own `convert("L")` clips everything above 255 to white.
     """
-    from PIL import Image as pil
-
-    values = np.asarray(image, dtype=np.float64)
-    top = max(values.max(), 65535.0 if image.mode.startswith("I") else 1e-12)
-    return pil.fromarray(np.round(np.clip(values / top, 0, 1) * 255).astype(np.uint8))
-
-
-def _require_bytes(path: Path) -> None:
-    if not path.is_file():
-        raise FinegrainedError(f"{path}: no such image; check --data and the path column, or remove its row")
-    if path.stat().st_size == 0:
-        raise FinegrainedError(f"{path}: zero bytes; {BROKEN}")
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    scaled = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=top, neginf=0.0)
+    scaled *= np.float32(255.0 / top)
+    return np.round(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from finegrained_crl.data.regular import read_regular, status
 from finegrained_crl.errors import FinegrainedError
 
 NOTE_FILE = "GENERATED.json"
+MOST_BYTES = 1 << 30
+LONGEST_LINE = 100_000
+"""Characters; a row of a table or list has hundreds."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +42,10 @@ def read_note(folder: Path) -> GeneratedNote | None:
     if not path.is_file():
         return None
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        return GeneratedNote(str(fields["name"]), int(fields["seed"]), dict(fields["counts"]))
-    except (ValueError, KeyError, TypeError) as error:
+        fields = json.loads(file_text(path))
+        counts = {str(name): int(count) for name, count in dict(fields["counts"]).items()}
+        return GeneratedNote(str(fields["name"]), int(fields["seed"]), counts)
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise FinegrainedError(f"{path} is damaged ({error}); make the data set again with `fgcrl data make`") from error
 
 
@@ -47,7 +53,7 @@ def require_folder(path: Path, where: str) -> Path:
     """The folder itself, or an error that says where the data come from."""
     if path.is_dir():
         return path
-    found = "is a file, not a folder" if path.exists() else "no such folder"
+    found = "no such folder" if status(path) is None else "is a file, not a folder"
     raise FinegrainedError(f"{path}: {found}. {where}")
 
 
@@ -72,11 +78,36 @@ def first_holding(candidates: list[Path], name: str, where: str) -> Path:
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Each non-empty line of a UTF-8 text file with its number, counted from 1."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FinegrainedError(f"{path}: not a UTF-8 text file (byte {error.start}); download it again") from error
-    for number, line in enumerate(text.split("\n"), start=1):
+    """Each non-empty line of a text file with its number, counted from 1 (see `file_text`)."""
+    for number, line in enumerate(file_text(path).split("\n"), start=1):
         if line.strip():
             yield number, line.rstrip("\r")
+
+
+def file_text(path: Path) -> str:
+    """The text of a file: UTF-8, or UTF-16 with its byte order mark, as spreadsheets write "Unicode text".
+
+    Raises:
+        FinegrainedError: no regular file, larger than `MOST_BYTES`, another encoding, a zero byte, or a line beyond `LONGEST_LINE`.
+    """
+    content = read_regular(path, MOST_BYTES)
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FinegrainedError(
+            f"{path}: not a UTF-8 text file (byte {error.start}, line {line}); save it as UTF-8, or download it again if you got it so"
+        ) from error
+    zero = text.find("\0")
+    if zero >= 0:
+        line = text.count("\n", 0, zero) + 1
+        raise FinegrainedError(f"{path}, line {line}: a zero byte, so this is no text; save it as UTF-8, or download it again")
+    lengths = list(map(len, text.split("\n")))
+    longest = max(lengths)
+    if longest > LONGEST_LINE:
+        raise FinegrainedError(
+            f"{path}, line {lengths.index(longest) + 1}: {longest:,} characters in one line, at most {LONGEST_LINE:,} are read; is it the "
+            "right file?"
+        )
+    return text

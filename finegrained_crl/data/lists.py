@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from finegrained_crl.data.identity import plain_path
 from finegrained_crl.data.layout import text_lines
+from finegrained_crl.data.regular import status
 from finegrained_crl.errors import FinegrainedError
 
-LINE = re.compile(r"(?P<path>.+?)(?:[\s,;]+(?P<label>-?\d+|[^\s,;/\\.]+))?\s*$")
+LABEL = re.compile(r"-?\d+|[^\s,;/\\.]+")
+SEPARATORS = " \t\v\f\r\n\x1c\x1d\x1e\x1f\x85\xa0,;"
 Identify = Callable[[str], dict[str, str] | None]
 
 
@@ -44,10 +47,26 @@ def _names(paths: list[Path]) -> list[str]:
 
 
 def _read(path: Path, part: str) -> pd.DataFrame:
-    if not path.is_file():
+    if status(path) is None:
         raise FinegrainedError(f"no list file {path.absolute()}; give text files with one 'PATH LABEL' a line")
-    matches = [LINE.match(line) for _, line in text_lines(path)]
-    rows = [{"part": part, "path": m["path"], "label": m["label"]} for m in matches if m]
+    entries = [split_line(line) for _, line in text_lines(path)]
+    rows = [{"part": part, "path": plain_path(image), "label": label} for image, label in entries if image]
     if not rows:
         raise FinegrainedError(f"{path}: no line in it; expected one 'PATH LABEL' a line")
     return pd.DataFrame(rows)
+
+
+def split_line(line: str) -> tuple[str, str | None]:
+    """The path and the label of a line; a last word with a point or a slash belongs to the path.
+
+    One pass from the end: a pattern that looks for the separator from the left needs minutes for a line of 80,000 spaces.
+
+    >>> split_line("my birds/1.jpg  12"), split_line("my birds/1.jpg")
+    (('my birds/1.jpg', '12'), ('my birds/1.jpg', None))
+    """
+    text = line.strip(SEPARATORS)
+    start = max(text.rfind(separator) for separator in SEPARATORS) + 1
+    label = text[start:]
+    if start and LABEL.fullmatch(label):
+        return text[:start].rstrip(SEPARATORS), label
+    return text, None

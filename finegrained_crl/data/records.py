@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from finegrained_crl.data.identity import class_warnings, plain_path
+from finegrained_crl.data.identity import class_warnings, plain_path, require_unicode
 from finegrained_crl.errors import FinegrainedError
 
 SPLITS = ("train", "val", "test", "")
@@ -107,6 +107,7 @@ def make_records(
         FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name, two classes of one name, a
             name that is not UTF-8.
     """
+    require_unicode([*map(str, columns["path"]), *class_names], root)
     table = pd.DataFrame(columns).reset_index(drop=True)
     if table.empty:
         raise FinegrainedError(f"no labelled image in {root}: the data set is empty")
@@ -151,27 +152,15 @@ def check_records(records: Records) -> None:
 
 
 def _name_problems(records: Records) -> list[str]:
-    """Names that would be confused, or that no results file could hold."""
+    """Two classes that no table could tell apart."""
     names = records.class_names
     doubled = pd.Series(names, dtype=object).duplicated()
     problems = []
     if doubled.any():
-        first = names[int(doubled.idxmax())]
+        first = names[int(doubled.to_numpy().argmax())]
         places = [str(i) for i, name in enumerate(names) if name == first]
         problems.append(f"classes {' and '.join(places)} are both called '{first}': give each a name of its own")
-    broken = [text for text in (*names, *records.table["path"]) if not _is_unicode(text)]
-    if broken:
-        shown = broken[0].encode("utf-8", "backslashreplace").decode()
-        problems.append(f"{len(broken)} names are not UTF-8 (first: {shown}): rename the files or folders")
     return problems
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def escapes_root(path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -11,16 +10,21 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from finegrained_crl.data.images import read_image, refusal
+from finegrained_crl.data.identity import same_files
+from finegrained_crl.data.images import DoubtfulModeError, decode
+from finegrained_crl.data.picture_files import PixelBudget, TooLargeError, open_picture
 from finegrained_crl.data.records import Records
+from finegrained_crl.data.regular import is_regular, sha256_of, status
 from finegrained_crl.data.source import DataSource
 from finegrained_crl.errors import FinegrainedError
 
-State = Literal["fine", "missing", "zero-byte", "mode", "unreadable"]
+State = Literal["fine", "missing", "irregular", "zero-byte", "too large", "mode", "unreadable"]
 THREADS = 8
 
 ADVICE = {
     "missing": "copy the files there, or remove their rows",
+    "irregular": "put the files themselves there, or remove their rows",
+    "too large": "make these pictures smaller, or raise the limit by FINEGRAINED_CRL_MAX_PIXELS",
     "zero-byte": "the download broke off: get these files again, or remove their rows",
     "unreadable": "get these files again, or remove their rows",
     "mode": "convert these files to 8-bit RGB, or pass --convert-images",
@@ -58,13 +62,14 @@ class VerifyReport:
         counts: known counts beside the found ones.
         per_split: split -> rows; per_fold: fold -> rows; per_class: class name -> rows.
         dropped: reason -> rows of the source that are left out.
-        files: kind of problem -> paths ("missing", "zero-byte", "unreadable", "mode").
+        files: kind of problem -> paths ("missing", "irregular", "zero-byte", "unreadable", "too large", "mode").
         reasons: path -> what the decoder said.
         duplicates: groups of rows that hold the same bytes (ids), beyond rows that name the same file.
         repeated_rows: rows that name a file which an earlier row has named.
         conflicts: kind ("one picture with two labels", "same picture in two parts") -> groups of ids.
         label_table: raw label texts and how each policy reads them, for data sets that have label policies.
         labels_only: whether the image files were left alone.
+        warnings: what the reader noticed: class names that look like one, or like a missing label, pictures of a kind that isn't read.
         advice: what to do, one line per kind of finding.
     """
 
@@ -87,6 +92,7 @@ class VerifyReport:
     conflicts: dict[str, list[list[str]]] = field(default_factory=dict)
     label_table: list[dict[str, Any]] = field(default_factory=list)
     labels_only: bool = False
+    warnings: list[str] = field(default_factory=list)
     advice: list[str] = field(default_factory=list)
 
     @property
@@ -143,6 +149,7 @@ def verify(
         classes=records.num_classes,
         dropped=dict(records.dropped),
         labels_only=labels_only,
+        warnings=list(records.warnings),
     )
     _count(report, records, source.known_counts(data))
     if not labels_only:
@@ -159,7 +166,7 @@ def _count(report: VerifyReport, records: Records, known: dict[str, int]) -> Non
     report.per_split = {str(split): int(splits[split]) for split in ("train", "val", "test") if split in splits}
     report.per_fold = {str(fold): int(n) for fold, n in folds.sort_index().items()}
     report.per_class = {name: int(labels.get(i, 0)) for i, name in enumerate(records.class_names)}
-    report.repeated_rows = int(table["path"].duplicated().sum())
+    report.repeated_rows = int(same_files(records.root, table["path"]).duplicated().sum())
     found = {"images": len(records), "classes": records.num_classes, **report.per_split}
     found |= {f"fold {fold}": n for fold, n in report.per_fold.items()}
     report.counts = [CountCheck(name, expected, found.get(name, 0)) for name, expected in known.items()]
@@ -169,8 +176,9 @@ def _check_all(records: Records, convert: bool, progress: Callable[[int, int], N
     """Path -> finding, each file read and decoded once; Pillow and hashlib let other threads run meanwhile."""
     paths = records.table["path"].drop_duplicates().tolist()
     found: dict[str, _FileCheck] = {}
+    budget = PixelBudget()
     with ThreadPoolExecutor(THREADS) as pool:
-        checks = pool.map(lambda path: _check_file(records.root / path, convert), paths)
+        checks = pool.map(lambda path: _check_file(records.root / path, convert, budget), paths)
         for done, (path, check) in enumerate(zip(paths, checks, strict=True), start=1):
             found[path] = check
             if progress:
@@ -178,41 +186,46 @@ def _check_all(records: Records, convert: bool, progress: Callable[[int, int], N
     return found
 
 
-def _check_file(path: Path, convert: bool) -> _FileCheck:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return _FileCheck("missing", error.strerror or str(error))
-    if not content:
+def _check_file(path: Path, convert: bool, budget: PixelBudget) -> _FileCheck:
+    found = status(path)
+    if found is None:
+        return _FileCheck("missing", "no such file")
+    if not is_regular(path):
+        return _FileCheck("irregular", "not a regular file")
+    if found.st_size == 0:
         return _FileCheck("zero-byte", "zero bytes")
-    digest = hashlib.sha256(content).hexdigest()
     try:
-        read_image(path, convert=convert)
+        digest = sha256_of(path)
     except FinegrainedError as error:
-        state: State = "mode" if _refused(path, convert) else "unreadable"
-        return _FileCheck(state, str(error).removeprefix(f"{path}: "), digest)
+        return _FileCheck("unreadable", str(error).removeprefix(f"{path}: "))
+    try:
+        with budget.hold(_pixels(path)):
+            decode(path, convert=convert)
+    except FinegrainedError as error:
+        return _FileCheck(_state_of(error), str(error).removeprefix(f"{path}: "), digest)
     return _FileCheck("fine", digest=digest)
 
 
-def _refused(path: Path, convert: bool) -> bool:
-    """Whether a file that `read_image` refuses is a sound picture of another mode."""
-    from PIL import Image
+def _pixels(path: Path) -> int:
+    with open_picture(path) as picture:
+        return picture.width * picture.height
 
-    try:
-        with Image.open(path) as opened:
-            return refusal(opened, convert) is not None
-    except Exception:  # whatever Pillow's decoders raise: then the file is damaged
-        return False
+
+def _state_of(error: FinegrainedError) -> State:
+    if isinstance(error, TooLargeError):
+        return "too large"
+    return "mode" if isinstance(error, DoubtfulModeError) else "unreadable"
 
 
 def _check_files(report: VerifyReport, records: Records, checks: dict[str, _FileCheck]) -> None:
     bad = {path: check for path, check in checks.items() if check.state != "fine"}
     report.files = {
         state: sorted(path for path, check in bad.items() if check.state == state)
-        for state in ("missing", "zero-byte", "unreadable", "mode")
+        for state in ("missing", "irregular", "zero-byte", "unreadable", "too large", "mode")
     }
     report.reasons = {path: check.reason for path, check in sorted(bad.items())}
-    table = records.table.assign(digest=records.table["path"].map(lambda path: checks[path].digest))
+    digests = records.table["path"].map(lambda path: checks[path].digest)
+    table = records.table.assign(digest=digests)
     copies = [group for _, group in table[table["digest"] != ""].groupby("digest") if len(group) > 1]
     report.duplicates = [group["id"].tolist() for group in copies if group["path"].nunique() > 1]
     report.conflicts = {
@@ -237,7 +250,7 @@ def _advice(report: VerifyReport, source: DataSource) -> list[str]:
         lines.append(f"{len(report.duplicates)} pictures have several names (first: {first}): harmless in one part, or remove the copies")
     if report.repeated_rows:
         lines.append(f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from the table")
-    return lines + _left_out(report.dropped)
+    return lines + report.warnings + _left_out(report.dropped)
 
 
 def _left_out(dropped: dict[str, int]) -> list[str]:

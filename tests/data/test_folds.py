@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finegrained_crl.data.folds import cut_validation, hold_out, seeded_split
+from finegrained_crl.data.folds import cut_validation, hold_out, seeded_folds, seeded_split
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError
 
@@ -118,3 +118,57 @@ def test_too_few_subjects() -> None:
     labels, groups = pd.Series([0, 1] * 10), pd.Series(["p", "q"] * 5 + ["r", "s"] * 5)
     with pytest.raises(FinegrainedError, match=r"4 subjects cannot make 5 parts"):
         seeded_split(labels, groups, 0.2, 0)
+
+
+@pytest.mark.parametrize("kind", ["subject", "album", "original"])
+def test_whatever_hangs_together_stays_together(kind: str) -> None:
+    labels = [i % 2 for i in range(60)]
+    values = [f"K{i // 3}" if i % 2 else f" k{i // 3} " for i in range(60)]
+    records = records_of(labels, **{kind: values})
+    for seed in range(4):
+        train, val = cut_validation(records, np.arange(60), 0.2, seed)
+        who = records.table[kind].str.strip().str.lower()
+        assert not set(who.iloc[train]) & set(who.iloc[val])
+        assert len(val)
+
+
+def test_subject_album_and_original_are_joined() -> None:
+    """Row i shares its subject with i + 1 and its album with i - 1: chains of four rows."""
+    subject = [f"s{i // 2}" for i in range(80)]
+    album = [f"a{(i + 1) // 2}" if i % 4 in (1, 2) else None for i in range(80)]
+    records = records_of([i % 2 for i in range(80)], subject=subject, album=album)
+    train, val = cut_validation(records, np.arange(80), 0.2, 0)
+    assert not set(train // 4) & set(val // 4)
+    assert len(val) % 4 == 0
+
+
+def test_a_data_sets_own_name_for_albums() -> None:
+    labels = [i % 2 for i in range(40)]
+    users = [f"u{i // 4}" for i in range(40)]
+    table = {"path": [f"{i}.jpg" for i in range(40)], "label": labels, "user": users}
+    records = make_records(table, class_names=("a", "b"), root=Path("x"), protocol="x", groupings={"album": "user"})
+    train, val = cut_validation(records, np.arange(40), 0.2, 0)
+    assert not set(train // 4) & set(val // 4)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range(seed: int) -> None:
+    with pytest.raises(FinegrainedError, match=rf"seed of a split must be from 0 to 4294967295, got {seed}"):
+        cut_validation(records_of([0, 1] * 20), np.arange(40), 0.2, seed)
+    with pytest.raises(FinegrainedError, match="seed of a split"):
+        seeded_folds(pd.Series([0, 1] * 20), pd.Series(range(40)), 2, seed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=40),
+    st.sampled_from([0.05, 0.1, 0.2, 0.3, 0.45, 0.5]),
+)
+def test_small_classes_are_divided_or_refused(rows: list[tuple[int, int]], fraction: float) -> None:
+    labels, groups = pd.Series([f"c{label}" for label, _ in rows]), pd.Series([who for _, who in rows])
+    try:
+        first, second = seeded_split(labels, groups, fraction, 0)
+    except FinegrainedError:
+        return
+    assert sorted([*first, *second]) == list(range(len(rows)))
+    assert not set(groups[first]) & set(groups[second])

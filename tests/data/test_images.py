@@ -1,8 +1,13 @@
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from finegrained_crl.data.images import check_header, read_image
@@ -99,3 +104,89 @@ def test_damaged_files(tmp_path: Path) -> None:
     (tmp_path / "padded.jpg").write_bytes(content + b"a camera's own data")
     assert check_header(tmp_path / "padded.jpg") is None
     assert "zero bytes" in (check_header(tmp_path / "empty.jpg") or "")
+
+
+def twelve_bit(path: Path, values: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), values.astype(np.uint16))
+    return path
+
+
+@pytest.mark.parametrize(("highest", "full"), [(255, 255), (1000, 1023), (4095, 4095), (16000, 16383), (40000, 65535)])
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3)], ids=["grey", "colour"])
+def test_deep_values_are_scaled_by_the_bits_that_they_fill(tmp_path: Path, highest: int, full: int, shape: tuple[int, ...]) -> None:
+    values = np.full(shape, highest // 2)
+    values[0, 0] = highest
+    pixels = read_image(twelve_bit(tmp_path / "a.png", values), convert=True)
+    assert pixels[0, 0].tolist() == [round(highest * 255 / full)] * 3
+    assert pixels[2, 2].tolist() == [round(highest // 2 * 255 / full)] * 3
+
+
+def test_deep_colour_keeps_its_channels_and_its_transparency(tmp_path: Path) -> None:
+    values = np.zeros((2, 2, 4))
+    values[..., :3] = [100, 2000, 4095]  # blue, green, red
+    values[..., 3] = [[65535, 0], [65535, 65535]]
+    pixels = read_image(twelve_bit(tmp_path / "a.png", values), convert=True)
+    assert pixels[0, 0].tolist() == [255, round(2000 * 255 / 4095), round(100 * 255 / 4095)]
+    assert pixels[0, 1].tolist() == [255, 255, 255]
+
+
+def test_deep_colour_is_turned_upright(tmp_path: Path) -> None:
+    values = np.zeros((2, 4, 3))
+    values[0, 0] = 4095
+    twelve_bit(tmp_path / "a.png", values)
+    content = (tmp_path / "a.png").read_bytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\x00\x00")
+    whole = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (tmp_path / "a.png").write_bytes(content[:33] + whole + content[33:])
+    pixels = read_image(tmp_path / "a.png", convert=True)
+    assert pixels.shape == (4, 2, 3)
+    assert pixels[0, 1].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_several_pictures_in_one_file(tmp_path: Path, kind: str) -> None:
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    path = tmp_path / "a.png"
+    frames[0].save(path, kind, save_all=True, append_images=frames[1:], lossless=True, duration=100)
+    with pytest.raises(FinegrainedError, match=rf"{kind} file with several pictures: .*or pass --convert-images for the first"):
+        read_image(path)
+    assert "several pictures" in (check_header(path) or "")
+    assert read_image(path, convert=True)[0, 0].tolist() == [255 if kind != "GIF" else read_image(path, convert=True)[0, 0, 0], 0, 0]
+
+
+def test_a_phones_file_of_two_views_is_one_picture(tmp_path: Path) -> None:
+    frames = [picture("RGB"), picture("RGB")]
+    frames[0].save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=frames[1:])
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert opened.format == "MPO"
+        assert opened.n_frames == 2
+    assert read_image(tmp_path / "a.jpg").shape == (6, 8, 3)
+
+
+def test_floats_that_are_no_numbers(tmp_path: Path) -> None:
+    values = np.array([[0.0, 0.5, 1.0, np.nan, -np.inf]], dtype=np.float32)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif", convert=True)[0, :, 0].tolist() == [0, 128, 255, 0, 0]
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damaged_pictures_are_pixels_or_one_line(tmp_path: Path, data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM", "GIF", "AVIF"]))
+    whole = io.BytesIO()
+    picture("RGB").resize((20, 20)).save(whole, kind)
+    content = bytearray(whole.getvalue())
+    for place, value in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)):
+        content[place] = value
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))
+    try:
+        assert read_image(path, convert=data.draw(st.booleans())).shape[2] == 3
+    except FinegrainedError as error:
+        told = str(error)
+    else:
+        return
+    assert "\n" not in told
+    assert str(path) in told

@@ -1,5 +1,8 @@
+import contextlib
 import json
+import os
 import shutil
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -8,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finegrained_crl.data import verify as verifying
+from finegrained_crl.data.picture_files import PixelBudget
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.data.source import DataSource
 from finegrained_crl.data.verify import verify
@@ -62,7 +67,8 @@ def test_every_kind_of_damage_is_found(six: Path) -> None:
     Image.new("RGBA", (4, 4)).save(six / "4.png")
     report = verify(Six(), "six", six)
     assert not report.ok
-    assert report.files == {"missing": ["0.png"], "zero-byte": ["1.png"], "unreadable": ["2.png"], "mode": ["4.png"]}
+    found = {state: paths for state, paths in report.files.items() if paths}
+    assert found == {"missing": ["0.png"], "zero-byte": ["1.png"], "unreadable": ["2.png"], "mode": ["4.png"]}
     assert "alpha" in report.reasons["4.png"]
     assert any("1 mode (first: 4.png)" in line and "--convert-images" in line for line in report.advice)
     assert verify(Six(), "six", six, convert=True).files["mode"] == []
@@ -95,3 +101,94 @@ def test_real_labels(shared_data: Path) -> None:
     assert report.ok
     assert report.repeated_rows == 103
     assert len(report.label_table) == 31
+
+
+@pytest.mark.timeout(60)
+def test_pipes_devices_and_huge_pictures_end_at_once(six: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("0.png", "1.png", "2.png"):
+        (six / name).unlink()
+    os.mkfifo(six / "0.png")
+    (six / "1.png").symlink_to("/dev/zero")
+    Image.new("L", (30, 20)).save(six / "2.png")
+    monkeypatch.setenv("FINEGRAINED_CRL_MAX_PIXELS", "599")
+    report = verify(Six(), "six", six)
+    assert {state: paths for state, paths in report.files.items() if paths} == {
+        "irregular": ["0.png", "1.png"],
+        "too large": ["2.png"],
+    }
+    assert "0.0 megapixels, more than the limit of 0.0" in report.reasons["2.png"]
+    assert any("1 too large (first: 2.png): make these pictures smaller, or raise the limit" in line for line in report.advice)
+
+
+@pytest.mark.parametrize(("budget", "most"), [(100, 1), (130, 2), (10, 1)])
+def test_large_pictures_are_decoded_one_at_a_time(six: Path, monkeypatch: pytest.MonkeyPatch, budget: int, most: int) -> None:
+    """64 pixels each: a budget of 100 admits one, one of 130 two; each waits a moment for a second one to come."""
+    real, counter, others = verifying.decode, AtOnce(), threading.Barrier(2)
+
+    def slow(path: Path, *, convert: bool) -> None:
+        with counter:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                others.wait(0.1)
+            real(path, convert=convert)
+
+    monkeypatch.setattr(verifying, "decode", slow)
+    monkeypatch.setattr(verifying, "PixelBudget", lambda: PixelBudget(budget))
+    assert verify(Six(), "six", six).ok
+    assert counter.most == most
+
+
+class AtOnce:
+    """How many threads are in the body at once, at most."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self.lock = 0, 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *error: object) -> None:
+        with self.lock:
+            self.now -= 1
+
+
+def test_what_the_reader_noticed_is_advice(six: Path) -> None:
+    @dataclass(frozen=True)
+    class Odd(Six):
+        def read(self, data: Path, *, labels_only: bool = False) -> Records:
+            records = super().read(data)
+            return make_records(
+                {"path": records.table["path"], "label": records.table["label"]},
+                class_names=("Lantern_Shrike ", "LANTERN SHRIKE"),
+                root=data,
+                protocol="odd",
+            )
+
+    report = verify(Odd(expected=0), "odd", six)
+    assert report.ok
+    assert report.warnings == ["classes 'Lantern_Shrike ' and 'LANTERN SHRIKE' look like one class: give them one spelling if they are"]
+    assert report.warnings[0] in report.advice
+
+
+def test_a_link_to_a_file_is_that_file(six: Path) -> None:
+    (six / "5.png").unlink()
+    (six / "5.png").symlink_to("0.png")
+    report = verify(Six(expected=0), "six", six)
+    assert report.repeated_rows == 1
+    assert not report.ok
+    assert report.conflicts["same picture in two parts"] == [["0.png", "5.png"]]
+
+
+def test_garbage_of_every_kind(six: Path) -> None:
+    random = np.random.default_rng(1)
+    sound = (six / "3.png").read_bytes()
+    for trial in range(30):
+        for i in (0, 1, 2):
+            damaged = bytearray(sound)
+            for place in random.integers(0, len(sound), trial + 1):
+                damaged[place] = random.integers(256)
+            (six / f"{i}.png").write_bytes(bytes(damaged))
+        report = verify(Six(), "six", six)
+        assert set(report.reasons) <= {"0.png", "1.png", "2.png"}
+        assert all("\n" not in reason for reason in report.reasons.values())

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finegrained_crl.data.folds import cut_validation, hold_out
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl_datasets.adience import FIELDS, GROUPS, KNOWN_FOLDS, POLICIES, Adience, policy_map
+from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 HEADER = "\t".join(FIELDS)
 
@@ -124,7 +126,7 @@ def test_malformed_rows_are_named(adience: Path, old: str, new: str, message: st
 
 
 def test_binary_fold_file(adience: Path) -> None:
-    (adience / "fold_1_data.txt").write_bytes(b"\xff\xfe\x00\x80")
+    (adience / "fold_1_data.txt").write_bytes(b"\x89\xff\x00\x80")
     with pytest.raises(FinegrainedError, match=r"fold_1_data\.txt: not a UTF-8 text file"):
         Adience().read(adience)
 
@@ -162,3 +164,12 @@ def test_real_histogram(shared_data: Path) -> None:
     assert (by_text["(25, 23)"]["levi-hassner"], by_text["(25, 23)"]["levi-hassner-fixed"]) == ("", "25-32")
     nearest = {"35": "38-43", "3": "0-2", "13": "8-12", "22": "15-20", "57": "60-100", "(8, 23)": "15-20", "None": ""}
     assert {raw: by_text[raw]["nearest"] for raw in nearest} == nearest
+
+
+def test_the_validation_part_keeps_albums_and_photographs_apart(tmp_path: Path) -> None:
+    make_demo_faces(tmp_path, subjects_per_group=10, photos_per_subject=2, size=32)
+    records = Adience().read(tmp_path)
+    assert records.groupings == {"subject": "subject", "album": "user_id", "original": "original_image"}
+    train, val = cut_validation(records, hold_out(records, fold=0).train, 0.2, 0)
+    for column in ("subject", "user_id", "original_image"):
+        assert not set(records.table[column].iloc[train]) & set(records.table[column].iloc[val])

@@ -86,3 +86,10 @@ def test_real_labels(shared_data: Path) -> None:
     assert len(records) == Cars196().known_counts(data)["train"] == 8144
     assert records.num_classes == 196
     assert list(records.dropped.values()) == [8041]
+
+
+def test_a_list_whose_classes_are_no_numbers(devkit: Path) -> None:
+    fields = [("class", "O"), ("fname", "O")]
+    annotations(devkit / "devkit" / "cars_train_annos.mat", [("one", "1.jpg"), ("two", "2.jpg")], fields)
+    with pytest.raises(FinegrainedError, match="field 'class' must hold one number a row; download it again"):
+        Cars196().read(devkit)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,87 @@ def test_folds_of_its_own(tmp_path: Path) -> None:
     assert Table(num_folds=5).read(tmp_path).fingerprint() == records.fingerprint()
     with pytest.raises(FinegrainedError, match=r"20 subjects .* cannot make 21 folds"):
         Table(num_folds=21).read(tmp_path)
+
+
+@pytest.mark.parametrize("options", [{}, {"num_folds": 4}], ids=["split", "folds"])
+def test_seeded_parts_keep_albums_and_originals_apart(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Rows are joined in chains of four: two by an original, the twos by an album; the spellings differ."""
+    albums = [{1: f"Album {i // 4}", 2: f" album {i // 4}"}.get(i % 4, "") for i in range(80)]
+    rows = [f"{i}.jpg,{i % 2},{albums[i]},{i // 2}{'.0' if i % 2 else ''}" for i in range(80)]
+    path = write(tmp_path / "t.csv", "\n".join(["path,label,album,original", *rows]))
+    for seed in range(3):
+        records = Table(split_seed=seed, **options).read(path)
+        side = records.table["fold"].astype("string").fillna("") + records.table["split"]
+        assert side.nunique() > 1
+        for kind in ("album", "original"):
+            who = records.table[kind].str.strip().str.lower().str.replace(".0", "", regex=False)
+            assert side.groupby(who).nunique().max() == 1
+    assert "no album or original in both" in records.protocol or "album-exclusive and original-exclusive" in records.protocol
+
+
+def test_spellings_of_a_subject_are_one(tmp_path: Path) -> None:
+    rows = [f"{i}.jpg,{i % 2},{['Ann', ' ann', 'ANN '][i % 3]}{i // 6}" for i in range(120)]
+    table = Table().read(write(tmp_path / "t.csv", "\n".join(["path,label,subject", *rows]))).table
+    assert table["split"].groupby(table["subject"].str.strip().str.lower()).nunique().max() == 1
+
+
+def test_spellings_of_a_path_are_one(tmp_path: Path) -> None:
+    rows = [f"{'./' if i % 2 else ''}{i // 2}.jpg,{i // 2 % 2}" for i in range(80)]
+    table = Table().read(write(tmp_path / "t.csv", "\n".join(["path,label", *rows]))).table
+    assert table["path"].nunique() == 40
+    assert table.groupby("path")["split"].nunique().max() == 1
+
+
+def test_small_classes_in_a_seeded_split(tmp_path: Path) -> None:
+    rows = [f"{i}.jpg,c{i // 3},{'s0' if i in (0, 1) else f's{i}'}" for i in range(6)]
+    with pytest.raises(FinegrainedError, match=r"no class has 5 images, one for each of 5 parts \(fraction 0\.2\); hold out more"):
+        Table().read(write(tmp_path / "t.csv", "\n".join(["path,label,subject", *rows])))
+
+
+@pytest.mark.parametrize("folds", [["0", "1", "one", "1"], ["0", None, "1", "0"], [0.5, 1.0, 0.0, 1.0]])
+def test_a_parquet_table_with_an_odd_fold(tmp_path: Path, folds: list[object]) -> None:
+    frame = pd.DataFrame({"path": ["1.jpg", "2.jpg", "3.jpg", "4.jpg"], "label": ["a", "b"] * 2, "fold": folds})
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(FinegrainedError, match=r"'fold' in row [234] must be a fold number, got '(one|<NA>|nan|0\.5|)'"):
+        Table().read(tmp_path / "t.parquet")
+
+
+def test_a_parquet_table_with_folds_as_text_or_floats(tmp_path: Path) -> None:
+    for folds in (["0", "1", "0", "1"], [0.0, 1.0, 0.0, 1.0]):
+        frame = pd.DataFrame({"path": ["1.jpg", "2.jpg", "3.jpg", "4.jpg"], "label": ["a", "b"] * 2, "fold": folds})
+        frame.to_parquet(tmp_path / "t.parquet")
+        assert Table().read(tmp_path / "t.parquet").table["fold"].tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("fold", ["inf", "1e400", "9999999999999999999999", "nan"])
+def test_a_fold_beyond_numbers(tmp_path: Path, fold: str) -> None:
+    with pytest.raises(FinegrainedError, match=f"'fold' in row 3 must be a fold number, got '{fold}'"):
+        Table().read(write(tmp_path / "t.csv", f"path,label,fold\n1.jpg,a,0\n2.jpg,b,{fold}\n"))
+
+
+def test_the_separator(tmp_path: Path) -> None:
+    text = "path;label;split\n1,5.jpg;a;train\n2.jpg;b;test\n"
+    assert Table().read(write(tmp_path / "t.csv", text)).table["path"].tolist() == ["1,5.jpg", "2.jpg"]
+    for separator, options in (("|", "|"), ("\t", "tab")):
+        path = write(tmp_path / "t.csv", text.replace(";", separator))
+        assert Table(separator=options).read(path).table["path"].tolist() == ["1,5.jpg", "2.jpg"]
+    with pytest.raises(FinegrainedError, match=r"--dataset\.separator must be one character \(or 'tab'\), got ';;'"):
+        Table(separator=";;").read(path)
+
+
+def test_class_names_that_look_like_one(tmp_path: Path) -> None:
+    text = 'path,label,split\n1.jpg,"Owl ",train\n2.jpg,OWL,train\n3.jpg,NA,test\n'
+    assert len(Table().read(write(tmp_path / "t.csv", text)).warnings) == 2
+
+
+def test_two_labels_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", "path,label,name,split\n1.jpg,1,owl,train\n2.jpg,0,owl,test\n3.jpg,2,hen,test\n")
+    with pytest.raises(FinegrainedError, match="classes 0 and 1 are both called 'owl': give each a name of its own"):
+        Table(num_classes=3, class_name_column="name").read(path)
+
+
+@pytest.mark.timeout(20)
+def test_a_table_that_is_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(FinegrainedError, match="not a regular file but a named pipe"):
+        Table().read(tmp_path / "t.csv")
