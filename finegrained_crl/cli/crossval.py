@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.finetune import with_absolute_paths
@@ -19,6 +19,9 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe, check_recipe
 from finegrained_crl.training.reporter import duration
 from finegrained_crl.training.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from finegrained_crl.data.fingerprint import DataFingerprint
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
@@ -39,7 +42,7 @@ def main(argv: list[str]) -> int:
     folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
     study = folder.read() if folder.exists and _only_how(words) else _new_study(words, parsed, machine)
     folder.check(study)
-    _check_data(study)
+    _check_data(folder, study, accept_changes=parsed.accept_changed_data)
     if parsed.plan:
         return _show_plan(folder, study, machine, *_expected_of_plan(folder, study, machine), as_json=parsed.json)
     with RunFolder(folder.folder).lock():
@@ -82,9 +85,10 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "json", bool, False, "print as JSON")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
     settings.add_flag(how, "checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch")
+    settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
-HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds")
+HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data")
 
 
 def _only_how(words: list[str]) -> bool:
@@ -97,7 +101,8 @@ def _machine(parsed: Any) -> Machine:
     gpus = visible_gpus() if parsed.device == "auto" else ()
     if parsed.jobs < 0 or parsed.jobs > 64:
         raise FinegrainedError(f"--jobs must be from 1 to 64, got {parsed.jobs}")
-    return Machine(parsed.jobs or max(1, len(gpus)), gpus, parsed.device, parsed.checkpoint_seconds)
+    jobs = parsed.jobs or max(1, len(gpus))
+    return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 
 
 def _new_study(words: list[str], parsed: Any, machine: Machine) -> Study:
@@ -154,8 +159,12 @@ def _all_folds(recipe: Recipe) -> list[int | None]:
     return [*known] or [None]
 
 
-def _check_data(study: Study) -> None:
-    """What would fail in every cell is said once, before any starts: missing images, leaking folds, losses that refuse options."""
+def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> None:
+    """What would fail in every cell is said once, before any starts.
+
+    Missing images, leaking folds, losses that refuse options, data that is not what finished cells were trained on.
+    """
+    from finegrained_crl.data.fingerprint import fingerprint
     from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
     from finegrained_crl.training.criteria import build_criteria, without_where
     from finegrained_crl.training.method import Role
@@ -163,15 +172,37 @@ def _check_data(study: Study) -> None:
     seen = set()
     for recipe in study.variants.values():
         build_criteria(Component(recipe.loss.name, without_where(recipe.loss)), {"class": Role(8, 8)})
-        key = str((recipe.dataset, recipe.data, recipe.split, recipe.val_fraction, recipe.missing))
+        key = _data_key(recipe)
         if key in seen:
             continue
         seen.add(key)
         records = read_records(recipe)
+        data = fingerprint(records)
+        if not accept_changes:
+            _require_same_data(folder, study, key, data)
         for fold in study.folds:
-            parts = make_parts(recipe.replace(fold=fold, seed=study.seeds[0]), records)
-            require_no_leaks(records, parts, allowed=recipe.allow_leaks)
+            parts = make_parts(recipe.replace(fold=fold, seed=study.seeds[0]), records, data)
+            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)
         check_images(records, records.table.index.to_numpy(), convert=recipe.convert_images)
+
+
+def _data_key(recipe: Recipe) -> str:
+    return str((recipe.dataset, recipe.data, recipe.split, recipe.val_fraction, recipe.missing))
+
+
+def _require_same_data(folder: StudyFolder, study: Study, key: str, data: DataFingerprint) -> None:
+    """Compare the data with what each cell that has begun was trained on."""
+    from finegrained_crl.data.changes import differences
+
+    for cell in study.cells:
+        run = folder.run(cell)
+        stored = run.read_data() if _data_key(cell.recipe.replace(fold=None)) == key and run.holds_run else None
+        changes = differences(stored, data) if stored else []
+        if changes:
+            raise FinegrainedError(
+                f"the data changed since {cell.name} was trained: {'; '.join(changes)}; restore the data, begin a new study with "
+                "another --out, or pass --accept-changed-data, which is written into results.json and the report"
+            )
 
 
 def _expected(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:

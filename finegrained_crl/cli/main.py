@@ -14,7 +14,7 @@ from types import ModuleType
 
 from finegrained_crl.errors import FinegrainedError, nearest
 
-COMMANDS = ("finetune", "crossval", "report", "predict", "explain", "retrofit", "data", "list", "plot")
+COMMANDS = ("finetune", "crossval", "report", "predict", "explain", "verify", "retrofit", "data", "list", "plot")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

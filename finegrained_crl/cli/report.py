@@ -22,7 +22,7 @@ def main(argv: list[str]) -> int:
     out = Path(parsed.out or parsed.study)
     if out.exists() and not out.is_dir():
         raise FinegrainedError(f"--out {out} is a file: give a folder")
-    collected = collect(Path(parsed.study))
+    collected = collect(Path(parsed.study), accept_differences=parsed.accept_changed_data)
     figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder)
     written = write_report(out, collected, figures)
     if parsed.json:
@@ -49,5 +49,6 @@ def _parser() -> Parser:
     parser.add_argument("--out", metavar="DIR", help="folder to write into [STUDY]")
     parser.add_argument("--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]")
     parser.add_argument("--decoder", choices=("argmax", "median", "mean"), help="how an age group is chosen [as each run says]")
+    parser.add_argument("--accept-changed-data", action="store_true", help="compare cells that don't belong together; the report says so")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     return parser

@@ -31,12 +31,14 @@ class Machine:
         gpus: ids for CUDA_VISIBLE_DEVICES, one cell after the other; empty: CPU.
         device: "auto" or "cpu", for `fgcrl finetune`.
         checkpoint_seconds: time between checkpoints within an epoch.
+        accept_changed_data: let cells go on with data that changed since they began.
     """
 
     jobs: int = 1
     gpus: tuple[str, ...] = ()
     device: str = "auto"
     checkpoint_seconds: float = 60.0
+    accept_changed_data: bool = False
 
 
 @dataclass
@@ -95,10 +97,7 @@ class Launcher:
                     self._finish(job)
                 self.tick()
         finally:
-            for job in jobs:
-                job.process.kill()
-                job.process.wait()
-                job.log.close()
+            _end(jobs)
 
     @property
     def failed(self) -> dict[str, str]:
@@ -136,10 +135,29 @@ class Launcher:
         m = self.machine
         cores = max(1, available_cores() // m.jobs)
         workers = min(8, cores) if m.gpus else self.study.threads // 2
-        return ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
+        words = ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
+        return [*words, "--accept-changed-data"] if m.accept_changed_data else words
 
     def _gpu(self, slot: int) -> str | None:
         return self.machine.gpus[slot % len(self.machine.gpus)] if self.machine.gpus else None
+
+
+def _end(jobs: list[_Job]) -> None:
+    """Ask all cells to save and stop; those that don't within the patience are killed."""
+    for job in jobs:
+        job.process.terminate()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for job in jobs:
+        try:
+            job.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            job.process.kill()
+            job.process.wait()
+        job.log.close()
+
+
+PATIENCE_SECONDS = 30.0
+"""For the step under way and a checkpoint."""
 
 
 def expected_seconds(folder: StudyFolder, study: Study, machine: Machine) -> float:

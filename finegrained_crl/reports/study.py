@@ -146,6 +146,9 @@ def _notes(collected: Collected) -> list[str]:
         f"{len(missing)} of {len(collected.cells)} cells are missing: {name}: {why}"
         for name, why in missing[["cell", "reason"]].head(1).to_numpy()
     ]
+    notes += [f"CELLS DIFFER, allowed by --accept-changed-data: {text}" for text in collected.accepted]
+    changes = {text for results in collected.results.values() for text in results["data"].get("accepted_changes", [])}
+    notes += [f"THE DATA CHANGED while a cell ran, allowed by --accept-changed-data: {text}" for text in sorted(changes)]
     leaks = sorted({leak for results in collected.results.values() for leak in results["protocol"].get("leaks", [])})
     notes += [f"THE SPLIT LEAKS, allowed by --allow-leaks: {leak}" for leak in leaks]
     seeds, folds = len(collected.study.seeds), len(collected.study.folds)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from finegrained_crl import discovery
+from finegrained_crl.data.audit import cheap_leaks
 from finegrained_crl.data.changes import differences
 from finegrained_crl.data.fingerprint import DataFingerprint
-from finegrained_crl.data.audit import partition_leaks
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
 from finegrained_crl.data.missing import missing_text, without_missing
@@ -42,12 +42,19 @@ def read_records(recipe: Recipe) -> Records:
     return without_missing(records) if recipe.missing == "skip" else records
 
 
-def make_parts(recipe: Recipe, records: Records) -> Partition:
-    """Train, validation and test rows; validation is the data set's own part, or cut from train, never from test."""
+def make_parts(recipe: Recipe, records: Records, data: DataFingerprint) -> Partition:
+    """Train, validation and test rows; validation is the data set's own part, or cut from train, never from test.
+
+    Args:
+        recipe: names the part or fold that is held out, and the share cut off for validation.
+        records: the data set.
+        data: its fingerprint: copies of one picture stay on one side of the cut.
+    """
     parts = hold_out(records, split=recipe.split, fold=recipe.fold)
     if recipe.val_fraction == 0:
         return parts
-    train, val = cut_validation(records, parts.train, recipe.val_fraction, recipe.seed)
+    digests = data.require_pictures()["sha256"]
+    train, val = cut_validation(records, parts.train, recipe.val_fraction, recipe.seed, digests)
     return Partition(train, val, parts.test)
 
 
@@ -64,13 +71,13 @@ def require_no_leaks(records: Records, parts: Partition, data: DataFingerprint, 
     Raises:
         FinegrainedError: something leaks and is not allowed to.
     """
-    found = [str(crossing) for crossing in partition_leaks(records, parts)]
-    if found and not allowed:
+    leaks = [str(crossing) for crossing in cheap_leaks(records, parts, data)]
+    if leaks and not allowed:
         raise FinegrainedError(
-            f"the split leaks: {'; '.join(found)}; the score would be too good. Correct the split (`fgcrl data audit` lists all), "
+            f"the split leaks: {'; '.join(leaks)}; the score would be too good. Correct the split (`fgcrl data audit` lists all), "
             "or pass --allow-leaks, which is written into results.json"
         )
-    return found
+    return leaks
 
 
 def changed_data(run: RunFolder, data: DataFingerprint, *, accept: bool) -> tuple[list[str], set[str]]:

@@ -106,9 +106,7 @@ class RunFolder:
             FinegrainedError: no run here, or a damaged recipe.
         """
         if not self.holds_run:
-            raise FinegrainedError(
-                f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run"
-            )
+            raise FinegrainedError(f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run")
         return read_yaml(self.checked(self.recipe), "the recipe of a run")
 
     def read_results(self) -> dict[str, Any]:

@@ -62,10 +62,10 @@ class Session:
         run.check(recipe.as_dict(), resume=resume)
         self.run, self.options = run, options
         self.records = read_records(recipe)
-        self.parts = make_parts(recipe, self.records)
+        self.data = fingerprint(self.records)
+        self.parts = make_parts(recipe, self.records, self.data)
         used = np.concatenate([self.parts.train, self.parts.val, self.parts.test])
         check_images(self.records, used, convert=recipe.convert_images)
-        self.data = fingerprint(self.records)
         self.data_changes, self.known_data = changed_data(run, self.data, accept=options.accept_changed_data)
         self.leaks = require_no_leaks(self.records, self.parts, self.data, allowed=recipe.allow_leaks)
         if run.holds_run:
