@@ -16,7 +16,8 @@ from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, 
 from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.training.recipe import Component, Recipe, check_recipe
+from finegrained_crl.training.ranges import check_recipe
+from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.reporter import duration
 from finegrained_crl.training.run_folder import RunFolder
 

@@ -97,14 +97,14 @@ def distinct_names(paths: list[Path]) -> list[str]:
     >>> distinct_names([Path("a.jpg"), Path("b/a.png"), Path("a_2.jpg")])
     ['a', 'a_3', 'a_2']
     """
-    stems = [path.stem for path in paths]
+    stems = {path.stem.lower() for path in paths}
     taken: set[str] = set()
     names = []
-    for i, stem in enumerate(stems):
-        name, number = stem, 1
-        while name.lower() in taken or (number > 1 and name.lower() in (other.lower() for other in stems)):
+    for path in paths:
+        name, number = path.stem, 1
+        while name.lower() in taken or (number > 1 and name.lower() in stems):
             number += 1
-            name = f"{stem}_{number}"
+            name = f"{path.stem}_{number}"
         taken.add(name.lower())
         names.append(name)
     return names

@@ -16,11 +16,11 @@ from typing import Any
 
 import docstring_parser
 import jsonargparse
-import yaml
 
 from finegrained_crl import discovery
 from finegrained_crl.errors import FinegrainedError, guess, nearest
 from finegrained_crl.losses import catalogue
+from finegrained_crl.structured import read_yaml
 from finegrained_crl.training.recipe import COMPONENTS, Component, Recipe
 
 
@@ -202,13 +202,7 @@ def read_recipe_file(path: Path) -> dict[str, Any]:
     Raises:
         FinegrainedError: not readable, not YAML, or not a mapping.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FinegrainedError(f"recipe {path} can't be read: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise FinegrainedError(f"recipe {path}: expected 'setting: value' lines, got {type(values).__name__}")
-    return values
+    return read_yaml(path, "a recipe")
 
 
 def find_recipe(name: str, method: str) -> Path:

@@ -8,6 +8,8 @@ logs/NAME.log     what it said
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,11 @@ import yaml
 from finegrained_crl import __version__, files
 from finegrained_crl.crossval.plan import Cell, make_cells
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.structured import read_yaml
 from finegrained_crl.training.recipe import Recipe, recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder, differences
 
-FORMAT = 1
+FORMAT = 2
 """Number of the layout of study.yaml; a reader refuses any other."""
 
 
@@ -47,15 +50,15 @@ class Study:
 
     def as_dict(self) -> dict[str, Any]:
         """What study.yaml holds."""
-        variants = {name: _without_axes(recipe) for name, recipe in self.variants.items()}
-        return {
+        values = {
             "format": FORMAT,
             "written_by": __version__,
             "folds": self.folds,
             "seeds": self.seeds,
             "threads": self.threads,
-            "variants": variants,
+            "variants": {name: _without_axes(recipe) for name, recipe in self.variants.items()},
         }
+        return {"digest": _digest(values), **values}
 
 
 class StudyFolder:
@@ -92,11 +95,16 @@ class StudyFolder:
             raise FinegrainedError(
                 f"{self.folder.absolute()} holds no study (no study.yaml): give the folder named by --out of fgcrl crossval"
             )
-        values = _load(self.plan)
+        values = read_yaml(self.plan, "the plan of a study")
         if values.get("format") != FORMAT:
             raise FinegrainedError(
                 f"{self.plan} has format {values.get('format')}, written by finegrained-crl {values.get('written_by', '?')}; this version "
                 f"({__version__}) reads {FORMAT}: use that version, or begin a new study with another --out"
+            )
+        if values.get("digest") != _digest(values):
+            raise FinegrainedError(
+                f"{self.plan} is damaged, cut off or was changed by hand (its digest does not fit): restore it, or begin a new study "
+                "with another --out"
             )
         try:
             variants = {name: recipe_from_dict(recipe) for name, recipe in values["variants"].items()}
@@ -151,15 +159,11 @@ def study_differences(stored: Study, asked: Study) -> list[str]:
     return sorted(texts) + gone
 
 
+def _digest(values: dict[str, Any]) -> str:
+    """Of everything in a plan: a file that was cut off is whole YAML with fewer variants."""
+    plan = {key: value for key, value in values.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(plan, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
 def _without_axes(recipe: Recipe) -> dict[str, Any]:
     return recipe.replace(fold=None, seed=0).as_dict()
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FinegrainedError(f"{path} can't be read: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise FinegrainedError(f"{path}: expected the plan of a study, got {type(values).__name__}")
-    return values

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.run_folder import RunFolder
 
@@ -35,13 +36,20 @@ def read_epochs(folder: Path) -> list[dict[str, float]]:
     """The lines of a run's epochs.csv as numbers; empty cells and the stage's name are left out.
 
     Raises:
-        FinegrainedError: no such file.
+        FinegrainedError: no such file, or a damaged one.
     """
     path = RunFolder(folder).epochs
     if not path.is_file():
         raise FinegrainedError(f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune")
-    with path.open(encoding="utf-8", newline="") as file:
-        return [{key: float(value) for key, value in line.items() if value != "" and key != "stage"} for line in csv.DictReader(file)]
+    try:
+        lines = list(csv.DictReader(read_regular(path).decode("utf-8").splitlines()))
+        return [_numbers(line) for line in lines]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise FinegrainedError(f"{path} is damaged ({error}): restore it from a copy") from None
+
+
+def _numbers(line: dict[str, str]) -> dict[str, float]:
+    return {key: float(value) for key, value in line.items() if value != "" and key != "stage"}
 
 
 def _row(folder: Path, results: dict[str, Any]) -> dict[str, Any]:

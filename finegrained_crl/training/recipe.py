@@ -111,67 +111,23 @@ COMPONENTS = ("dataset", "method", "loss")
 
 
 def recipe_from_dict(values: dict[str, Any]) -> Recipe:
-    """The recipe that `Recipe.as_dict` wrote."""
-    parts = {k: Component(v["name"], {o: x for o, x in v.items() if o != "name"}) for k, v in values.items() if k in COMPONENTS}
-    return Recipe(**{**values, **parts})
+    """The recipe that `Recipe.as_dict` wrote.
+
+    Raises:
+        FinegrainedError: a setting that there is not, or a component without a name.
+    """
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    unknown = [str(key) for key in values if key not in known]
+    if unknown:
+        raise FinegrainedError(f"recipe: unknown setting '{unknown[0]}'; it was written by another version, or damaged")
+    settings: dict[str, Any] = dict(values)
+    for kind in COMPONENTS:
+        if kind in values:
+            settings[kind] = _component(kind, values[kind])
+    return Recipe(**settings)
 
 
-def check_recipe(recipe: Recipe) -> None:
-    """Raise one FinegrainedError that lists every setting out of range or in conflict with another."""
-    problems = [text for broken, text in _rules(recipe) if broken]
-    if problems:
-        raise FinegrainedError("; ".join(problems))
-
-
-def _rules(r: Recipe) -> list[tuple[bool, str]]:
-    at_least_one = [(getattr(r, k) < 1, f"{_flag(k)} must be at least 1, got {getattr(r, k)}") for k in _POSITIVE]
-    shares = [(not 0 <= getattr(r, k) < 1, f"{_flag(k)} must be in [0, 1), got {getattr(r, k)}") for k in _SHARES]
-    not_negative = [(getattr(r, k) < 0, f"{_flag(k)} must not be negative, got {getattr(r, k)}") for k in _NOT_NEGATIVE]
-    return [
-        (not r.data, "--data is missing: give the folder (or CSV file) that holds the data set"),
-        *at_least_one,
-        *shares,
-        *not_negative,
-        (not 0 < r.crop_scale <= 1, f"--crop-scale must be in (0, 1], got {r.crop_scale}"),
-        (min(r.resize_ratio, r.eval_resize_ratio) < 1, "--resize-ratio and --eval-resize-ratio must be at least 1"),
-        (not 0 <= r.hflip <= 1, f"--hflip must be in [0, 1], got {r.hflip}"),
-        (r.split is not None and r.fold is not None, "give --split or --fold, not both"),
-        (
-            r.early_stopping > 0 and r.val_fraction == 0,
-            "--early-stopping needs a validation part: add --val-fraction 0.1 (the test part is never used to stop)",
-        ),
-        (
-            (r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 1,
-            f"mixup and CutMix pair the images of a batch: --batch-size must be even, got {r.batch_size}",
-        ),
-        (
-            r.label_smoothing > 0 and r.loss.options.get("label_smoothing", 0) > 0,
-            "--label-smoothing and --loss.label-smoothing would smooth twice: give one of them",
-        ),
-        (r.schedule == "step" and len(r.decay_epochs) != 1, "--schedule step needs one --decay-epochs number, the period"),
-        (r.schedule == "multistep" and not r.decay_epochs, "--schedule multistep needs --decay-epochs, e.g. '[80]'"),
-        (r.warmup_epochs >= r.epochs > 0, f"--warmup-epochs {r.warmup_epochs} must be less than --epochs {r.epochs}"),
-    ]
-
-
-_POSITIVE = ("epochs", "batch_size", "image_size", "accumulate")
-_SHARES = ("val_fraction", "drop_rate", "drop_path_rate", "label_smoothing", "ema", "momentum")
-_NOT_NEGATIVE = (
-    "mixup",
-    "cutmix",
-    "rotate",
-    "color_jitter",
-    "erase",
-    "lr",
-    "weight_decay",
-    "warmup_epochs",
-    "min_lr",
-    "clip_grad",
-    "early_stopping",
-    "test_every",
-    "seed",
-)
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+def _component(kind: str, value: Any) -> Component:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise FinegrainedError(f"recipe: '{kind}' must be a mapping with a name, got {value!r}")
+    return Component(value["name"], {option: setting for option, setting in value.items() if option != "name"})

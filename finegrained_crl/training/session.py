@@ -23,7 +23,8 @@ from finegrained_crl.training.assembly import (
     require_no_leaks,
 )
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator
-from finegrained_crl.training.recipe import Recipe, check_recipe
+from finegrained_crl.training.ranges import check_recipe
+from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.scorer import Scorer, make_scorer
 from finegrained_crl.training.speed import Timing, choose
