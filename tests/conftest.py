@@ -60,8 +60,8 @@ def stop_after_saves(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def arm(count: int) -> None:
         left = [count]
 
-        def save(path: Path, state: dict[str, Any]) -> None:
-            real(path, state)
+        def save(path: Path, state: dict[str, Any], **how: Any) -> None:
+            real(path, state, **how)
             left[0] -= 1
             if left[0] == 0:
                 raise RuntimeError("pulled the plug")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finegrained_crl import files
 from finegrained_crl.cli import settings
+from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
@@ -92,8 +93,9 @@ def default_folder(recipe: Recipe) -> Path:
 
 
 def _parser(words: list[str]) -> settings.SettingsParser:
-    resuming = "--resume" in words
-    base = _base(words, resuming)
+    base, fitted = _base(words)
+    if fitted:
+        print(f"--epochs shortens the recipe, so also: {', '.join(fitted)}", file=sys.stderr)
     usage = "fgcrl finetune [--recipe NAME|FILE] [--dataset NAME] --data PATH [--out DIR] [any setting below]"
     return settings.recipe_parser(words, base, _add_run_flags, prog="fgcrl finetune", usage=usage, epilog=f"example: {example}")
 
@@ -111,15 +113,16 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
-def _base(words: list[str], resuming: bool) -> dict[str, Any]:
-    """The settings below the flags: a recipe file's, or those of the run to go on with."""
+def _base(words: list[str]) -> tuple[dict[str, Any], list[str]]:
+    """The settings below the flags, a recipe file's or those of the run to go on with; and what was fitted to `--epochs`."""
     recipe, out = settings.peek(words, "--recipe"), settings.peek(words, "--out")
+    if not recipe and "--resume" in words and out and RunFolder(Path(out)).holds_run:
+        return RunFolder(Path(out)).read_recipe(), []
+    base: dict[str, Any] = {}
     if recipe:
         method = settings.peek(words, "--method.name") or "resnet"
-        return settings.read_recipe_file(settings.find_recipe(recipe, method))
-    if resuming and out and RunFolder(Path(out)).holds_run:
-        return RunFolder(Path(out)).read_recipe()
-    return {}
+        base = settings.read_recipe_file(settings.find_recipe(recipe, method))
+    return fitted_to_epochs(words, base)
 
 
 def with_absolute_paths(recipe: Recipe) -> Recipe:

@@ -84,7 +84,7 @@ def study_figures(collected: Collected, *, baseline: str | None = None, decoder:
         subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
         figures=chosen,
         ordered=ordered,
-        notes=_notes(collected),
+        notes=study_notes(collected),
     )
 
 
@@ -140,7 +140,8 @@ def _fold_means(values: list[tuple[Cell, float]]) -> list[float]:
     return means if len(means) > 1 else table["value"].tolist()
 
 
-def _notes(collected: Collected) -> list[str]:
+def study_notes(collected: Collected) -> list[str]:
+    """What a reader must know before any number: cells that are missing or differ, leaks, what the number of folds can't show."""
     missing = collected.cells[collected.cells["state"] != "done"]
     notes = [
         f"{len(missing)} of {len(collected.cells)} cells are missing: {name}: {why}"

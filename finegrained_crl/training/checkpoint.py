@@ -22,16 +22,20 @@ TRAILER = len(MAGIC) + 64
 """Behind the file's content stand these bytes and the content's SHA-256; torch's reader passes over them."""
 
 
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint at once, with a checksum; the one before is kept as `previous_*`.
+def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> None:
+    """Write a checkpoint at once, with a checksum.
 
+    Args:
+        path: the file.
+        state: tensors and plain values.
+        keep_previous: keep the checkpoint that was there as `previous_*`, for the day on which this one turns out damaged.
     Raises:
         FinegrainedError: the disk is full or not writable.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
     content = buffer.getvalue()
-    if path.is_file():
+    if keep_previous and path.is_file():
         # A second name first: at no moment is there no checkpoint.
         files.keep_as(path, previous(path))
     files.write_bytes(path, content + _trailer(content))

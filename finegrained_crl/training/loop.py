@@ -236,7 +236,7 @@ class Loop:
             "progress": self.progress.as_dict(),
             "data": self.session.data.digest,
         }
-        checkpoint.save(self.session.run.last, state)
+        checkpoint.save(self.session.run.last, state, keep_previous=True)
 
     def restore(self) -> dict[str, Any] | None:
         """Take up `checkpoints/last.pt` and return it, None where there is none."""

@@ -67,9 +67,9 @@ class Predictor:
         run = self.run
         if not run.weights(which).is_file():
             raise FinegrainedError(f"{run.folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part")
-        self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.weights(which)))
+        self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.checked(run.weights(which))))
         if run.loss_weights(which).is_file():
-            self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.loss_weights(which)))
+            self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.checked(run.loss_weights(which))))
 
     def predict(self, paths: list[Path], *, batch_size: int = 32, convert: bool | None = None) -> Predictions:
         """Classify pictures with the run's own views; one that can't be read does not stop the others.

@@ -50,6 +50,7 @@ def finish(loop: Loop) -> dict[str, Any]:
     if session.is_main:
         _write_predictions(session, pd.concat(frames, ignore_index=True))
         files.write_json(session.run.results, results)
+        checkpoint.previous(session.run.last).unlink(missing_ok=True)
         session.run.commit()
     return results
 

@@ -35,6 +35,8 @@ def test_leaves_a_complete_run_folder(run):
         "epochs.csv",
         "predictions.parquet",
         "results.json",
+        "data.parquet",
+        "COMMITTED",
         "checkpoints/last.pt",
         "checkpoints/model_last.safetensors",
     }

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from finegrained_crl.cli import settings
-from finegrained_crl.training.recipe import COMPONENTS, Recipe, check_recipe
+from finegrained_crl.training.ranges import check_recipe
+from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
 RECIPES = sorted(Path(__file__).parents[2].glob("plugins/finegrained_crl_plugins/*/recipes/*.yaml"))
 

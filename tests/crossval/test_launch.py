@@ -20,6 +20,7 @@ time.sleep(0.5)
 if "f1" in out.name:
     sys.exit("fgcrl finetune: error: no such luck")
 keys = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+(out / "COMMITTED").write_text("{}")
 (out / "results.json").write_text(json.dumps({"begun": begun, "ended": time.time(), **{key: os.environ.get(key) for key in keys}}))
 """
 
@@ -63,7 +64,7 @@ def test_what_is_done_is_not_run_again(launcher):
     for cell in launcher.study.cells:
         run = launcher.folder.run(cell)
         run.folder.mkdir(parents=True)
-        run.results.write_text("{}")
+        run.committed.write_text("{}")
     again = Launcher(launcher.folder, launcher.study, launcher.machine, launcher.tell, launcher.tick)
     again.run()
     assert told == []

@@ -104,7 +104,7 @@ def test_a_study_may_grow_and_not_change(tmp_path):
 
 def test_a_folder_of_another_version(tmp_path):
     (tmp_path / "study.yaml").write_text("format: 99\nwritten_by: 7.0\n")
-    with pytest.raises(FinegrainedError, match=r"format 99, written by finegrained-crl 7\.0; this version .* reads 1"):
+    with pytest.raises(FinegrainedError, match=r"format 99, written by finegrained-crl 7\.0; this version .* reads 2"):
         StudyFolder(tmp_path).read()
 
 

@@ -7,6 +7,7 @@ import pytest
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.reports.comparison import compare_runs, read_epochs
 from finegrained_crl.reports.curves import draw_curves
+from finegrained_crl.training.run_folder import FORMAT, RunFolder
 
 
 def make_run(folder, *, loss="crl", fingerprint="abc", headline="last", top1=0.5):
@@ -15,16 +16,17 @@ def make_run(folder, *, loss="crl", fingerprint="abc", headline="last", top1=0.5
     (folder / "epochs.csv").write_text("epoch,train_loss,train_accuracy,val_top1,seconds\n1,2.0,0.4,0.3,10\n2,1.0,0.6,,12.5\n")
     part = {"num_images": 10, "top1_accuracy": top1, "mean_class_accuracy": 0.4, "ece": 0.1}
     results = {
-        "format": 1,
+        "format": FORMAT,
         "headline": headline,
         "loss": {"name": loss},
         "seed": 0,
         "epochs_run": 2,
         "metrics": {"last": {"test": part}, "selected_on_validation": {"test": {**part, "top1_accuracy": 0.9}}},
-        "data": {"fingerprint": fingerprint},
+        "data": {"fingerprint": {"digest": fingerprint}},
         "protocol": {"evaluated_on": "test"},
     }
     (folder / "results.json").write_text(json.dumps(results))
+    RunFolder(folder).commit()
     return folder
 
 
@@ -44,6 +46,7 @@ def test_runs_on_different_data_are_refused(tmp_path):
 def test_an_unfinished_run_is_refused(tmp_path):
     run = make_run(tmp_path / "a")
     (run / "results.json").unlink()
+    (run / "COMMITTED").unlink()
     with pytest.raises(FinegrainedError, match="is not finished"):
         compare_runs([run])
 

@@ -1,0 +1,203 @@
+"""What a run may not go on from without a word: changed data, damaged checkpoints; and what it must go on from: any signal, any update."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from finegrained_crl.cli.main import main
+from finegrained_crl.training import checkpoint
+
+FLAGS = "--dataset table --backbone test_resnet --weights none --image-size 32 --batch-size 8 --lr 0.01 --workers 0".split()
+
+
+@pytest.fixture
+def table(tiny_folder, tmp_path):
+    """The tiny pictures as a table that a test may change."""
+    shutil.copytree(tiny_folder, tmp_path / "pictures")
+    rows = [
+        {"path": path.relative_to(tmp_path / "pictures").as_posix(), "label": path.parent.name, "split": path.parts[-3]}
+        for path in sorted((tmp_path / "pictures").rglob("*.png"))
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "pictures" / "labels.csv", index=False)
+    return tmp_path / "pictures" / "labels.csv"
+
+
+def finetune(table, out, *words):
+    return main(["finetune", *FLAGS, "--data", str(table), "--epochs", "3", "--out", str(out), *map(str, words)])
+
+
+def rewrite(table, change):
+    rows = pd.read_csv(table)
+    change(rows)
+    rows.to_csv(table, index=False)
+
+
+def repaint(path):
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[0, 0] = 255 - pixels[0, 0]
+    Image.fromarray(pixels).save(path)
+
+
+def set_first(column, value):
+    return lambda rows: rows.__setitem__(column, [value, *rows[column][1:]])
+
+
+ROTATED = {"left": "middle", "middle": "right", "right": "left"}
+SWAPPED = {"train": "test", "test": "train"}
+CHANGES = {
+    "a picture replaced": (lambda t: repaint(t.parent / "train/left/0.png"), "train/left/0.png"),
+    "a label changed": (lambda t: rewrite(t, set_first("label", "right")), "label"),
+    "all labels rotated": (lambda t: rewrite(t, lambda r: r.__setitem__("label", r["label"].map(ROTATED))), "label"),
+    "train and test swapped": (lambda t: rewrite(t, lambda r: r.__setitem__("split", r["split"].map(SWAPPED))), "swapped"),
+    "one picture to the other part": (lambda t: rewrite(t, set_first("split", "train")), "split"),
+    "a class renamed": (lambda t: rewrite(t, lambda r: r.replace({"label": {"left": "port"}}, inplace=True)), "port"),
+    "a picture removed": (lambda t: rewrite(t, lambda r: r.drop(index=0, inplace=True)), "test/left/0.png"),
+    "a picture added": (
+        lambda t: (shutil.copy(t.parent / "train/left/0.png", t.parent / "new.png"), rewrite(t, lambda r: r.__setitem__("path", ["new.png", *r["path"][1:]]))),
+        "new.png",
+    ),
+    "two pictures exchanged": (
+        lambda t: [os.rename(t.parent / a, t.parent / b) for a, b in
+                   (("train/left/0.png", "x"), ("train/right/0.png", "train/left/0.png"), ("x", "train/right/0.png"))],
+        "2 pictures",
+    ),
+    "a subject column": (lambda t: rewrite(t, lambda r: r.__setitem__("subject", [f"p{i}" for i in range(len(r))])), "subject"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_data_changed_between_kill_and_resume_is_refused(name, table, tmp_path, stop_after_saves, monkeypatch, capsys):
+    change, message = CHANGES[name]
+    stop_after_saves(1)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run")
+    monkeypatch.undo()
+    change(table)
+    capsys.readouterr()
+    assert finetune(table, tmp_path / "run", "--resume") == 1
+    error = capsys.readouterr().err
+    assert "the data changed since the run in" in error
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_after_saves, monkeypatch, capsys):
+    stop_after_saves(1)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run")
+    monkeypatch.undo()
+    repaint(table.parent / "train/left/0.png")
+    assert finetune(table, tmp_path / "run", "--resume", "--accept-changed-data") == 0
+    (change,) = json.loads((tmp_path / "run" / "results.json").read_text())["data"]["accepted_changes"]
+    assert "train/left/0.png" in change
+
+
+def kill_when_trained(table, out, number, *words):
+    """Start `fgcrl finetune`, send a signal after its first epoch; (exit code, what it said)."""
+    command = [sys.executable, "-m", "finegrained_crl", "finetune", *FLAGS, "--data", str(table), "--out", str(out), *words]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
+    while not (out / "epochs.csv").exists() and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_go_on(number, table, tmp_path, capsys):
+    assert finetune(table, tmp_path / "whole", "--epochs", "40") == 0
+    code, said = kill_when_trained(table, tmp_path / "run", number, "--epochs", "40", "--checkpoint-seconds", "9999")
+    assert code == 128 + number
+    assert f"go on with: fgcrl finetune --resume --out {tmp_path / 'run'}" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    saved = checkpoint.load(tmp_path / "run" / "checkpoints" / "last.pt")["progress"]
+    assert f"saved at epoch {saved['epoch'] + 1}, update {saved['update']}" in said
+    assert finetune(table, tmp_path / "run", "--epochs", "40", "--resume") == 0
+    for name in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("saves", [1, 2, 3, 4])
+def test_a_run_goes_on_from_any_update_whatever_the_accumulation(saves, table, tmp_path, stop_after_saves, monkeypatch):
+    # 24 pictures in batches of 5 are 4 batches: 3 of them are one update, the last one another.
+    words = ["--batch-size", "5", "--accumulate", "3", "--checkpoint-seconds", "0"]
+    assert finetune(table, tmp_path / "whole", *words) == 0
+    stop_after_saves(saves)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run", *words)
+    monkeypatch.undo()
+    assert finetune(table, tmp_path / "run", *words, "--resume") == 0
+    for name in ("results.json", "predictions.parquet"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def flip_bit(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.9, 0.9999])
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(share, table, tmp_path, stop_after_saves, monkeypatch, capsys):
+    assert finetune(table, tmp_path / "whole") == 0
+    stop_after_saves(2)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run")
+    monkeypatch.undo()
+    last = tmp_path / "run" / "checkpoints" / "last.pt"
+    flip_bit(last, int(share * last.stat().st_size))
+    capsys.readouterr()
+    assert finetune(table, tmp_path / "run", "--resume") == 0
+    assert "is damaged" in (said := capsys.readouterr().err)
+    assert "going on from the one before" in said
+    assert (tmp_path / "run" / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()
+
+
+def test_both_checkpoints_damaged_is_one_line(table, tmp_path, stop_after_saves, monkeypatch, capsys):
+    stop_after_saves(2)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run")
+    monkeypatch.undo()
+    for path in (tmp_path / "run" / "checkpoints").glob("*last.pt"):
+        flip_bit(path, path.stat().st_size // 2)
+    capsys.readouterr()
+    assert finetune(table, tmp_path / "run", "--resume") == 1
+    assert "is damaged" in capsys.readouterr().err.splitlines()[-1]
+
+
+COMMITTED_FILES = ("recipe.yaml", "results.json", "predictions.parquet", "data.parquet", "checkpoints/model_last.safetensors", "epochs.csv")
+
+
+def test_every_file_of_a_finished_run_is_guarded(table, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert finetune(table, run) == 0
+    assert main(["verify", str(run)]) == 0
+    for name in COMMITTED_FILES:
+        before = (run / name).read_bytes()
+        flip_bit(run / name, len(before) // 2)
+        capsys.readouterr()
+        assert main(["verify", str(run), "--json"]) == 1, name
+        assert json.loads(capsys.readouterr().out)["damaged"] == {str(run): [f"{name}: its content is not what the run wrote"]}
+        if name in ("recipe.yaml", "results.json", "checkpoints/model_last.safetensors"):
+            assert main(["predict", str(run), str(table.parent / "test")]) == 1, name
+            assert f"{name}: its content is not what the run wrote" in capsys.readouterr().err
+        (run / name).write_bytes(before)
+    (run / "epochs.csv").unlink()
+    assert main(["verify", str(run)]) == 1
+    assert "epochs.csv: missing" in capsys.readouterr().out
+
+
+def test_verify_of_something_else_is_one_line(tmp_path, capsys):
+    assert main(["verify", str(tmp_path)]) == 1
+    assert "holds neither a run (recipe.yaml) nor a study (study.yaml)" in capsys.readouterr().err
