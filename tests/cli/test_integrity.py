@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from finegrained_crl.cli.main import main
@@ -105,7 +106,7 @@ def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_
 def kill_when_trained(table, out, number, *words):
     """Start `fgcrl finetune`, send a signal after its first epoch; (exit code, what it said)."""
     command = [sys.executable, "-m", "finegrained_crl", "finetune", *FLAGS, "--data", str(table), "--out", str(out), *words]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": str(torch.get_num_threads())}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
     while not (out / "epochs.csv").exists() and process.poll() is None:
         time.sleep(0.02)
