@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+
 from finegrained_crl import discovery
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.arguments import Parser

@@ -32,7 +32,8 @@ class BilinearCNN(Method):
     Args:
         second_backbone: timm model of the other stream; empty: both streams are the same network.
         second_weights: its weights: 'pretrained', 'none' or FILE.
-        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise.
+        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise, or the nearest that
+            the network has.
         reduce: channels that a 1 x 1 convolution leaves before pooling (iSQRT-COV takes 256); 0: none.
         normalisation: 'signed-sqrt' (then L2, the paper's) or 'isqrt-cov' (matrix square root, one stream only).
         compact_dim: size of the compact (tensor sketch) pooling; 0: the whole matrix.
@@ -87,6 +88,7 @@ class BilinearCNN(Method):
             spec,
             second,
             tap=self.tap or (16 if spec.backbone.startswith("vgg") else 32),
+            nearest=not self.tap,
             reduce=self.reduce,
             normalisation=self.normalisation,
             compact_dim=self.compact_dim,

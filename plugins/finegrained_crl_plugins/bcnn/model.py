@@ -50,6 +50,7 @@ class BilinearModel(FineGrainedModel):
         spec: backbone, classes, weights.
         second: the other stream's backbone and weights, None for one shared stream.
         tap: stride of the feature maps to pool.
+        nearest: take the nearest stride that the network has, where it has no such.
         reduce: channels that a 1 x 1 convolution leaves before pooling, 0 for none.
         normalisation: see `Descriptor`.
         compact_dim: see `Descriptor`.
@@ -62,14 +63,15 @@ class BilinearModel(FineGrainedModel):
         second: ModelSpec | None,
         *,
         tap: int,
+        nearest: bool,
         reduce: int,
         normalisation: Normalisation,
         compact_dim: int,
         epsilon: float,
     ) -> None:
         super().__init__()
-        self.backbone = Backbone(spec, tap=tap, stop_at_tap=True)
-        self.second = Backbone(second, tap=tap, stop_at_tap=True) if second else None
+        self.backbone = Backbone(spec, tap=tap, nearest=nearest, stop_at_tap=True)
+        self.second = Backbone(second, tap=tap, nearest=nearest, stop_at_tap=True) if second else None
         streams = [self.backbone] + ([self.second] if self.second else [])
         self.channels = [stream.channels for stream in streams]
         self.reduce = nn.ModuleList(_reduction(channels, reduce) for channels in self.channels) if reduce else None
