@@ -15,6 +15,7 @@ from finegrained_crl_plugins.bcnn.matrix_sqrt import covariance, matrix_sqrt, up
 from finegrained_crl_plugins.bcnn.tensor_sketch import TensorSketch
 
 Normalisation = Literal["signed-sqrt", "isqrt-cov"]
+ClassifierInit = Literal["uniform", "kaiming-normal"]
 
 
 class Descriptor(nn.Module):
@@ -55,6 +56,7 @@ class BilinearModel(FineGrainedModel):
         normalisation: see `Descriptor`.
         compact_dim: see `Descriptor`.
         epsilon: see `Descriptor`.
+        classifier_init: "uniform" as torch's linear layers, or "kaiming-normal" with a bias of 0.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class BilinearModel(FineGrainedModel):
         normalisation: Normalisation,
         compact_dim: int,
         epsilon: float,
+        classifier_init: ClassifierInit,
     ) -> None:
         super().__init__()
         self.backbone = Backbone(spec, tap=tap, nearest=nearest, stop_at_tap=True)
@@ -79,6 +82,9 @@ class BilinearModel(FineGrainedModel):
         self.descriptor = Descriptor((pooled[0], pooled[-1]), normalisation, compact_dim, epsilon)
         self.dropout = nn.Dropout(spec.drop_rate)
         self.classifier = nn.Linear(self.descriptor.dim, spec.num_classes)
+        if classifier_init == "kaiming-normal":
+            nn.init.kaiming_normal_(self.classifier.weight)
+            nn.init.zeros_(self.classifier.bias)
         self.num_classes, self.feature_dim = spec.num_classes, self.descriptor.dim
         self.mean, self.std, self.notes = self.backbone.mean, self.backbone.std, [*self.backbone.notes]
         if self.second:

@@ -103,6 +103,30 @@ def test_the_first_stage_trains_the_classifier_alone_at_its_own_rate():
     assert [p.stage.name for p in place(BilinearCNN(stage1_epochs=0).stages(recipe), recipe)] == ["network"]
 
 
+def test_the_first_stages_rate_may_fall_at_chosen_epochs():
+    recipe = Recipe(epochs=3, lr=0.01, schedule="cosine", decay_rate=0.5)
+    first, second = place(BilinearCNN(stage1_epochs=4, stage1_decay_epochs=[2]).stages(recipe), recipe)
+    assert (first.recipe.schedule, first.recipe.decay_epochs, first.recipe.decay_rate) == ("multistep", [2], 0.1)
+    assert second.recipe == recipe
+    constant, _ = place(BilinearCNN(stage1_epochs=4).stages(recipe), recipe)
+    assert (constant.recipe.schedule, constant.recipe.decay_epochs) == ("constant", [])
+    with pytest.raises(FinegrainedError, match=r"--method\.stage1-decay-epochs needs --method\.stage1-schedule constant, got cosine"):
+        BilinearCNN(stage1_decay_epochs=[2], stage1_schedule="cosine")
+
+
+def test_the_classifiers_first_weights():
+    torch.manual_seed(0)
+    inputs = 64 * 64  # test_resnet's maps are reduced to 64 channels
+    uniform, kaiming = (
+        BilinearCNN(reduce=64, classifier_init=init).build(spec(classes=40)).classifier for init in ("uniform", "kaiming-normal")
+    )
+    assert uniform.weight.std().item() == pytest.approx((1 / (3 * inputs)) ** 0.5, rel=0.01)
+    assert kaiming.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.01)
+    assert kaiming.bias.abs().max() == 0 != uniform.bias.abs().max()
+    with pytest.raises(FinegrainedError, match="classifier-init"):
+        BilinearCNN(classifier_init="zeros")
+
+
 def test_crl_goes_into_both_stages_unless_told_otherwise():
     method = BilinearCNN()
     roles = method.roles(method.build(spec()))
