@@ -203,3 +203,24 @@ def test_bad_options(options, message):
 def test_pictures_smaller_than_the_grid():
     with pytest.raises(FinegrainedError, match=r"--method.grid 200 needs pictures of at least 200 px, --image-size is 96"):
         made(grid=200)
+
+
+def test_dropout_is_before_the_heads_in_training_only():
+    torch.manual_seed(0)
+    model = DCL().build(ModelSpec("test_resnet", CLASSES, "none", 0.5, 0.0, 96)).eval()
+    images = torch.randn(16, 3, 96, 96)
+    quiet = model(images)
+    model.training = True  # the flag alone: batch norms keep their statistics
+    dropped = model(images)
+    alive = quiet.features > 0
+    kept = dropped.features[alive] > 0
+    assert 0.3 < kept.float().mean() < 0.7
+    torch.testing.assert_close(dropped.features[alive][kept], 2 * quiet.features[alive][kept])
+    torch.testing.assert_close(dropped.law, quiet.law)
+    model.training = False
+    torch.testing.assert_close(model(images).features, quiet.features)
+
+
+def test_the_heads_are_all_three():
+    _, model, _ = made()
+    assert model.head_modules() == [model.classifier, model.swap, model.construction]
