@@ -290,3 +290,11 @@ def test_the_finer_stream_is_averaged_down_to_the_coarser_one():
         assert maps.shape == (1, sum(model.channels), 2, 2)
         if mine.shape[2] == 4:
             torch.testing.assert_close(maps[:, : model.channels[0]], F.avg_pool2d(mine, 2))
+
+
+def test_the_channel_reduction_is_a_new_layer_too():
+    model = BilinearCNN(reduce=4).build(spec())
+    assert model.head_modules() == [model.classifier, model.reduce]
+    assert [type(layer).__name__ for layer in model.reduce[0]] == ["Conv2d", "BatchNorm2d", "ReLU"]
+    whole = BilinearCNN(compact_dim=8).build(spec())
+    assert whole.head_modules() == [whole.classifier]
