@@ -68,3 +68,10 @@ def test_the_nearest_stride_and_the_last_stage_that_has_it():
     torch.testing.assert_close(tapped, final)
     with pytest.raises(FinegrainedError, match="has no feature maps of stride 32; it has 16"):
         Backbone(spec("test_vit"), tap=32)
+
+
+def test_looking_at_the_shapes_leaves_training_mode_and_statistics_alone():
+    backbone = Backbone(spec("test_resnet"), tap=16)
+    assert all(module.training for module in backbone.modules())
+    assert all(p.grad is None for p in backbone.parameters())
+    assert all(int(count) == 0 for name, count in backbone.named_buffers() if name.endswith("num_batches_tracked"))
