@@ -11,6 +11,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -24,12 +25,7 @@ Loader = Callable[[], Any]
 
 def methods() -> dict[str, Loader]:
     """Method name -> function that imports its class, checks that it is a method, and returns it."""
-    package = importlib.import_module("finegrained_crl_plugins")
-    shipped = {
-        info.name: _attribute(f"finegrained_crl_plugins.{info.name}.method", "method")
-        for info in pkgutil.iter_modules(package.__path__)
-        if info.ispkg
-    }
+    shipped = {name: _shipped_method(name) for name in _plugin_names()}
     found = _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
     return {name: _checked_method(name, load) for name, load in found.items()}
 
@@ -59,6 +55,37 @@ def find(kind: str, name: str, known: dict[str, Loader]) -> Any:
     if name not in known:
         raise FinegrainedError(f"unknown {kind} '{name}': {nearest(name, known)}")
     return known[name]()
+
+
+def _plugin_names() -> list[str]:
+    """Sub-folders of the plugin package that hold a method.
+
+    Raises:
+        FinegrainedError: a folder that has one of the two files without which it would silently not be there.
+    """
+    package = importlib.import_module("finegrained_crl_plugins")
+    homes = [folder for root in package.__path__ for folder in sorted(Path(root).iterdir())]
+    names = []
+    for home in homes:
+        has_package, has_method = (home / "__init__.py").is_file(), (home / "method.py").is_file()
+        if has_method and not has_package:
+            reason = "no __init__.py, so it can't be imported; add one, a docstring is enough"
+            raise FinegrainedError(f"method '{home.name}': {home} has {reason}")
+        if has_package and not has_method:
+            raise FinegrainedError(f"method '{home.name}': {home} has no method.py; docs/plugins.md shows a whole one")
+        if has_method:
+            names.append(home.name)
+    return names
+
+
+def _shipped_method(name: str) -> Loader:
+    def load() -> Any:
+        module = importlib.import_module(f"finegrained_crl_plugins.{name}.method")
+        if not hasattr(module, "method"):
+            raise FinegrainedError(f"method '{name}': {module.__file__} defines no 'method'; end it with: method = TheClass")
+        return module.method
+
+    return load
 
 
 def _dataset_modules() -> Iterator[ModuleType]:

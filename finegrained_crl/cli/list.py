@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from finegrained_crl import discovery
 from finegrained_crl.cli import settings
@@ -43,8 +42,7 @@ def dataset_lines() -> dict[str, str]:
 
 def loss_lines() -> dict[str, str]:
     """Loss name -> summary."""
-    classes: dict[str, Any] = {name: catalogue.loss_class(name) for name in catalogue.LOSSES}
-    return {name: cls.summary for name, cls in classes.items()}
+    return {name: catalogue.summary_of(name) for name in catalogue.LOSSES}
 
 
 def recipe_lines() -> dict[str, str]:

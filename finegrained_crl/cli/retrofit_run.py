@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.files import write_json
+from finegrained_crl.losses.catalogue import LOSSES
 from finegrained_crl.retrofit import launch
 from finegrained_crl.retrofit.chosen import check_sites
 from finegrained_crl.retrofit.ledger import read_ledgers
@@ -136,13 +136,9 @@ def _check_loss(options: argparse.Namespace) -> None:
 
 
 def _check_other_loss(name: str) -> None:
-    """Against the catalogue's text: importing it would import torch, and cost its second twice."""
-    text = (Path(__file__).parents[1] / "losses" / "catalogue.py").read_text(encoding="utf-8")
-    table = next(n for n in ast.parse(text).body if isinstance(n, ast.AnnAssign) and getattr(n.target, "id", "") == "LOSSES")
-    assert table.value is not None
-    known = ast.literal_eval(table.value)
-    if name not in known:
-        raise FinegrainedError(f"unknown loss '{name}': {nearest(name, known)}")
+    """Against the catalogue first: it answers without torch, whose import costs a second."""
+    if name not in LOSSES:
+        raise FinegrainedError(f"unknown loss '{name}': {nearest(name, LOSSES)}")
     from finegrained_crl.retrofit.replacement import Replacement
 
     Replacement(name)

@@ -89,7 +89,7 @@ class EpochOrder(Sampler[list[Key]]):
     """The batches of an epoch for one process, as a pure function of (seed, epoch), from any batch on.
 
     Each process takes its own slice of every global batch. The last, partial batch of an epoch is dropped (batch-norm statistics of
-    a handful of images would differ); a set smaller than a batch is one batch.
+    a handful of images would differ) unless `drop_last` is false; a set smaller than a batch is one batch.
 
     Attributes:
         rows: rows to draw from.
@@ -98,6 +98,8 @@ class EpochOrder(Sampler[list[Key]]):
         weights: (rows,) drawing probabilities, for sampling with replacement; None: each row once.
         rank: this process.
         world: number of processes.
+        drop_last: whether a last batch that is not full is left out; if not, its rows are shared out evenly among the processes, and
+            fewer than one each are left out, so that none waits for another.
     """
 
     rows: np.ndarray
@@ -108,9 +110,12 @@ class EpochOrder(Sampler[list[Key]]):
     world: int = 1
     epoch: int = 0
     start: int = 0
+    drop_last: bool = True
 
     def __len__(self) -> int:
-        return max(1, len(self.rows) // (self.batch_size * self.world)) - self.start
+        full, rest = divmod(len(self.rows), self.batch_size * self.world)
+        partial = 0 if self.drop_last or rest < self.world else 1
+        return max(1, full + partial) - self.start
 
     def at(self, epoch: int, start: int = 0) -> EpochOrder:
         """Move to an epoch and the batch to begin with; the next iteration starts there."""
@@ -121,8 +126,10 @@ class EpochOrder(Sampler[list[Key]]):
         order = self._permuted()
         whole = self.batch_size * self.world
         for step in range(self.start, self.start + len(self)):
-            mine = order[step * whole : (step + 1) * whole][self.rank :: self.world]
-            yield [(self.epoch, int(row)) for row in mine]
+            batch = order[step * whole : (step + 1) * whole]
+            if not self.drop_last and len(batch) > self.world:
+                batch = batch[: len(batch) // self.world * self.world]
+            yield [(self.epoch, int(row)) for row in batch[self.rank :: self.world]]
 
     def _permuted(self) -> np.ndarray:
         random = np.random.default_rng((self.seed, self.epoch))

@@ -31,6 +31,7 @@ class ImageSettings:
     color_jitter: float
     erase: float
     views: View
+    rotate_border: Literal["reflect", "black"] = "reflect"
 
     def side_before_crop(self, ratio: float) -> int:
         """Pixels of the (short) side before cropping."""
@@ -115,7 +116,8 @@ def _train_pipeline(s: ImageSettings) -> Any:
     elif s.crop_scale == 1:
         steps.append(A.SmallestMaxSize(side, interpolation=area))
     if s.rotate:
-        steps.append(A.Rotate(s.rotate, border_mode=cv2.BORDER_REFLECT_101, p=1.0))
+        border = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}[s.rotate_border]
+        steps.append(A.Rotate(s.rotate, border_mode=border, fill=0, p=1.0))
     if s.crop_scale == 1:
         steps.append(A.RandomCrop(*square))
     else:

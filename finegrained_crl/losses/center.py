@@ -84,7 +84,6 @@ class CenterLoss(ShowsSettings):
     CenterLoss(num_classes=3, feature_dim=4, lam=0.003, alpha=0.5)
     """
 
-    summary: ClassVar[str] = "center loss: cross-entropy + distance of the features to their class's running centre"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "features"
     centers: Tensor

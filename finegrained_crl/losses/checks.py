@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")
 
@@ -48,8 +52,29 @@ def require_options(reduction: str, label_smoothing: float) -> None:
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}, got '{reduction}'")
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"label_smoothing must be in [0, 1], got {label_smoothing}")
+    require_share("label_smoothing", label_smoothing)
+
+
+def require_share(name: str, value: float) -> None:
+    """Refuse a share outside [0, 1]."""
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+
+
+def require_weight(weight: Tensor | None, num_classes: int) -> None:
+    """Refuse class weights that are not one factor per class; PyTorch would read the first ones, or another row's.
+
+    Args:
+        weight: float, (num_classes,), or None.
+        num_classes: size of the logits' class axis.
+    Raises:
+        ValueError: "weight has 3 factors for 5 classes; give one per class".
+    """
+    if weight is None or tuple(weight.shape) == (num_classes,):
+        return
+    if weight.dim() != 1:
+        raise ValueError(f"weight must have the shape ({num_classes},), one factor per class, got {tuple(weight.shape)}")
+    raise ValueError(f"weight has {len(weight)} factors for {num_classes} classes; give one per class")
 
 
 def _appended(advice: str) -> str:

@@ -20,14 +20,15 @@ from __future__ import annotations
 import math
 import warnings
 from functools import partial
-from typing import ClassVar
+from typing import Unpack
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from finegrained_crl.losses.checks import require_at_least, require_options
+from finegrained_crl.losses.checks import require_at_least, require_options, require_weight
 from finegrained_crl.losses.log_complement import log_complement
+from finegrained_crl.losses.options import PyTorchOptions
 from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, reduce_function_of_cross_entropy, to_full_precision
 from finegrained_crl.losses.softmax_loss import SoftmaxLoss
 
@@ -67,16 +68,17 @@ def competing_ratio_loss(
         float, scalar for "mean" and "sum", the target's shape (without classes) for "none"; in [beta log(alpha), inf).
         Half-precision logits give a float32 loss. Where every row is ignored or the batch is empty, "mean" is NaN as in PyTorch.
     Raises:
-        ValueError: alpha or beta is negative, a shape disagrees, or alpha = 0 meets a single class.
+        ValueError: alpha or beta is negative, a shape disagrees, `weight` is not one factor per class, or alpha = 0 meets a single class.
     Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
         Targets other than one class are our extension (docs/losses.md).
 
     >>> competing_ratio_loss(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0]))
     tensor(0.6744)
     """
-    _check(alpha, beta)
+    check_settings(alpha, beta)
     require_options(reduction, label_smoothing)
     if beta == 0:
+        require_weight(weight, logits.shape[class_axis(logits)])
         return F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
     return ratio_loss(logits, target, alpha, beta, subtract_floor, weight, ignore_index, reduction, label_smoothing)
 
@@ -89,10 +91,6 @@ class CompetingRatioLoss(SoftmaxLoss):
     Args:
         alpha: >= 0; bounds the gain at 1 + beta/alpha. 1.5 is the paper's choice.
         beta: >= 0; weight of the ratio term. 1 is the paper's choice, 0 is cross-entropy.
-        weight: float, (num_classes,), factor per class; a buffer.
-        ignore_index: class index that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
-        label_smoothing: share of the target spread over all classes, in [0, 1].
         subtract_floor: subtract beta log(alpha), so that the loss tends to 0; the gradient does not change.
     Raises:
         ValueError: alpha or beta is negative, or an option is outside its allowed values.
@@ -103,32 +101,17 @@ class CompetingRatioLoss(SoftmaxLoss):
     tensor(2.9444)
     """
 
-    summary: ClassVar[str] = "Competing Ratio Loss: cross-entropy whose gradient grows with confidence, by up to 1 + beta/alpha"
-
-    def __init__(
-        self,
-        alpha: float = 1.5,
-        beta: float = 1.0,
-        *,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        subtract_floor: bool = False,
-    ) -> None:
-        _check(alpha, beta)
-        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+    def __init__(self, alpha: float = 1.5, beta: float = 1.0, *, subtract_floor: bool = False, **options: Unpack[PyTorchOptions]) -> None:
+        check_settings(alpha, beta)
+        super().__init__(**options)
         self.alpha, self.beta, self.subtract_floor = alpha, beta, subtract_floor
         _warn_where_surprising(alpha, beta)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits `input` (PyTorch's name for them) against class indices or probabilities."""
+        """Compute the loss; arguments as for `SoftmaxLoss.forward`."""
         if self.beta == 0:
             return super().forward(input, target)
-        return ratio_loss(
-            input, target, self.alpha, self.beta, self.subtract_floor,
-            self.weight, self.ignore_index, self.reduction, self.label_smoothing,
-        )  # fmt: skip
+        return ratio_loss(input, target, self.alpha, self.beta, self.subtract_floor, **self.pytorch_options())
 
 
 def ratio_loss(
@@ -189,7 +172,8 @@ def _of_cross_entropy(ce: Tensor, alpha: float, beta: float, subtract_floor: boo
     return torch.add(ce, ratio, alpha=beta)
 
 
-def _check(alpha: float, beta: float) -> None:
+def check_settings(alpha: float, beta: float) -> None:
+    """Refuse an alpha or a beta below 0."""
     require_at_least("alpha", alpha, 0)
     require_at_least("beta", beta, 0)
 

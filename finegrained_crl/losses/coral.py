@@ -36,7 +36,6 @@ class CORALLoss(ShowsSettings):
     Source: Cao, Mirjalili, Raschka, 2020, Rank consistent ordinal regression for neural networks with application to age estimation.
     """
 
-    summary: ClassVar[str] = "CORAL for ordered classes: shared weights, one threshold per step (coral-pytorch)"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "classifier"
 

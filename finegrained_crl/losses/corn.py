@@ -33,7 +33,6 @@ class CORNLoss(ShowsSettings):
     Source: Shi, Cao, Raschka, 2021, Deep neural networks for rank-consistent ordinal regression based on conditional probabilities.
     """
 
-    summary: ClassVar[str] = "CORN for ordered classes: a chain of conditional questions (coral-pytorch)"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "classifier"
 

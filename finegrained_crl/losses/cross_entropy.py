@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Unpack
 
-from torch import Tensor
-
+from finegrained_crl.losses.checks import require_share
+from finegrained_crl.losses.options import RowOptions
 from finegrained_crl.losses.softmax_loss import SoftmaxLoss
 
 
 class CrossEntropyLoss(SoftmaxLoss):
     """`torch.nn.CrossEntropyLoss` itself: -log p_c, gradient p - e_c, gain 1.
 
-    Args:
-        weight: float, (num_classes,), factor per class.
-        ignore_index: class index that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
-        label_smoothing: share of the target spread over all classes, in [0, 1].
     Raises:
         ValueError: an option is outside its allowed values.
 
@@ -25,17 +20,12 @@ class CrossEntropyLoss(SoftmaxLoss):
     tensor(2.0794)
     """
 
-    summary: ClassVar[str] = "cross-entropy, the baseline"
-
 
 class LabelSmoothingLoss(SoftmaxLoss):
-    """Cross-entropy towards (1 - label_smoothing) e_c + label_smoothing / num_classes.
+    """Cross-entropy towards (1 - epsilon) e_c + epsilon / num_classes.
 
     Args:
-        label_smoothing: share of the target spread over all classes, in [0, 1]; 0.1 is the paper's value.
-        weight: float, (num_classes,), factor per class.
-        ignore_index: class index that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
+        epsilon: share of the target spread over all classes, in [0, 1]; 0.1 is the paper's value.
     Raises:
         ValueError: an option is outside its allowed values.
     Source: Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, 2016, Rethinking the Inception architecture for computer vision, section 7.
@@ -45,14 +35,7 @@ class LabelSmoothingLoss(SoftmaxLoss):
     tensor(0.2181)
     """
 
-    summary: ClassVar[str] = "cross-entropy towards smoothed labels"
-
-    def __init__(
-        self,
-        label_smoothing: float = 0.1,
-        *,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+    def __init__(self, epsilon: float = 0.1, **options: Unpack[RowOptions]) -> None:
+        require_share("epsilon", epsilon)
+        super().__init__(**options, label_smoothing=epsilon)
+        self.epsilon = epsilon

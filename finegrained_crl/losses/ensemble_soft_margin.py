@@ -3,7 +3,7 @@
     L = sum_v SM(W_v f, y) + lam sum_{u < v} HSIC(W_u, W_v)
     HSIC(W_u, W_v) = tr(K_u H K_v H) / (C - 1)^2,     K_v = W_v W_v^T,   H = I - 11^T/C
 
-W_v is (C, D); SM is `soft_margin_softmax`. HSIC measures how alike two classifiers arrange the classes; it is >= 0, and 0 where one of
+W_v is (C, D); SM is the soft-margin softmax. HSIC measures how alike two classifiers arrange the classes; it is >= 0, and 0 where one of
 them treats all classes alike. At test time the classifiers' logits are averaged.
 
 The abstract confirms soft margin, ensemble and HSIC; the exact combination is reconstructed, and the published number of classifiers,
@@ -12,6 +12,7 @@ margin and lam were not available to us: the defaults are ours.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import ClassVar
 
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from finegrained_crl.losses.checks import require_at_least, require_classes, require_options
-from finegrained_crl.losses.soft_margin import check_margin, soft_margin_softmax
+from finegrained_crl.losses.reduction import reduce_function_of_cross_entropy
+from finegrained_crl.losses.soft_margin import check_margin, with_margin
 from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 
 
@@ -66,7 +68,6 @@ class EnsembleSoftMarginLoss(ShowsSettings):
     )
     """
 
-    summary: ClassVar[str] = "EM-Softmax (reconstructed): several soft-margin classifiers, kept different by an HSIC penalty"
     takes_soft_targets: ClassVar[bool] = True
     needs: ClassVar[Needs] = "classifier"
 
@@ -91,10 +92,14 @@ class EnsembleSoftMarginLoss(ShowsSettings):
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of features (batch, feature_dim) against class indices (batch,) or probabilities (batch, num_classes)."""
-        losses = [soft_margin_softmax(head(features), target, self.margin, label_smoothing=self.label_smoothing) for head in self.heads]
+        losses = [self._soft_margin(head(features), target) for head in self.heads]
         weights = [torch.as_tensor(head.weight) for head in self.heads]
         alike = [hsic(first, second) for first, second in combinations(weights, 2)]
         return torch.stack(losses).sum() + self.lam * (torch.stack(alike).sum() if alike else 0.0)
+
+    def _soft_margin(self, logits: Tensor, target: Tensor) -> Tensor:
+        term = partial(with_margin, margin=self.margin)
+        return reduce_function_of_cross_entropy(logits, target, term, label_smoothing=self.label_smoothing)
 
     def scores(self, features: Tensor) -> Tensor:
         """Average the classifiers' logits, (batch, num_classes)."""

@@ -36,7 +36,6 @@ class LargeMarginSoftmaxLoss(ShowsSettings):
     Source: Liu, Wen, Yu, Yang, 2016, Large-margin softmax loss for convolutional neural networks, eq. 4 to 7.
     """
 
-    summary: ClassVar[str] = "L-Softmax: angular margin on unnormalised weights (pytorch-metric-learning)"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "classifier"
     library_name: ClassVar[str] = "LargeMarginSoftmaxLoss"
@@ -83,7 +82,6 @@ class AngularSoftmaxLoss(LargeMarginSoftmaxLoss):
     Source: Liu, Wen, Yu, Li, Raj, Song, 2017, SphereFace: deep hypersphere embedding for face recognition, eq. 7.
     """
 
-    summary: ClassVar[str] = "A-Softmax (SphereFace): angular margin on unit weights (pytorch-metric-learning)"
     library_name: ClassVar[str] = "SphereFaceLoss"
 
     @property

@@ -11,63 +11,18 @@ gradient does not point where cross-entropy's does. With two classes it is twice
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from finegrained_crl.losses.checks import require_options
 from finegrained_crl.losses.log_complement import log_complement
-from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, to_full_precision
-from finegrained_crl.losses.softmax_loss import SoftmaxLoss
+from finegrained_crl.losses.reduction import class_axis, to_full_precision
+from finegrained_crl.losses.softmax_loss import ClassLosses
 
 
-def one_vs_rest_softmax_bce(
-    logits: Tensor,
-    target: Tensor,
-    *,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Compute -log p_c - sum_{k != c} log(1 - p_k), with the targets and options of `F.cross_entropy`.
+class OneVsRestSoftmaxBCE(ClassLosses):
+    """One-vs-rest BCE on softmax probabilities: -log p_c - sum_{k != c} log(1 - p_k).
 
-    A distribution q as target gives sum_k q_k L(z, k).
-
-    Args:
-        logits: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax.
-        target: int64 class indices in the logits' shape without the class axis, or float probabilities in the logits' shape.
-        weight: float, (num_classes,), factor per class.
-        ignore_index: class index that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
-        label_smoothing: share of the target spread over all classes, in [0, 1].
-    Returns:
-        float, scalar, or the target's shape (without classes) for "none"; in [0, inf).
-    Raises:
-        ValueError: a shape disagrees.
-    Source: Zhang et al., 2019, arXiv 1912.11642 v1, eq. 5, corrected.
-
-    >>> one_vs_rest_softmax_bce(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
-    tensor(1.3863)
-    """
-    require_options(reduction, label_smoothing)
-    axis = class_axis(logits)
-    log_p = F.log_softmax(to_full_precision(logits), axis)
-    absent = -log_complement(log_p, axis) if logits.shape[axis] > 1 else torch.zeros_like(log_p)
-    losses = -log_p + _sum_over_others(absent, axis)
-    return reduce_class_losses(losses, target, weight, ignore_index, reduction, label_smoothing)
-
-
-class OneVsRestSoftmaxBCE(SoftmaxLoss):
-    """One-vs-rest BCE on softmax probabilities, `one_vs_rest_softmax_bce` as a module: -log p_c - sum_{k != c} log(1 - p_k).
-
-    Args:
-        weight: float, (num_classes,), factor per class.
-        ignore_index: class index that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
-        label_smoothing: share of the target spread over all classes, in [0, 1].
     Raises:
         ValueError: an option is outside its allowed values.
     Source: Zhang et al., 2019, arXiv 1912.11642 v1, eq. 5, corrected.
@@ -76,11 +31,12 @@ class OneVsRestSoftmaxBCE(SoftmaxLoss):
     tensor(1.3863)
     """
 
-    summary: ClassVar[str] = "one-vs-rest BCE on softmax probabilities (the CRL paper's CCE, corrected)"
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits `input` (PyTorch's name for them) against class indices or probabilities."""
-        return one_vs_rest_softmax_bce(input, target, **self.pytorch_options())
+    def class_losses(self, logits: Tensor) -> Tensor:
+        """Compute -log p_k - sum_{j != k} log(1 - p_j) for every class k."""
+        axis = class_axis(logits)
+        log_p = F.log_softmax(to_full_precision(logits), axis)
+        absent = -log_complement(log_p, axis) if logits.shape[axis] > 1 else torch.zeros_like(log_p)
+        return -log_p + _sum_over_others(absent, axis)
 
 
 def _sum_over_others(values: Tensor, axis: int) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from finegrained_crl.losses.checks import require_above, require_at_least, require_classes
+from finegrained_crl.losses.checks import require_above, require_at_least, require_classes, require_weight
 from finegrained_crl.losses.reduction import reduce_rows
 
 Distance = Literal["absolute", "squared"]
@@ -82,16 +82,21 @@ def expected_losses(
     Returns:
         float, scalar, or (batch,) for "none".
     Raises:
-        ValueError: shapes disagree.
+        ValueError: shapes disagree, or `weight` is not one factor per class.
     """
     num_classes = len(table)
     if losses.dim() != 2 or losses.shape[1] != num_classes:
         raise ValueError(f"expected logits (batch, {num_classes}) for {num_classes} ordered classes, got {tuple(losses.shape)}")
+    require_weight(weight, num_classes)
     table = table.to(losses)
     if target.shape == losses.shape:
         mixture = target.to(losses.dtype)
-        rows = (mixture @ table * losses).sum(1) * (1.0 if weight is None else mixture @ weight.to(losses.dtype))
-        return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+        rows = (mixture @ table * losses).sum(1)
+        if weight is not None:
+            rows = rows * (mixture @ weight.to(losses.dtype))
+        if reduction == "none":
+            return rows
+        return rows.sum() if reduction == "sum" else rows.mean()
     rows = (table[target.where(target != ignore_index, 0)] * losses).sum(1)
     return reduce_rows(rows, target, weight, ignore_index, reduction)
 

@@ -10,6 +10,7 @@ buffer: nothing about the classifier is learnt but the features.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from torch import Tensor
@@ -17,8 +18,8 @@ from torch.nn import functional as F
 
 from finegrained_crl.losses.centroids import pedcc_centroids
 from finegrained_crl.losses.checks import require_above, require_at_least
-from finegrained_crl.losses.reduction import to_full_precision
-from finegrained_crl.losses.soft_margin import HIGHEST_MARGIN, soft_margin_softmax
+from finegrained_crl.losses.reduction import reduce_function_of_cross_entropy, to_full_precision
+from finegrained_crl.losses.soft_margin import HIGHEST_MARGIN, with_margin
 from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 
 
@@ -41,7 +42,8 @@ def pedcc_loss(features: Tensor, target: Tensor, centroids: Tensor, scale: float
     """
     directions = F.normalize(to_full_precision(features), dim=1)
     # A margin on the scaled cosine of the true class is the soft-margin softmax with margin s m.
-    classification = soft_margin_softmax(scale * (directions @ centroids.T), target, scale * margin)
+    term = partial(with_margin, margin=scale * margin)
+    classification = reduce_function_of_cross_entropy(scale * (directions @ centroids.T), target, term)
     return classification + F.mse_loss(directions, centroids[target]) ** power
 
 
@@ -63,7 +65,6 @@ class PEDCCLoss(ShowsSettings):
     PEDCCLoss(num_classes=10, feature_dim=64, scale=7.5, margin=0.35, power=1.0, seed=0)
     """
 
-    summary: ClassVar[str] = "PEDCC: cosine softmax with a margin towards fixed, evenly spread class centroids"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "classifier"
     centroids: Tensor

@@ -89,7 +89,6 @@ class PODLoss(ShowsSettings):
     PODLoss(num_classes=10, feature_dim=64, delta=0.05, delta_rate=0.01, seed=0)
     """
 
-    summary: ClassVar[str] = "POD: norm-adapted cosine to fixed centroids + decorrelated residuals; no softmax in training"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "classifier"
     centroids: Tensor

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from finegrained_crl.losses.checks import require_weight
+
 HALF_PRECISION = (torch.float16, torch.bfloat16)
 
 
@@ -46,9 +48,10 @@ def reduce_function_of_cross_entropy(
         float, scalar, or the target's shape (without classes) for "none". As in PyTorch, "mean" divides by the kept rows'
         weight for class indices and by the number of rows for probabilities; with no row kept it is NaN.
     Raises:
-        ValueError: the target fits the logits neither as indices nor as probabilities.
+        ValueError: the target fits the logits neither as indices nor as probabilities, or `weight` is not one factor per class.
     """
     scores = to_full_precision(logits)
+    require_weight(weight, scores.shape[class_axis(scores)])
     if label_smoothing > 0.0 or target.dim() == logits.dim():
         losses = term(-F.log_softmax(scores, class_axis(scores)))
         return reduce_class_losses(losses, target, weight, ignore_index, reduction, label_smoothing)
@@ -72,12 +75,13 @@ def reduce_class_losses(
     Returns:
         float, scalar, or the target's shape (without classes) for "none".
     Raises:
-        ValueError: the target fits the losses neither as indices nor as probabilities.
+        ValueError: the target fits the losses neither as indices nor as probabilities, or `weight` is not one factor per class.
 
     >>> reduce_class_losses(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1]))
     tensor(2.5000)
     """
     axis = class_axis(losses)
+    require_weight(weight, losses.shape[axis])
     if target.shape == losses.shape:
         if ignore_index >= 0:
             raise ValueError(f"ignore_index = {ignore_index} has no meaning for a target of probabilities; leave it at -100")

@@ -7,15 +7,16 @@ The table of distributions is dlordinal's; beta = 0 makes L_CRL the cross-entrop
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from finegrained_crl.losses.checks import require_at_least, require_classes
 from finegrained_crl.losses.competing_ratio import competing_ratio_losses
 from finegrained_crl.losses.optional import import_optional
-from finegrained_crl.losses.ordinal_loss import OrdinalLoss
-from finegrained_crl.losses.ordinal_targets import expected_losses
+from finegrained_crl.losses.options import RowOptions
+from finegrained_crl.losses.ordinal_loss import OrdinalTargetLoss
 
 Family = Literal["beta", "binomial", "exponential", "poisson", "triangular"]
 
@@ -33,8 +34,6 @@ def soft_label_targets(num_classes: int, family: Family = "triangular", eta: flo
         ValueError: a setting lies outside its range.
         ModuleNotFoundError: dlordinal is not installed.
     """
-    import torch
-
     require_classes(num_classes)
     if not 0 <= eta <= 1:
         raise ValueError(f"eta must be in [0, 1], got {eta}")
@@ -45,18 +44,15 @@ def soft_label_targets(num_classes: int, family: Family = "triangular", eta: flo
     return (1 - eta) * torch.eye(num_classes) + eta * table.float()
 
 
-class OrdinalSoftLabelLoss(OrdinalLoss):
+class OrdinalSoftLabelLoss(OrdinalTargetLoss):
     """Cross-entropy or CRL towards a dlordinal family of soft ordinal labels.
 
     Args:
         num_classes: number of ordered classes, at least 2.
         family: "beta", "binomial", "exponential", "poisson" or "triangular".
         eta: in [0, 1]; 0 is one-hot, 1 is the family alone. 1 is dlordinal's default.
-        alpha: >= 0, as in `competing_ratio_loss`; without effect at beta = 0.
+        alpha: >= 0, as in `CompetingRatioLoss`; without effect at beta = 0.
         beta: >= 0; 0 is cross-entropy, 1 is CRL.
-        weight: float, (num_classes,), factor per labelled class.
-        ignore_index: label that contributes neither value nor count.
-        reduction: "none", "mean" or "sum".
     Raises:
         ValueError: a setting lies outside its range.
         ModuleNotFoundError: dlordinal is not installed.
@@ -66,8 +62,6 @@ class OrdinalSoftLabelLoss(OrdinalLoss):
     OrdinalSoftLabelLoss(num_classes=5, family='triangular', eta=1.0, alpha=1.5, beta=0.0)
     """
 
-    summary: ClassVar[str] = "cross-entropy or CRL towards dlordinal's soft labels (beta, binomial, triangular ...)"
-    takes_soft_targets: ClassVar[bool] = True
     table: Tensor
 
     def __init__(
@@ -77,19 +71,19 @@ class OrdinalSoftLabelLoss(OrdinalLoss):
         eta: float = 1.0,
         alpha: float = 1.5,
         beta: float = 0.0,
-        *,
-        weight: Tensor | None = None,
-        ignore_index: int = -100,
-        reduction: str = "mean",
+        **options: Unpack[RowOptions],
     ) -> None:
         require_at_least("alpha", alpha, 0)
         require_at_least("beta", beta, 0)
         table = soft_label_targets(num_classes, family, eta)
-        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
+        super().__init__(**options)
         self.num_classes, self.family, self.eta, self.alpha, self.beta = num_classes, family, eta, alpha, beta
         self.register_buffer("table", table)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of logits `input` (batch, num_classes) against labels (batch,) or mixtures (batch, num_classes)."""
-        losses = competing_ratio_losses(input, self.alpha, self.beta)
-        return expected_losses(losses, target, self.table, self.weight, self.ignore_index, self.reduction)
+    def class_losses(self, logits: Tensor) -> Tensor:
+        """Compute -log p_k + beta log(alpha + 1 - p_k)."""
+        return competing_ratio_losses(logits, self.alpha, self.beta)
+
+    def targets(self, num_classes: int) -> Tensor:
+        """Give the table of the family; another class count is refused by its size."""
+        return self.table

@@ -35,7 +35,6 @@ class TripletLoss(ShowsSettings):
     Source: Schroff, Kalenichenko, Philbin, 2015, FaceNet: a unified embedding for face recognition and clustering, eq. 2.
     """
 
-    summary: ClassVar[str] = "cross-entropy + triplet loss on the features (pytorch-metric-learning)"
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "features"
 

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.losses.catalogue import NOT_SETTINGS, build_criterion, loss_class
+from finegrained_crl.losses.catalogue import build_criterion, loss_class
+from finegrained_crl.losses.checks import require_weight
 from finegrained_crl.losses.competing_ratio import SMALL_ALPHA, CompetingRatioLoss, _of_cross_entropy, competing_ratio_losses, ratio_loss
-from finegrained_crl.losses.reduction import reduce_class_losses, reduce_rows, to_full_precision
+from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, reduce_rows, to_full_precision
 
 
 def log_probability_loss(
@@ -48,6 +49,7 @@ def log_probability_loss(
     scores = to_full_precision(log_probabilities)
     if alpha < SMALL_ALPHA:  # there the library takes the ratio from the competitors' sum, class by class
         return reduce_class_losses(competing_ratio_losses(scores, alpha, beta), target, weight, ignore_index, reduction)
+    require_weight(weight, scores.shape[class_axis(scores)])
     ce = F.nll_loss(scores, target, ignore_index=ignore_index, reduction="none")
     return reduce_rows(_of_cross_entropy(ce, alpha, beta, False), target, weight, ignore_index, reduction)
 
@@ -112,10 +114,7 @@ class Replacement:
         missing = [n for n, v in given.items() if n not in known and v != {"ignore_index": -100, "reduction": "mean"}.get(n, 0.0)]
         if missing:
             raise FinegrainedError(f"--loss {self.name} has no {', '.join(missing)}, which the program sets here")
-        if "label_smoothing" in given and "label_smoothing" in NOT_SETTINGS:
-            raise FinegrainedError(f"--loss {self.name} can't be smoothed")
-        options = {n: v for n, v in given.items() if n in known and n not in ("weight", "ignore_index", "reduction")}
-        if not any(n in given for n in ("weight", "ignore_index", "reduction")):
-            return build_criterion(self.name, options, num_classes=classes, feature_dim=1)
+        if not any(n in known for n in given):
+            return build_criterion(self.name, {}, num_classes=classes, feature_dim=1)
         more = {"num_classes": classes} if "num_classes" in known else {}
         return loss_class(self.name)(**more, **{n: v for n, v in given.items() if n in known})

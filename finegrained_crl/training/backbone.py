@@ -21,6 +21,7 @@ class Backbone(nn.Module):
     Args:
         spec: backbone, weights and input size.
         tap: also give the maps after the last stage of this stride (8, 16, 32); None: the final maps only.
+        nearest: where the network has no such stride (a transformer has one for all stages), take the nearest that it has.
         stop_at_tap: end there; what comes after is taken out.
     Attributes:
         net: the timm network.
@@ -31,7 +32,7 @@ class Backbone(nn.Module):
         FinegrainedError: an unknown backbone, unfit weights, a network without feature maps or without such a stride.
     """
 
-    def __init__(self, spec: ModelSpec, *, tap: int | None = None, stop_at_tap: bool = False) -> None:
+    def __init__(self, spec: ModelSpec, *, tap: int | None = None, nearest: bool = False, stop_at_tap: bool = False) -> None:
         super().__init__()
         from timm.data import resolve_model_data_config
 
@@ -40,7 +41,7 @@ class Backbone(nn.Module):
         self.maps = nn.Identity()
         config = resolve_model_data_config(self.net)
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
-        self._index = None if tap is None else _stage_of_stride(self.net, spec.backbone, tap)
+        self._index = None if tap is None else _stage_of_stride(self.net, spec.backbone, tap, nearest)
         self._stops = stop_at_tap and tap is not None
         self._gives_maps = True
         self._probe(spec)
@@ -119,8 +120,10 @@ def _stages(net: Any) -> list[dict[str, Any]]:
     return list(info if isinstance(info, list) else info.info)
 
 
-def _stage_of_stride(net: Any, backbone: str, stride: int) -> int:
+def _stage_of_stride(net: Any, backbone: str, stride: int, nearest: bool) -> int:
     strides = [stage["reduction"] for stage in _stages(net)] if hasattr(net, "feature_info") else []
+    if nearest and strides:
+        stride = min(strides, key=lambda s: abs(s - stride))
     if stride not in strides:
         raise FinegrainedError(
             f"--backbone {backbone} has no feature maps of stride {stride}; it has {', '.join(map(str, sorted(set(strides)))) or 'none'}"

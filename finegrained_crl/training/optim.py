@@ -45,13 +45,14 @@ def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
 def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
     """Four groups: backbone and head (with the criteria's own parameters), each with and without weight decay.
 
-    Vectors (biases, norms) are not decayed, as in timm.
+    Vectors (biases, norms) are not decayed, as in timm, unless the recipe says `decay_all`.
     """
     head = {id(p) for h in [*trainee.model.head_modules(), trainee.criteria] for p in h.parameters()}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for parameter in trainee.parameters():
         if parameter.requires_grad:
-            groups.setdefault((id(parameter) in head, parameter.ndim > 1), []).append(parameter)
+            is_decayed = parameter.ndim > 1 or recipe.decay_all
+            groups.setdefault((id(parameter) in head, is_decayed), []).append(parameter)
     head_lr = recipe.lr if recipe.head_lr is None else recipe.head_lr
     return [
         {"params": params, "lr": head_lr if in_head else recipe.lr, "weight_decay": recipe.weight_decay if decayed else 0.0}

@@ -120,6 +120,8 @@ def _conflicts(r: Recipe) -> Iterator[str]:
         )
     if (r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 1:
         yield f"mixup and CutMix pair the images of a batch: --batch-size must be even, got {r.batch_size}"
+    if r.label_smoothing > 0 and r.loss.name == "smoothing":
+        yield "--label-smoothing and --loss smoothing would smooth twice: give one of them"
     if r.schedule == "step" and len(r.decay_epochs) != 1:
         yield "--schedule step needs one --decay-epochs number, the period"
     if r.schedule == "multistep" and not r.decay_epochs:

@@ -93,7 +93,8 @@ class Session:
         train = self.parts.train
         weights = loading.balanced_weights(self.records.table["label"].to_numpy()[train]) if self.recipe.class_balanced else None
         accelerator, r = self.accelerator, self.recipe
-        return loading.EpochOrder(train, r.batch_size, r.seed, weights, accelerator.process_index, accelerator.num_processes)
+        place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
+        return loading.EpochOrder(train, r.batch_size, r.seed, weights, **place, drop_last=r.drop_last)
 
     @cached_property
     def train_loader(self) -> DataLoader[Any]:

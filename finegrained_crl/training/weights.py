@@ -15,7 +15,9 @@ import torch
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError, guess
+from finegrained_crl.training.input_size import adapted_state, check_size, misfit, size_options
 from finegrained_crl.training.method import ModelSpec
+from finegrained_crl.training.weights_source import WeightsSource, of_file, of_pretrained
 
 
 def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
@@ -34,11 +36,24 @@ def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
     options: dict[str, Any] = {"num_classes": spec.num_classes, "drop_rate": spec.drop_rate}
     if spec.drop_path_rate:
         options["drop_path_rate"] = spec.drop_path_rate
+    sized = size_options(spec.backbone, spec.image_size)
+    model, source, notes = _with_weights(spec, {**options, **sized})
+    if sized:
+        check_size(model, spec.backbone, spec.image_size)
+    model.weights_source = source  # type: ignore[assignment]  # kept on the network; weights_source.weights_sources collects it
+    return model, [str(source), *notes]
+
+
+def _with_weights(spec: ModelSpec, options: dict[str, Any]) -> tuple[nn.Module, WeightsSource, list[str]]:
+    """The model, where its weights came from, and notes."""
     if spec.weights == "pretrained":
-        return _from_hub(spec.backbone, options), ["pretrained weights from timm / Hugging Face, head new"]
-    model = _create(spec.backbone, options)
-    notes = ["random weights"] if spec.weights == "none" else load_weights(model, Path(spec.weights))
-    return model, notes
+        model = _from_hub(spec, options)
+        return model, of_pretrained(model, spec.backbone), ["head new"]
+    model = _create(spec, options)
+    if spec.weights == "none":
+        return model, WeightsSource("none", spec.backbone), []
+    notes = load_weights(model, Path(spec.weights))
+    return model, of_file(spec.backbone, Path(spec.weights)), notes
 
 
 def load_weights(model: nn.Module, path: Path) -> list[str]:
@@ -58,6 +73,8 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
     dropped = [k for k in state if k.startswith(head)]
     state = {k: v for k, v in state.items() if k not in dropped}
     wanted = {k: v for k, v in ours.items() if not k.startswith(head)}
+    if not _fits(state, wanted):
+        state = {k: v for k, v in adapted_state(model, state).items() if not k.startswith(head)}
     _refuse_misfit(path, type(model).__name__, state, wanted)
     model.load_state_dict(state, strict=False)
     return [f"{len(state)} tensors from {path.name}", f"old head dropped ({', '.join(dropped) or 'the file has none'})"]
@@ -86,27 +103,31 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _create(backbone: str, options: dict[str, Any]) -> nn.Module:
+def _create(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:
     import timm
 
     try:
-        model: nn.Module = timm.create_model(backbone, pretrained=False, **options)
-    except (RuntimeError, TypeError) as error:
-        raise FinegrainedError(f"timm can't build '{backbone}' with {options}: {_line(error)}") from error
+        model: nn.Module = timm.create_model(spec.backbone, pretrained=False, **options)
+    except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+        if "img_size" in options and not isinstance(error, TypeError):
+            raise misfit(spec.backbone, spec.image_size, _line(error)) from error
+        raise FinegrainedError(f"timm can't build '{spec.backbone}' with {options}: {_line(error)}") from error
     return model
 
 
-def _from_hub(backbone: str, options: dict[str, Any]) -> nn.Module:
+def _from_hub(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:
     import timm
     from huggingface_hub import constants
 
     if not _hub_answers():
         constants.HF_HUB_OFFLINE = True  # use what is in the cache, or say so at once instead of after a minute of retries
     try:
-        model: nn.Module = timm.create_model(backbone, pretrained=True, **options)
+        model: nn.Module = timm.create_model(spec.backbone, pretrained=True, **options)
     except Exception as error:  # the hub client's errors have no common base
+        if "img_size" in options and (isinstance(error, AssertionError) or "size mismatch" in str(error)):
+            raise misfit(spec.backbone, spec.image_size, _line(error)) from error
         raise FinegrainedError(
-            f"can't get pretrained weights of '{backbone}' ({_line(error)}); without a network give --weights FILE or --weights none"
+            f"can't get pretrained weights of '{spec.backbone}' ({_line(error)}); without a network give --weights FILE or --weights none"
         ) from error
     return model
 
@@ -127,6 +148,10 @@ def _head_prefixes(model: nn.Module) -> tuple[str, ...]:
     head = model.get_classifier()  # type: ignore[operator]
     heads = head if isinstance(head, tuple | list) else [head]
     return tuple(f"{name}." for name, module in model.named_modules() if any(module is h for h in heads))
+
+
+def _fits(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> bool:
+    return state.keys() == wanted.keys() and all(state[k].shape == wanted[k].shape for k in wanted)
 
 
 def _refuse_misfit(path: Path, model: str, state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:

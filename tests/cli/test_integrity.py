@@ -63,12 +63,17 @@ CHANGES = {
     "a class renamed": (lambda t: rewrite(t, lambda r: r.replace({"label": {"left": "port"}}, inplace=True)), "port"),
     "a picture removed": (lambda t: rewrite(t, lambda r: r.drop(index=0, inplace=True)), "test/left/0.png"),
     "a picture added": (
-        lambda t: (shutil.copy(t.parent / "train/left/0.png", t.parent / "new.png"), rewrite(t, lambda r: r.__setitem__("path", ["new.png", *r["path"][1:]]))),
+        lambda t: (
+            shutil.copy(t.parent / "train/left/0.png", t.parent / "new.png"),
+            rewrite(t, lambda r: r.__setitem__("path", ["new.png", *r["path"][1:]])),
+        ),
         "new.png",
     ),
     "two pictures exchanged": (
-        lambda t: [os.rename(t.parent / a, t.parent / b) for a, b in
-                   (("train/left/0.png", "x"), ("train/right/0.png", "train/left/0.png"), ("x", "train/right/0.png"))],
+        lambda t: [
+            os.rename(t.parent / a, t.parent / b)
+            for a, b in (("train/left/0.png", "x"), ("train/right/0.png", "train/left/0.png"), ("x", "train/right/0.png"))
+        ],
         "2 pictures",
     ),
     "a subject column": (lambda t: rewrite(t, lambda r: r.__setitem__("subject", [f"p{i}" for i in range(len(r))])), "subject"),

@@ -42,7 +42,7 @@ def test_list_explains_everything_in_a_line(capsys):
     assert set(found) == {"methods", "datasets", "losses", "recipes"}
     assert {"crl", "ce"} <= set(found["losses"])
     assert {"cub200", "cars196", "adience", "image_folder", "table"} <= set(found["datasets"])
-    assert {"resnet/cub", "resnet/cars", "resnet/adience"} <= set(found["recipes"])
+    assert {"resnet/cub", "resnet/cars", "adience/resnet34"} <= set(found["recipes"])
     assert all(line and "\n" not in line for lines in found.values() for line in lines.values())
 
 

@@ -27,6 +27,41 @@ def test_recipe_is_complete_and_valid(path):
     assert f"--recipe {path.stem} --data" in command
 
 
+@pytest.mark.parametrize("path", RECIPES, ids=[f"{p.parent.parent.name}/{p.stem}" for p in RECIPES])
+def test_pretrained_weights_are_named_by_their_tag_where_timm_has_several(path):
+    import timm
+
+    values = yaml.safe_load(path.read_text())
+    name, _, tag = values["backbone"].partition(".")
+    trainings = [known.partition(".")[2] for known in timm.list_pretrained(f"{name}.*")]
+    assert tag in trainings or (tag == "" and (len(trainings) == 1 or values["weights"] == "none"))
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in RECIPES if p.stem.endswith("-public") or p.stem in ("cub", "cars", "resnet34", "resnet101", "resnet152")]
+)
+def test_recipes_by_a_paper_or_a_repository_take_torchvisions_weights(path):
+    values = yaml.safe_load(path.read_text())
+    assert values["backbone"].endswith(".tv_in1k")
+
+
+def test_the_public_recipes_do_as_their_repositories():
+    folder = RECIPES[0].parents[2]
+    says = {}
+    for name in ("bcnn/cub-public", "bcnn/cars-public", "dfl/cub-public", "dfl/cars-public", "dcl/cub-public", "dcl/cars-public"):
+        method, recipe = name.split("/")
+        values = yaml.safe_load((folder / method / "recipes" / f"{recipe}.yaml").read_text())
+        says[name] = (values["drop_last"], values["decay_all"], values["rotate_border"] if values["rotate"] else None)
+    assert says == {
+        "bcnn/cub-public": (False, True, None),
+        "bcnn/cars-public": (True, True, None),
+        "dfl/cub-public": (False, True, None),
+        "dfl/cars-public": (False, True, None),
+        "dcl/cub-public": (False, False, "black"),  # no weight decay at all
+        "dcl/cars-public": (False, False, "black"),
+    }
+
+
 def test_flags_win_over_the_file_and_the_file_over_defaults():
     base = {"epochs": 7, "lr": 0.5, "loss": {"name": "crl", "alpha": 2.0}}
     words = settings.normalise(["--lr=0.25", "--loss.beta", "0.5", "--batch_size", "4"])

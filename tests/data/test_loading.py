@@ -43,6 +43,18 @@ def test_processes_share_each_global_batch(count, batch, world):
     assert sorted(row for part in parts for row in part) == sorted(alone)
 
 
+@given(st.integers(1, 60), st.integers(1, 16), st.integers(1, 4), st.integers(0, 3))
+def test_with_the_last_batch_every_row_is_shown_and_no_process_waits(count, batch, world, seed):
+    orders = [loading.EpochOrder(np.arange(count), batch, seed, rank=r, world=world, drop_last=False) for r in range(world)]
+    parts = [list(order) for order in orders]
+    assert {len(part) for part in parts} == {len(orders[0])}
+    if count >= world:  # each process has as many pictures of a batch as the others
+        assert all(len({len(part[i]) for part in parts}) == 1 for i in range(len(orders[0])))
+        assert count - sum(len(b) for part in parts for b in part) < world
+    dropping = loading.EpochOrder(np.arange(count), batch, seed, world=world)
+    assert parts[0][: len(dropping)] == list(dropping) or count < batch * world
+
+
 def test_epochs_and_seeds_differ():
     order = loading.EpochOrder(np.arange(50), 10, 0)
     assert rows_of(order.at(0)) != rows_of(order.at(1))

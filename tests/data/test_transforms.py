@@ -57,3 +57,11 @@ def test_views_are_centre_corners_and_mirror_images():
     corners = [image[:4, :4], image[:4, 4:], image[2:, :4], image[2:, 4:]]
     assert all(np.array_equal(a, b) for a, b in zip(ten[1:5], corners, strict=True))
     assert all(np.array_equal(ten[i + 5], ten[i][:, ::-1]) for i in range(5))
+
+
+@pytest.mark.parametrize(("border", "darkest"), [("reflect", 200), ("black", 0)])
+def test_a_rotations_corners_are_mirrored_or_black(border, darkest):
+    settings = ImageSettings(32, "squash", 1.0, 1.0, 1.0, 0, 45.0, 0, 0, "single", border)
+    turned = [TrainTransform(settings, 0)(np.full((32, 32, 3), 200, np.uint8), 0, row) for row in range(6)]
+    assert min(picture.min() for picture in turned) == darkest
+    assert all(picture[16, 16].min() == 200 for picture in turned)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 import finegrained_crl.losses as package
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.losses.catalogue import LOSSES, NOT_SETTINGS, build_criterion, loss_class, option_names
+from finegrained_crl.losses.catalogue import LOSSES, NOT_SETTINGS, build_criterion, loss_class, option_names, summary_of
 
 CLASSES, FEATURES = 5, 7
 ON_LOGITS = [name for name in LOSSES if loss_class(name).needs == "logits"]
@@ -65,8 +65,8 @@ def test_works_as_declared(name):
 @pytest.mark.parametrize("name", LOSSES)
 def test_is_described(name):
     cls = loss_class(name)
-    assert 15 <= len(cls.summary) <= 110
-    assert "\n" not in cls.summary
+    assert 15 <= len(summary_of(name)) <= 110
+    assert "\n" not in summary_of(name)
     assert cls.__name__ in package.__all__
     documented = set(re.findall(r"^\s{8}(\w+): ", inspect.getdoc(cls).replace("\n", "\n    "), re.MULTILINE))
     assert set(inspect.signature(cls).parameters) <= documented
@@ -221,7 +221,8 @@ def test_options_are_plain():
     [
         ("crll", {}, "unknown loss 'crll': did you mean 'crl'? Known: a-softmax, "),
         ("crl", {"alpha": -1.0}, "--loss crl: alpha must be >= 0, got -1.0"),
-        ("crl", {"alhpa": 1.0}, "--loss crl: unknown option 'alhpa', did you mean 'alpha'? Known: alpha, beta, label_smoothing"),
+        ("crl", {"alhpa": 1.0}, "--loss crl: unknown option 'alhpa', did you mean 'alpha'? Known: alpha, beta, subtract_floor"),
+        ("crl", {"label_smoothing": 0.1}, "--loss crl: label smoothing is a setting of the recipe; give --label-smoothing 0.1"),
         ("crl", {"weight": None}, "--loss crl: unknown option 'weight', Known: alpha"),
         ("focal", {"gamma": -2}, "--loss focal: gamma must be >= 0, got -2"),
         ("triplet", {"mining": "soft"}, "--loss triplet: mining must be one of all, easy, semihard, hard, got 'soft'"),

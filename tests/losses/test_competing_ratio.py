@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
 from finegrained_crl.losses import (
-    dual_cross_entropy,
-    negative_log_likelihood_ratio,
-    paper_eq14_loss,
-    soft_margin_softmax,
+    DualCrossEntropyLoss,
+    NegativeLogLikelihoodRatioLoss,
+    PaperEq14Loss,
+    SoftMarginSoftmaxLoss,
 )
 from finegrained_crl.losses.competing_ratio import SMALL_ALPHA, competing_ratio_losses
 
@@ -108,7 +108,7 @@ def test_t2_beta_one_is_soft_margin_softmax_plus_log_alpha(alpha):
     shifted = logits - margin * F.one_hot(target, 5).double()
     ours = competing_ratio_loss(logits, target, alpha, 1.0, reduction="none")
     torch.testing.assert_close(ours, F.cross_entropy(shifted, target, reduction="none") + math.log(alpha), atol=1e-13, rtol=0)
-    torch.testing.assert_close(ours, soft_margin_softmax(logits, target, margin, reduction="none") + math.log(alpha), atol=1e-13, rtol=0)
+    torch.testing.assert_close(ours, SoftMarginSoftmaxLoss(margin, reduction="none")(logits, target) + math.log(alpha), atol=1e-13, rtol=0)
 
 
 def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
@@ -116,7 +116,7 @@ def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
         logits, target = rows(3, seed=seed)
         alpha, beta = torch.rand(2, generator=torch.Generator().manual_seed(seed)).mul(3).add(0.05).tolist()
         margin = math.log1p(1 / alpha)
-        mixture = (1 - beta) * F.cross_entropy(logits, target) + beta * soft_margin_softmax(logits, target, margin)
+        mixture = (1 - beta) * F.cross_entropy(logits, target) + beta * SoftMarginSoftmaxLoss(margin)(logits, target)
         torch.testing.assert_close(competing_ratio_loss(logits, target, alpha, beta), mixture + beta * math.log(alpha), atol=1e-13, rtol=0)
 
 
@@ -124,14 +124,14 @@ def test_t4_alpha_zero_beta_one_is_nllr():
     logits, target = rows(50)
     expected = torch.stack([row[torch.arange(5) != c].logsumexp(0) - row[c] for row, c in zip(logits, target, strict=True)])
     torch.testing.assert_close(competing_ratio_loss(logits, target, 0.0, 1.0, reduction="none"), expected, atol=1e-13, rtol=0)
-    torch.testing.assert_close(negative_log_likelihood_ratio(logits, target, reduction="none"), expected, atol=1e-13, rtol=0)
+    torch.testing.assert_close(NegativeLogLikelihoodRatioLoss(reduction="none")(logits, target), expected, atol=1e-13, rtol=0)
 
 
 def test_t5_two_classes_equal_dual_cross_entropy():
     logits, target = rows(50, classes=2)
     for alpha, beta in [(1.5, 1.0), (0.4, 0.8)]:
         torch.testing.assert_close(
-            competing_ratio_loss(logits, target, alpha, beta), dual_cross_entropy(logits, target, alpha, beta), atol=1e-14, rtol=0
+            competing_ratio_loss(logits, target, alpha, beta), DualCrossEntropyLoss(alpha, beta)(logits, target), atol=1e-14, rtol=0
         )
 
 
@@ -428,7 +428,7 @@ def test_class_table_is_what_the_loss_picks_from():
 def test_printed_equation_is_the_other_sign():
     logits, target = rows()
     leaf = logits.clone().requires_grad_()
-    (found,) = torch.autograd.grad(paper_eq14_loss(leaf, target, reduction="sum"), leaf)
+    (found,) = torch.autograd.grad(PaperEq14Loss(reduction="sum")(leaf, target), leaf)
     p = logits.softmax(1)
     own = p.gather(1, target.unsqueeze(1))
     torch.testing.assert_close(found, (1 - own / (2.5 - own)) * (p - F.one_hot(target, 5)))

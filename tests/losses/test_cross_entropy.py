@@ -14,4 +14,4 @@ def test_smoothing_equals_timm():
     from timm.loss import LabelSmoothingCrossEntropy
 
     torch.testing.assert_close(LabelSmoothingLoss(0.1)(LOGITS, TARGET), LabelSmoothingCrossEntropy(0.1)(LOGITS, TARGET))
-    assert repr(LabelSmoothingLoss()) == "LabelSmoothingLoss(label_smoothing=0.1)"
+    assert repr(LabelSmoothingLoss()) == "LabelSmoothingLoss(epsilon=0.1)"

@@ -13,11 +13,11 @@ from finegrained_crl.losses import (
     LargeMarginSoftmaxLoss,
     PEDCCLoss,
     PODLoss,
+    SoftMarginSoftmaxLoss,
     TripletLoss,
     center_loss,
     hsic,
     pedcc_centroids,
-    soft_margin_softmax,
 )
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -133,7 +133,7 @@ def test_hsic_equals_the_trace_form_in_plain_loops():
 def test_ensemble_sums_its_heads_and_their_likeness():
     criterion = EnsembleSoftMarginLoss(4, 8, num_heads=3, margin=0.7, lam=0.2)
     weights = [head.weight for head in criterion.heads]
-    expected = sum(soft_margin_softmax(FEATURES @ w.T, TARGET, 0.7) for w in weights)
+    expected = sum(SoftMarginSoftmaxLoss(0.7)(FEATURES @ w.T, TARGET) for w in weights)
     expected = expected + 0.2 * sum(hsic(weights[u], weights[v]) for u in range(3) for v in range(u + 1, 3))
     torch.testing.assert_close(criterion(FEATURES, TARGET), expected)
     torch.testing.assert_close(criterion.scores(FEATURES), sum(FEATURES @ w.T for w in weights) / 3)

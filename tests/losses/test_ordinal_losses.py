@@ -10,18 +10,14 @@ from finegrained_crl.losses import (
     CompetingRatioSORDLoss,
     CORALLoss,
     CORNLoss,
+    DLDLv2Loss,
+    MeanVarianceLoss,
     OrdinalSoftLabelLoss,
     SORDLoss,
-    cdw_cross_entropy,
+    SquaredEMDLoss,
     competing_ratio_loss,
-    crl_dldl_loss,
-    crl_sord_loss,
-    dldl_loss,
     dldl_targets,
-    mean_variance_loss,
-    sord_loss,
     sord_targets,
-    squared_emd_loss,
 )
 
 DOUBLE = torch.float64
@@ -31,14 +27,14 @@ P, CLASSES = LOGITS.softmax(1), torch.arange(8, dtype=DOUBLE)
 
 def gradient(loss, **settings):
     leaf = LOGITS.clone().requires_grad_()
-    return torch.autograd.grad(loss(leaf, TARGET, reduction="sum", **settings), leaf)[0]
+    return torch.autograd.grad(loss(reduction="sum", **settings)(leaf, TARGET), leaf)[0]
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 2.5])
 def test_sord_equals_dlordinal(scale):
     library = pytest.importorskip("dlordinal.losses")
     oracle = library.SORDLoss(alpha=scale, num_classes=8, train_targets=TARGET)
-    torch.testing.assert_close(sord_loss(LOGITS, TARGET, scale), oracle(LOGITS, TARGET), atol=1e-7, rtol=1e-6)
+    torch.testing.assert_close(SORDLoss(scale)(LOGITS, TARGET), oracle(LOGITS, TARGET), atol=1e-7, rtol=1e-6)
 
 
 def test_squared_distances_are_squared():
@@ -48,11 +44,11 @@ def test_squared_distances_are_squared():
 
 @pytest.mark.parametrize("beta", [0.0, 1.0])
 def test_crl_on_soft_targets_is_crl_on_probabilities(beta):
-    for loss, table in ((crl_sord_loss, sord_targets(8)), (crl_dldl_loss, dldl_targets(8))):
+    for loss, table in ((CompetingRatioSORDLoss, sord_targets(8)), (CompetingRatioDLDLLoss, dldl_targets(8))):
         torch.testing.assert_close(
-            loss(LOGITS, TARGET, 1.5, beta), competing_ratio_loss(LOGITS, table.double()[TARGET], 1.5, beta), atol=1e-9, rtol=1e-9
+            loss(1.5, beta)(LOGITS, TARGET), competing_ratio_loss(LOGITS, table.double()[TARGET], 1.5, beta), atol=1e-9, rtol=1e-9
         )
-    torch.testing.assert_close(crl_sord_loss(LOGITS, TARGET, beta=0.0), sord_loss(LOGITS, TARGET))
+    torch.testing.assert_close(CompetingRatioSORDLoss(beta=0.0)(LOGITS, TARGET), SORDLoss()(LOGITS, TARGET))
 
 
 @pytest.mark.parametrize("criterion", [SORDLoss(), CompetingRatioSORDLoss(), CompetingRatioDLDLLoss(), OrdinalSoftLabelLoss(8)])
@@ -66,32 +62,32 @@ def test_dldl_equals_kl_and_the_expected_error():
     q = torch.softmax(-((CLASSES - TARGET.unsqueeze(1)) ** 2) / (2 * 0.75**2), 1)
     kl = F.kl_div(P.log(), q, reduction="none").sum(1)
     expected = kl + 0.6 * (P @ CLASSES - TARGET).abs()
-    torch.testing.assert_close(dldl_loss(LOGITS, TARGET, lam=0.6, reduction="none"), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(DLDLv2Loss(lam=0.6, reduction="none")(LOGITS, TARGET), expected, atol=1e-6, rtol=1e-6)
     mean = P @ CLASSES
     slope = (P - q) + 0.6 * torch.sign(mean - TARGET).unsqueeze(1) * P * (CLASSES - mean.unsqueeze(1))
-    torch.testing.assert_close(gradient(dldl_loss, lam=0.6), slope, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(gradient(DLDLv2Loss, lam=0.6), slope, atol=1e-6, rtol=1e-6)
 
 
 def test_mean_variance_gradient():
     mean = (P @ CLASSES).unsqueeze(1)
     variance = (P * (CLASSES - mean) ** 2).sum(1, keepdim=True)
     slope = P * (0.2 * (mean - TARGET.unsqueeze(1)) * (CLASSES - mean) + 0.05 * ((CLASSES - mean) ** 2 - variance))
-    torch.testing.assert_close(gradient(mean_variance_loss), P - F.one_hot(TARGET, 8) + slope)
+    torch.testing.assert_close(gradient(MeanVarianceLoss), P - F.one_hot(TARGET, 8) + slope)
 
 
 def test_squared_emd_equals_dlordinal_and_its_gradient():
     library = pytest.importorskip("dlordinal.losses")
-    torch.testing.assert_close(squared_emd_loss(LOGITS, TARGET), library.EMDLoss(8)(LOGITS, TARGET))
+    torch.testing.assert_close(SquaredEMDLoss()(LOGITS, TARGET), library.EMDLoss(8)(LOGITS, TARGET))
     difference = P.cumsum(1) - (TARGET.unsqueeze(1) <= CLASSES).double()
     d = 2 * difference.flip(1).cumsum(1).flip(1)
-    torch.testing.assert_close(gradient(squared_emd_loss), P * (d - (P * d).sum(1, keepdim=True)))
+    torch.testing.assert_close(gradient(SquaredEMDLoss), P * (d - (P * d).sum(1, keepdim=True)))
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 5.0])
 def test_distance_weighted_cross_entropy_equals_dlordinal_where_that_is_finite(alpha):
     library = pytest.importorskip("dlordinal.losses")
     oracle = library.CDWCELoss(8, alpha=alpha)
-    torch.testing.assert_close(cdw_cross_entropy(LOGITS, TARGET, alpha), oracle(LOGITS, TARGET), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(CDWCrossEntropyLoss(alpha)(LOGITS, TARGET), oracle(LOGITS, TARGET), atol=1e-6, rtol=1e-6)
     high = torch.tensor([[100.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
     assert not oracle(high, torch.tensor([0])).isfinite()
     assert CDWCrossEntropyLoss(alpha)(high, torch.tensor([0])).item() == pytest.approx(0, abs=1e-6)

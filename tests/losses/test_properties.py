@@ -10,26 +10,27 @@ from torch.nn import functional as F
 
 from finegrained_crl.losses import (
     LOSSES,
+    CompetingRatioLoss,
+    DualCrossEntropyLoss,
+    FocalLoss,
+    NegativeLogLikelihoodRatioLoss,
+    OneVsRestSoftmaxBCE,
+    PolyLoss,
+    SoftMarginSoftmaxLoss,
+    TamedCrossEntropyLoss,
     competing_ratio_loss,
     competing_ratio_losses,
-    dual_cross_entropy,
-    focal_loss,
-    negative_log_likelihood_ratio,
-    one_vs_rest_softmax_bce,
-    poly_loss,
-    soft_margin_softmax,
-    tamed_cross_entropy,
 )
 
 LIKE_CROSS_ENTROPY = [
-    competing_ratio_loss,
-    dual_cross_entropy,
-    focal_loss,
-    negative_log_likelihood_ratio,
-    one_vs_rest_softmax_bce,
-    poly_loss,
-    soft_margin_softmax,
-    tamed_cross_entropy,
+    CompetingRatioLoss,
+    DualCrossEntropyLoss,
+    FocalLoss,
+    NegativeLogLikelihoodRatioLoss,
+    OneVsRestSoftmaxBCE,
+    PolyLoss,
+    SoftMarginSoftmaxLoss,
+    TamedCrossEntropyLoss,
 ]
 DOUBLE = torch.float64
 quick = settings(max_examples=30, deadline=None)
@@ -77,7 +78,7 @@ def test_renaming_the_classes_changes_nothing(batch, alpha, beta, random):
 def test_mixture_identity(batch, alpha, beta):
     """CRL = (1 - beta) CE + beta SM(m) + beta log(alpha), m = log(1 + 1/alpha)."""
     logits, target = batch
-    margin = soft_margin_softmax(logits, target, math.log1p(1 / alpha))
+    margin = SoftMarginSoftmaxLoss(math.log1p(1 / alpha))(logits, target)
     mixture = (1 - beta) * F.cross_entropy(logits, target) + beta * (margin + math.log(alpha))
     torch.testing.assert_close(competing_ratio_loss(logits, target, alpha, beta), mixture, atol=1e-10, rtol=1e-10)
 
@@ -106,7 +107,7 @@ def test_reduction_algebra(loss, batch, smoothing, seed, soft):
     size, classes = logits.shape
     generator = torch.Generator().manual_seed(seed)
     weight = torch.rand(classes, generator=generator, dtype=DOUBLE) + 0.1
-    single = torch.stack([loss(logits, torch.full((size,), k), reduction="none") for k in range(classes)], dim=1)
+    single = torch.stack([loss(reduction="none")(logits, torch.full((size,), k)) for k in range(classes)], dim=1)
     if soft:
         goal = torch.rand(size, classes, generator=generator, dtype=DOUBLE).softmax(1)
         each = (((1 - smoothing) * goal + smoothing / classes) * weight * single).sum(1)
@@ -119,7 +120,7 @@ def test_reduction_algebra(loss, batch, smoothing, seed, soft):
         divisor = (weight[target] * kept).sum()
     options = {"weight": weight, "label_smoothing": smoothing, "ignore_index": -7}
     for reduction, expected in (("none", each), ("sum", each.sum()), ("mean", each.sum() / divisor)):
-        found = loss(logits, goal, reduction=reduction, **options)
+        found = loss(reduction=reduction, **options)(logits, goal)
         torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9, equal_nan=True)
 
 

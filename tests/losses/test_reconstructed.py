@@ -9,9 +9,8 @@ from torch.nn import functional as F
 from finegrained_crl.losses import (
     DualCrossEntropyLoss,
     TamedCrossEntropyLoss,
-    dual_cross_entropy,
     loss_class,
-    tamed_cross_entropy,
+    summary_of,
 )
 
 DOUBLE = torch.float64
@@ -25,12 +24,12 @@ def test_dual_equals_a_plain_loop(alpha, beta):
         -math.log(p[c]) + beta * sum(math.log(alpha + q) for k, q in enumerate(p) if k != c)
         for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
     ]
-    torch.testing.assert_close(dual_cross_entropy(LOGITS, TARGET, alpha, beta, reduction="none"), torch.tensor(expected, dtype=DOUBLE))
+    torch.testing.assert_close(DualCrossEntropyLoss(alpha, beta, reduction="none")(LOGITS, TARGET), torch.tensor(expected, dtype=DOUBLE))
 
 
 def test_dual_gradient():
     leaf = LOGITS.clone().requires_grad_()
-    (found,) = torch.autograd.grad(dual_cross_entropy(leaf, TARGET, 0.5, 0.8, reduction="sum"), leaf)
+    (found,) = torch.autograd.grad(DualCrossEntropyLoss(0.5, 0.8, reduction="sum")(leaf, TARGET), leaf)
     one_hot = F.one_hot(TARGET, 6)
     t = 0.8 * P / (0.5 + P) * (1 - one_hot)
     torch.testing.assert_close(found, P - one_hot + t - P * t.sum(1, keepdim=True))
@@ -39,7 +38,7 @@ def test_dual_gradient():
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 1.7])
 def test_tamed_equals_a_plain_loop_and_its_gain(alpha):
     leaf = LOGITS.clone().requires_grad_()
-    value = tamed_cross_entropy(leaf, TARGET, alpha, reduction="none")
+    value = TamedCrossEntropyLoss(alpha, reduction="none")(leaf, TARGET)
     own = P.gather(1, TARGET.unsqueeze(1)).squeeze(1)
     distance = 1 - own.log()
     expected = distance.log() if alpha == 1 else (distance ** (1 - alpha) - 1) / (1 - alpha)
@@ -49,14 +48,13 @@ def test_tamed_equals_a_plain_loop_and_its_gain(alpha):
 
 
 def test_tamed_is_continuous_at_one():
-    torch.testing.assert_close(tamed_cross_entropy(LOGITS, TARGET, 1 + 1e-9), tamed_cross_entropy(LOGITS, TARGET, 1.0))
+    torch.testing.assert_close(TamedCrossEntropyLoss(1 + 1e-9)(LOGITS, TARGET), TamedCrossEntropyLoss(1.0)(LOGITS, TARGET))
 
 
 @pytest.mark.parametrize("name", ["dual-ce", "tamed-ce"])
 def test_says_that_it_is_reconstructed(name):
-    cls = loss_class(name)
-    assert "reconstructed" in cls.summary
-    assert "Reconstructed after" in cls.__doc__
+    assert "reconstructed" in summary_of(name)
+    assert "Reconstructed after" in loss_class(name).__doc__
 
 
 def test_refuses_bad_settings():

@@ -52,3 +52,26 @@ def test_a_stride_that_is_not_there_names_those_that_are():
 
 def _stem(net, images):
     return net.maxpool(net.act1(net.bn1(net.conv1(images))))
+
+
+def test_normalisation_is_the_networks_own():
+    backbone = Backbone(spec("resnet10t"))
+    assert (backbone.mean, backbone.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def test_the_nearest_stride_and_the_last_stage_that_has_it():
+    images = torch.randn(1, 3, 64, 64)
+    backbone = Backbone(spec("test_resnet"), tap=14, nearest=True).eval()
+    assert backbone.with_tap(images)[1].shape[2:] == (4, 4)
+    vit = Backbone(spec("test_vit"), tap=32, nearest=True).eval()
+    final, tapped = vit.with_tap(images)
+    torch.testing.assert_close(tapped, final)
+    with pytest.raises(FinegrainedError, match="has no feature maps of stride 32; it has 16"):
+        Backbone(spec("test_vit"), tap=32)
+
+
+def test_looking_at_the_shapes_leaves_training_mode_and_statistics_alone():
+    backbone = Backbone(spec("test_resnet"), tap=16)
+    assert all(module.training for module in backbone.modules())
+    assert all(p.grad is None for p in backbone.parameters())
+    assert all(int(count) == 0 for name, count in backbone.named_buffers() if name.endswith("num_batches_tracked"))

@@ -30,6 +30,12 @@ def test_every_parameter_is_in_one_group_with_its_rate(trainee):
         assert placed[id(parameter)]["weight_decay"] == (0.01 if parameter.ndim > 1 else 0.0)
 
 
+def test_biases_and_norms_are_decayed_where_the_recipe_says_all(trainee):
+    groups = optim.parameter_groups(trainee, Recipe(weight_decay=0.01, decay_all=True))
+    assert {g["weight_decay"] for g in groups} == {0.01}
+    assert sum(len(g["params"]) for g in groups) == len(list(trainee.parameters()))
+
+
 def test_parameters_of_a_loss_train_with_the_head(trainee):
     trainee.criteria = nn.Linear(3, 3)
     groups = optim.parameter_groups(trainee, Recipe(lr=0.1, head_lr=0.7))

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from finegrained_crl import CompetingRatioLoss
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import Criteria
-from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.ranges import check_recipe
+from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.targets import Targets, hard_labels, smooth_targets
 
 
@@ -64,3 +65,10 @@ def test_an_odd_last_batch_is_smoothed_not_mixed(batch):
 def test_a_loss_for_class_indices_refuses_soft_targets():
     with pytest.raises(FinegrainedError, match="takes class indices only: set --label-smoothing"):
         Targets(Recipe(label_smoothing=0.1), 5, Criteria({"class": torch.nn.MultiMarginLoss()}))
+
+
+def test_a_loss_that_smooths_is_not_smoothed_again():
+    check_recipe(Recipe(data="x", loss=Component("smoothing")))
+    check_recipe(Recipe(data="x", label_smoothing=0.1))
+    with pytest.raises(FinegrainedError, match="--label-smoothing and --loss smoothing would smooth twice: give one of them"):
+        check_recipe(Recipe(data="x", label_smoothing=0.1, loss=Component("smoothing")))

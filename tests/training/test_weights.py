@@ -1,5 +1,6 @@
 """Weights from files and from the hub: what fits, what is refused, what is said offline."""
 
+import hashlib
 import pickle
 
 import pytest
@@ -37,7 +38,12 @@ def test_wrappings_are_removed_and_the_head_is_new(wrap, state, tmp_path):
     model, notes = load(tmp_path / "w.pth")
     assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items() if not k.startswith("fc."))
     assert model.fc.weight.shape[0] == 3
-    assert notes == [f"{len(state) - 2} tensors from w.pth", "old head dropped (fc.weight, fc.bias)"]
+    digest = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    assert notes == [
+        f"file weights w.pth of test_resnet, SHA-256 {digest[:12]}",
+        f"{len(state) - 2} tensors from w.pth",
+        "old head dropped (fc.weight, fc.bias)",
+    ]
 
 
 def test_an_old_head_of_the_same_size_is_dropped_too(tmp_path):

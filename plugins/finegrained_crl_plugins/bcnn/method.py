@@ -21,7 +21,7 @@ from finegrained_crl.training.method import (
 )
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.stages import Stage
-from finegrained_crl_plugins.bcnn.model import BilinearModel, Normalisation
+from finegrained_crl_plugins.bcnn.model import BilinearModel, ClassifierInit, Normalisation
 
 CLASSIFIER, NETWORK = "classifier", "network"
 
@@ -32,16 +32,19 @@ class BilinearCNN(Method):
     Args:
         second_backbone: timm model of the other stream; empty: both streams are the same network.
         second_weights: its weights: 'pretrained', 'none' or FILE.
-        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise.
+        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise, or the nearest that
+            the network has.
         reduce: channels that a 1 x 1 convolution leaves before pooling (iSQRT-COV takes 256); 0: none.
         normalisation: 'signed-sqrt' (then L2, the paper's) or 'isqrt-cov' (matrix square root, one stream only).
         compact_dim: size of the compact (tensor sketch) pooling; 0: the whole matrix.
         epsilon: below the signed square root.
+        classifier_init: 'uniform' (torch's, deviation .00113 for 512 x 512 inputs) or 'kaiming-normal' (.00276, bias 0; HaoMood's).
         stage1_epochs: epochs of the classifier alone; 0 leaves the stage out.
         stage1_lr: its learning rate; large, for the features have length one.
         stage1_weight_decay: its weight decay.
         stage1_optimizer: its optimiser.
         stage1_schedule: its learning-rate schedule.
+        stage1_decay_epochs: epochs of stage 1 at which a constant rate falls to a tenth.
         cached_views: augmented views of each image whose features are computed once for stage 1; 0: no cache.
     """
 
@@ -56,14 +59,17 @@ class BilinearCNN(Method):
         normalisation: Normalisation = "signed-sqrt",
         compact_dim: int = 0,
         epsilon: float = 1e-5,
+        classifier_init: ClassifierInit = "uniform",
         stage1_epochs: int = 55,
         stage1_lr: float = 1.0,
         stage1_weight_decay: float = 1e-8,
         stage1_optimizer: str = "momentum",
         stage1_schedule: Literal["constant", "cosine"] = "constant",
+        stage1_decay_epochs: list[int] | None = None,
         cached_views: int = 0,
     ) -> None:
         require_choice("normalisation", normalisation, Normalisation)
+        require_choice("classifier-init", classifier_init, ClassifierInit)
         if normalisation == "isqrt-cov" and (compact_dim or second_backbone):
             raise FinegrainedError(
                 "--method.normalisation isqrt-cov takes the root of one stream's covariance: leave out "
@@ -73,10 +79,13 @@ class BilinearCNN(Method):
         for name, value in {**numbers, "epsilon": epsilon, "stage1-lr": stage1_lr, "stage1-weight-decay": stage1_weight_decay}.items():
             if value < 0:
                 raise FinegrainedError(f"--method.{name} must not be negative, got {value}")
+        if stage1_decay_epochs and stage1_schedule != "constant":
+            raise FinegrainedError(f"--method.stage1-decay-epochs needs --method.stage1-schedule constant, got {stage1_schedule}")
         self.second_backbone, self.second_weights, self.tap, self.reduce = second_backbone, second_weights, tap, reduce
         self.normalisation, self.compact_dim, self.epsilon = normalisation, compact_dim, epsilon
         self.stage1_epochs, self.stage1_lr, self.stage1_weight_decay = stage1_epochs, stage1_lr, stage1_weight_decay
         self.stage1_optimizer, self.stage1_schedule, self.cached_views = stage1_optimizer, stage1_schedule, cached_views
+        self.classifier_init, self.stage1_decay_epochs = classifier_init, stage1_decay_epochs or []
 
     def build(self, spec: ModelSpec) -> FineGrainedModel:
         """Build the streams, weights loaded, and a new classifier."""
@@ -87,10 +96,12 @@ class BilinearCNN(Method):
             spec,
             second,
             tap=self.tap or (16 if spec.backbone.startswith("vgg") else 32),
+            nearest=not self.tap,
             reduce=self.reduce,
             normalisation=self.normalisation,
             compact_dim=self.compact_dim,
             epsilon=self.epsilon,
+            classifier_init=self.classifier_init,
         )
 
     def _second_weights(self, spec: ModelSpec) -> str:
@@ -110,8 +121,9 @@ class BilinearCNN(Method):
             "lr": self.stage1_lr,
             "head_lr": None,
             "weight_decay": self.stage1_weight_decay,
-            "schedule": self.stage1_schedule,
-            "decay_epochs": [],
+            "schedule": "multistep" if self.stage1_decay_epochs else self.stage1_schedule,
+            "decay_epochs": self.stage1_decay_epochs,
+            "decay_rate": 0.1,
             "warmup_epochs": 0,
             "clip_grad": 0.0,
         }

@@ -15,6 +15,7 @@ from finegrained_crl_plugins.bcnn.matrix_sqrt import covariance, matrix_sqrt, up
 from finegrained_crl_plugins.bcnn.tensor_sketch import TensorSketch
 
 Normalisation = Literal["signed-sqrt", "isqrt-cov"]
+ClassifierInit = Literal["uniform", "kaiming-normal"]
 
 
 class Descriptor(nn.Module):
@@ -50,10 +51,12 @@ class BilinearModel(FineGrainedModel):
         spec: backbone, classes, weights.
         second: the other stream's backbone and weights, None for one shared stream.
         tap: stride of the feature maps to pool.
+        nearest: take the nearest stride that the network has, where it has no such.
         reduce: channels that a 1 x 1 convolution leaves before pooling, 0 for none.
         normalisation: see `Descriptor`.
         compact_dim: see `Descriptor`.
         epsilon: see `Descriptor`.
+        classifier_init: "uniform" as torch's linear layers, or "kaiming-normal" with a bias of 0.
     """
 
     def __init__(
@@ -62,14 +65,16 @@ class BilinearModel(FineGrainedModel):
         second: ModelSpec | None,
         *,
         tap: int,
+        nearest: bool,
         reduce: int,
         normalisation: Normalisation,
         compact_dim: int,
         epsilon: float,
+        classifier_init: ClassifierInit,
     ) -> None:
         super().__init__()
-        self.backbone = Backbone(spec, tap=tap, stop_at_tap=True)
-        self.second = Backbone(second, tap=tap, stop_at_tap=True) if second else None
+        self.backbone = Backbone(spec, tap=tap, nearest=nearest, stop_at_tap=True)
+        self.second = Backbone(second, tap=tap, nearest=nearest, stop_at_tap=True) if second else None
         streams = [self.backbone] + ([self.second] if self.second else [])
         self.channels = [stream.channels for stream in streams]
         self.reduce = nn.ModuleList(_reduction(channels, reduce) for channels in self.channels) if reduce else None
@@ -77,6 +82,9 @@ class BilinearModel(FineGrainedModel):
         self.descriptor = Descriptor((pooled[0], pooled[-1]), normalisation, compact_dim, epsilon)
         self.dropout = nn.Dropout(spec.drop_rate)
         self.classifier = nn.Linear(self.descriptor.dim, spec.num_classes)
+        if classifier_init == "kaiming-normal":
+            nn.init.kaiming_normal_(self.classifier.weight)
+            nn.init.zeros_(self.classifier.bias)
         self.num_classes, self.feature_dim = spec.num_classes, self.descriptor.dim
         self.mean, self.std, self.notes = self.backbone.mean, self.backbone.std, [*self.backbone.notes]
         if self.second:

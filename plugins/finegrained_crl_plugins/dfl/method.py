@@ -39,7 +39,8 @@ class DFL(Method):
 
     Args:
         filters: filters per class (k)
-        tap: stride of the map that the filters look at; 0 is the paper's choice: 8 for VGG (conv4_3), else 16 (conv4 of a ResNet)
+        tap: stride of the map that the filters look at; 0 is the paper's choice: 8 for VGG (conv4_3), else 16 (conv4 of a ResNet), or the
+            nearest that the network has
         init: filters at the start: centres of each class's clustered patches (the paper), or random (the public repository)
         global_head: classifier of the whole picture: linear on pooled maps, or the repository's convolution, batch norm and ReLU
         side_weight: weight of the side branch, in the loss and in the test scores
@@ -69,7 +70,7 @@ class DFL(Method):
     def build(self, spec: ModelSpec) -> DFLModel:
         """Backbone, filter bank, two classifiers."""
         tap = self.tap or (8 if spec.backbone.startswith("vgg") else 16)
-        return DFLModel(spec, filters=self.filters, tap=tap, global_head=self.global_head)
+        return DFLModel(spec, filters=self.filters, tap=tap, nearest=not self.tap, global_head=self.global_head)
 
     def roles(self, model: Any) -> dict[str, Role]:
         """One per stream."""

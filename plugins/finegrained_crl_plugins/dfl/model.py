@@ -41,13 +41,14 @@ class DFLModel(FineGrainedModel):
         spec: backbone, classes, weights.
         filters: per class.
         tap: stride of the tapped map, 8, 16 or 32.
+        nearest: take the nearest stride that the network has, where it has no such.
         global_head: G-stream's classifier: "linear" on pooled maps, or the public repository's 1 x 1 convolution, batch norm and ReLU
             before pooling.
     """
 
-    def __init__(self, spec: ModelSpec, *, filters: int, tap: int, global_head: GlobalHead) -> None:
+    def __init__(self, spec: ModelSpec, *, filters: int, tap: int, nearest: bool, global_head: GlobalHead) -> None:
         super().__init__()
-        self.backbone = Backbone(spec, tap=tap)
+        self.backbone = Backbone(spec, tap=tap, nearest=nearest)
         self.mean, self.std, self.notes = self.backbone.mean, self.backbone.std, self.backbone.notes
         self.num_classes, self.feature_dim, self.drop_rate = spec.num_classes, self.backbone.channels, spec.drop_rate
         self.bank = FilterBank(self.backbone.tap_channels, spec.num_classes, filters)

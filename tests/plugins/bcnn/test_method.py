@@ -103,6 +103,52 @@ def test_the_first_stage_trains_the_classifier_alone_at_its_own_rate():
     assert [p.stage.name for p in place(BilinearCNN(stage1_epochs=0).stages(recipe), recipe)] == ["network"]
 
 
+def test_every_setting_of_the_first_stage_is_its_own():
+    recipe = Recipe(epochs=3, optimizer="adamw", weight_decay=0.3, schedule="step", decay_epochs=[1], warmup_epochs=2, clip_grad=1.0)
+    method = BilinearCNN(
+        stage1_epochs=9, stage1_lr=0.25, stage1_weight_decay=0.002, stage1_optimizer="lamb", stage1_schedule="cosine", cached_views=4
+    )
+    first, second = place(method.stages(recipe), recipe)
+    own = {
+        "freeze": ["backbone"],
+        "epochs": 9,
+        "optimizer": "lamb",
+        "lr": 0.25,
+        "head_lr": None,
+        "weight_decay": 0.002,
+        "schedule": "cosine",
+        "decay_epochs": [],
+        "warmup_epochs": 0,
+        "clip_grad": 0.0,
+    }
+    assert {name: getattr(first.recipe, name) for name in own} == own
+    assert (first.stage.cached_views, second.stage.cached_views) == (4, 0)
+
+
+def test_the_first_stages_rate_may_fall_at_chosen_epochs():
+    recipe = Recipe(epochs=3, lr=0.01, schedule="cosine", decay_rate=0.5)
+    first, second = place(BilinearCNN(stage1_epochs=4, stage1_decay_epochs=[2]).stages(recipe), recipe)
+    assert (first.recipe.schedule, first.recipe.decay_epochs, first.recipe.decay_rate) == ("multistep", [2], 0.1)
+    assert second.recipe == recipe
+    constant, _ = place(BilinearCNN(stage1_epochs=4).stages(recipe), recipe)
+    assert (constant.recipe.schedule, constant.recipe.decay_epochs) == ("constant", [])
+    with pytest.raises(FinegrainedError, match=r"--method\.stage1-decay-epochs needs --method\.stage1-schedule constant, got cosine"):
+        BilinearCNN(stage1_decay_epochs=[2], stage1_schedule="cosine")
+
+
+def test_the_classifiers_first_weights():
+    torch.manual_seed(0)
+    inputs = 64 * 64  # test_resnet's maps are reduced to 64 channels
+    uniform, kaiming = (
+        BilinearCNN(reduce=64, classifier_init=init).build(spec(classes=40)).classifier for init in ("uniform", "kaiming-normal")
+    )
+    assert uniform.weight.std().item() == pytest.approx((1 / (3 * inputs)) ** 0.5, rel=0.01)
+    assert kaiming.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.01)
+    assert kaiming.bias.abs().max() == 0 != uniform.bias.abs().max()
+    with pytest.raises(FinegrainedError, match="classifier-init"):
+        BilinearCNN(classifier_init="zeros")
+
+
 def test_crl_goes_into_both_stages_unless_told_otherwise():
     method = BilinearCNN()
     roles = method.roles(method.build(spec()))
@@ -191,3 +237,64 @@ def test_a_finished_run_predicts(run, tiny_folder, capsys):
     pictures = sorted(tiny_folder.rglob("*.png"))[:3] or sorted(tiny_folder.rglob("*.jpg"))[:3]
     assert main(["predict", str(run), *map(str, pictures)]) == 0
     assert all(str(picture) in capsys.readouterr().out for picture in pictures[:1])
+
+
+def test_each_stage_has_its_own_criterion():
+    method = BilinearCNN(reduce=4)
+    model = method.build(spec()).eval()
+    criteria = build_criteria(Component("focal", {"gamma": 3.0, "where": ["classifier"]}), method.roles(model))
+    images, target = torch.randn(3, 3, 64, 64), torch.tensor([0, 1, 2])
+    for stage, criterion in (("classifier", criteria["classifier"]), ("network", criteria["network"])):
+        losses, scores = method.training_step(model, criteria, TrainBatch(images, target, stage=stage))
+        assert list(losses) == [stage]
+        torch.testing.assert_close(losses[stage], criterion(scores, target))
+    assert not torch.equal(criteria["classifier"](scores, target), criteria["network"](scores, target))
+
+
+def test_a_stride_that_was_asked_for_is_not_replaced():
+    with pytest.raises(FinegrainedError, match="has no feature maps of stride 64; it has 2, 4, 8, 16, 32"):
+        BilinearCNN(tap=64).build(spec())
+    assert BilinearCNN().build(spec("test_vit")).backbone.channels == BilinearCNN(tap=16).build(spec("test_vit")).backbone.channels
+    with pytest.raises(FinegrainedError, match="has no feature maps of stride 32; it has 16"):
+        BilinearCNN(tap=32).build(spec("test_vit"))
+
+
+def test_the_options_of_the_descriptor_reach_it():
+    model = BilinearCNN(epsilon=0.5, compact_dim=32, reduce=4).build(spec())
+    assert (model.descriptor.epsilon, model.descriptor.dim, model.descriptor.sketch.dim) == (0.5, 32, 32)
+    assert len(model.reduce) == 1
+
+
+def test_dropout_is_between_the_vector_and_the_classifier():
+    torch.manual_seed(0)
+    model = BilinearCNN(reduce=4).build(ModelSpec("test_resnet", 5, "none", 0.9, 0.0, 64))
+    maps = model.eval().maps(torch.randn(2, 3, 64, 64))
+    with torch.no_grad():
+        quiet = model.classify(maps)
+        torch.testing.assert_close(quiet.logits, model.classifier(quiet.features))
+        model.dropout.train()
+        dropped = model.classify(maps)
+    torch.testing.assert_close(dropped.features, quiet.features)
+    assert not torch.equal(dropped.logits, quiet.logits)
+    assert BilinearCNN().build(ModelSpec("test_resnet", 5, "none", 0.25, 0.0, 64)).dropout.p == 0.25
+
+
+def test_the_finer_stream_is_averaged_down_to_the_coarser_one():
+    torch.manual_seed(0)
+    for first, second in (("test_resnet", "test_vit"), ("test_vit", "test_resnet")):
+        model = BilinearCNN(second_backbone=second, reduce=4).build(spec(first)).eval()
+        images = torch.randn(1, 3, 64, 64)
+        mine, other = model.backbone(images), model.second(images)
+        assert {tuple(mine.shape[2:]), tuple(other.shape[2:])} == {(2, 2), (4, 4)}
+        maps = model.maps(images)
+        assert maps.shape == (1, sum(model.channels), 2, 2)
+        if mine.shape[2] == 4:
+            torch.testing.assert_close(maps[:, : model.channels[0]], F.avg_pool2d(mine, 2))
+
+
+def test_the_channel_reduction_is_a_new_layer_too():
+    model = BilinearCNN(reduce=4).build(spec())
+    assert model.head_modules() == [model.classifier, model.reduce]
+    assert [type(layer).__name__ for layer in model.reduce[0]] == ["Conv2d", "BatchNorm2d", "ReLU"]
+    whole = BilinearCNN(compact_dim=8).build(spec())
+    assert whole.head_modules() == [whole.classifier]

@@ -205,3 +205,19 @@ def test_the_public_border():
     assert zoomed.shape == ramp.shape
     assert zoomed[0, 0, 0, 0] == pytest.approx(10, abs=0.1)
     assert zoomed[0, 0, 0, -1] == pytest.approx(437, abs=0.1)
+
+
+def test_the_repositorys_way_in_a_worker_is_its_way_in_a_batch():
+    """Ten of 448 pixels off each side, scaled up, shuffled by the public distribution."""
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    (intact, destroyed), extras = WorkerDestruction(3, 4, "repository")(pixels, np.random.default_rng(1))
+    noise = torch.from_numpy(np.random.default_rng(1).random((1, 2, 3, 3), dtype=np.float32))
+    permutation = permutations(noise, 4, "repository")
+    assert np.array_equal(extras["permutation"], permutation[0].numpy())
+    assert np.array_equal(intact, pixels)
+    zoomed = without_border(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float()).round()
+    expected = shuffle_blocks(zoomed, permutation, 3)[0].permute(1, 2, 0).to(torch.uint8).numpy()
+    assert np.array_equal(destroyed, expected)
+    assert not np.array_equal(
+        destroyed, shuffle_blocks(torch.from_numpy(pixels).permute(2, 0, 1)[None], permutation, 3)[0].permute(1, 2, 0)
+    )

@@ -9,6 +9,7 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.method import ModelSpec, TrainBatch
 from finegrained_crl.training.recipe import Component
+from finegrained_crl_plugins.dcl import destruction
 from finegrained_crl_plugins.dcl.destruction import WorkerDestruction, invert, shuffle_blocks
 from finegrained_crl_plugins.dcl.method import DCL
 
@@ -203,3 +204,47 @@ def test_bad_options(options, message):
 def test_pictures_smaller_than_the_grid():
     with pytest.raises(FinegrainedError, match=r"--method.grid 200 needs pictures of at least 200 px, --image-size is 96"):
         made(grid=200)
+
+
+def test_dropout_is_before_the_heads_in_training_only():
+    torch.manual_seed(0)
+    model = DCL().build(ModelSpec("test_resnet", CLASSES, "none", 0.5, 0.0, 96)).eval()
+    images = torch.randn(16, 3, 96, 96)
+    quiet = model(images)
+    model.training = True  # the flag alone: batch norms keep their statistics
+    dropped = model(images)
+    alive = quiet.features > 0
+    kept = dropped.features[alive] > 0
+    assert 0.3 < kept.float().mean() < 0.7
+    torch.testing.assert_close(dropped.features[alive][kept], 2 * quiet.features[alive][kept])
+    torch.testing.assert_close(dropped.law, quiet.law)
+    model.training = False
+    torch.testing.assert_close(model(images).features, quiet.features)
+
+
+def test_the_heads_are_all_three():
+    _, model, _ = made()
+    assert model.head_modules() == [model.classifier, model.swap, model.construction]
+
+
+@pytest.mark.parametrize("shuffle", ["paper", "repository"])
+@pytest.mark.parametrize("reach", [2, 5])
+def test_pairs_are_destroyed_by_the_methods_own_settings(shuffle, reach):
+    """The same random numbers, put through the functions that the options name."""
+    method = DCL(grid=4, reach=reach, shuffle=shuffle)
+    images = torch.randn(3, 3, 64, 64)
+    torch.manual_seed(5)
+    pairs, permutation = method.pairs(TrainBatch(images, torch.arange(3)))
+    torch.manual_seed(5)
+    expected = destruction.permutations(torch.rand(3, 2, 4, 4), reach, shuffle)
+    assert torch.equal(permutation, expected)
+    source = images if shuffle == "paper" else destruction.without_border(images)
+    assert torch.equal(pairs[::2], images)
+    assert torch.equal(pairs[1::2], shuffle_blocks(source, expected, 4))
+
+
+@pytest.mark.parametrize(("swap", "outputs"), [("2", 2), ("2c", 2 * CLASSES)])
+def test_the_swap_head_has_the_outputs_that_its_kind_says(swap, outputs):
+    method, model, _ = made(swap=swap)
+    assert model.swap.out_features == outputs == method.roles(model)["swap"].num_classes
+    assert model(torch.randn(1, 3, 96, 96)).swap.shape == (1, outputs)

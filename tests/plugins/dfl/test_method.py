@@ -270,3 +270,31 @@ def test_explanations_point_at_the_peaks():
 def test_bad_options(options, message):
     with pytest.raises(FinegrainedError, match=message):
         DFL(**options)
+
+
+def test_dropout_is_before_both_classifiers_in_training_only():
+    torch.manual_seed(0)
+    model = DFL(filters=3).build(ModelSpec("test_resnet", CLASSES, "none", 0.5, 0.0, 96)).eval()
+    model.part.bias.data.zero_()
+    images = torch.randn(64, 3, 96, 96)
+    quiet = model(images)
+    torch.testing.assert_close(quiet.whole, model.whole(quiet.features))
+    torch.testing.assert_close(quiet.part, model.part(quiet.peaks))
+    model.training = True  # the flag alone: batch norms keep their statistics
+    dropped = model(images)
+    torch.testing.assert_close(dropped.peaks, quiet.peaks)
+    alive = quiet.features > 0
+    kept = dropped.features[alive] > 0
+    assert 0.3 < kept.float().mean() < 0.7
+    torch.testing.assert_close(dropped.features[alive][kept], 2 * quiet.features[alive][kept])
+    assert not torch.equal(dropped.part, quiet.part)
+
+
+def test_a_stride_that_was_asked_for_is_not_replaced():
+    with pytest.raises(FinegrainedError, match="has no feature maps of stride 8; it has 16"):
+        DFL(tap=8).build(ModelSpec("test_vit", CLASSES, "none", 0.0, 0.0, 64))
+
+
+def test_the_heads_are_the_bank_and_both_classifiers():
+    _, model, _ = made()
+    assert model.head_modules() == [model.bank, model.part, model.whole]

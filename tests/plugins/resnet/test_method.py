@@ -72,3 +72,21 @@ def test_real_weights_recognise_imagenet_pictures(shared_data):
     with torch.no_grad():
         hits = (model(images).logits.argmax(1).numpy() == table["imagenet_class_index"].to_numpy()).mean()
     assert hits > 0.7
+
+
+def test_logits_and_features_share_one_dropout():
+    torch.manual_seed(0)
+    model = build("test_resnet", drop_rate=0.5)
+    outputs = model(torch.randn(4, 3, 64, 64))
+    torch.testing.assert_close(outputs.logits, model.head_modules()[0](outputs.features))
+    assert (outputs.features == 0).any()
+
+
+@pytest.mark.parametrize(
+    ("backbone", "blocks_after"), [("test_vit", 1), ("test_vit2", 0), ("swin_tiny_patch4_window7_224", 0), ("test_resnet", 0)]
+)
+def test_grad_cam_looks_at_the_last_stage_that_the_classified_features_came_through(backbone, blocks_after):
+    """Where the class token alone is classified, the last block's patches are read by nobody."""
+    model = build(backbone)
+    stages = [stage["module"] for stage in model.net.feature_info]
+    assert model.cam_module() is model.net.get_submodule(stages[-1 - blocks_after])
