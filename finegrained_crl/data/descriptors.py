@@ -18,7 +18,7 @@ from finegrained_crl.data.looks import SIDE
 FREQUENCIES = 10
 """A side; beyond, a crop by half a window's step falls out of phase."""
 KEPT = 0.92
-"""Side of a window by the picture's: crops to 90 % and to 95 % lie within 2 % of one."""
+"""Side of a window by the picture's: of crops to 90 % and to 95 % alike, some window shows nearly the same."""
 PRIOR_MEAN = 50
 """Pictures that a set must have for its own mean to count half: two copies alone would otherwise be each other's opposites."""
 RIDGE = 0.02
@@ -51,12 +51,11 @@ WHOLE: Window = (0.0, 0.0, float(SIDE), float(SIDE))
 
 def views() -> list[View]:
     """Whole and centre in all eight turns, the eight windows at edges and corners as they are."""
-    side, steps = KEPT * SIDE, [0.0, (1 - KEPT) / 2 * SIDE, (1 - KEPT) * SIDE]
-    centre = (steps[1], steps[1], side, side)
-    others = [(left, upper, side, side) for upper in steps for left in steps if (left, upper) != (steps[1], steps[1])]
-    return [View(window, turn) for window in (WHOLE, centre) for turn in range(8)] + [
-        View(window, 0) for window in others
-    ]
+    side, rest = KEPT * SIDE, (1 - KEPT) * SIDE
+    places = [(left, upper) for upper in (0.0, rest / 2, rest) for left in (0.0, rest / 2, rest)]
+    centre = places.pop(4)
+    turned_views = [View(window, turn) for window in (WHOLE, (*centre, side, side)) for turn in range(8)]
+    return turned_views + [View((*place, side, side), 0) for place in places]
 
 
 def coefficients(pictures: Floats, window: Window) -> Floats:

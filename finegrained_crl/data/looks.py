@@ -84,16 +84,20 @@ def _small(grey: Image, side: int) -> Grey:
 
 def without_border(grey: Grey) -> tuple[int, int, int, int] | None:
     """The box (left, upper, right, lower) inside a border of one colour a side; None where there is no border, or little else."""
-    values = grey.astype(np.int16)
-    height, width = values.shape
-    upper, lower = _border(values), height - _border(values[::-1])
-    if lower - upper < LEAST_KEPT * height:
-        return None
-    rows = values[upper:lower].T
-    left, right = _border(rows), width - _border(rows[::-1])
-    if right - left < LEAST_KEPT * width or (left, upper, right, lower) == (0, 0, width, height):
-        return None
-    return left, upper, right, lower
+    height, width = grey.shape
+    left, upper, right, lower = box = 0, 0, width, height
+    while True:  # where the sides have two colours, one shows its whole length only when the other is gone
+        rows = grey[upper:lower, left:right].astype(np.int16)
+        upper, lower = upper + _border(rows), lower - _border(rows[::-1])
+        columns = grey[upper:lower, left:right].astype(np.int16).T
+        if lower - upper < LEAST_KEPT * height:
+            return None
+        left, right = left + _border(columns), right - _border(columns[::-1])
+        if right - left < LEAST_KEPT * width:
+            return None
+        if (left, upper, right, lower) == box:
+            return None if box == (0, 0, width, height) else box
+        box = left, upper, right, lower
 
 
 def _border(rows: npt.NDArray[np.int16]) -> int:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from finegrained_crl.data.alignment import likeness, window_warp
-from finegrained_crl.data.descriptors import WHOLE, Floats, View, Whitening, turned_pixels
+from finegrained_crl.data.descriptors import Floats, View, Whitening, turned_pixels
 from finegrained_crl.data.looks import SIDE, Look
 
 NOMINATED = 0.6
@@ -113,8 +113,9 @@ def _nominate(gallery: _Gallery) -> list[_Nominee]:
     whitening = Whitening(gallery.pixels[whole])
     targets = np.ascontiguousarray(next(whitening.all_views(gallery.pixels))[1].T)
     best: dict[tuple[int, int], _Nominee] = {}
-    for view, seen in whitening.all_views(gallery.pixels):
-        for row, column, cosine in _close(seen, targets, halved=view == View(WHOLE, 0)):
+    for view, seen in whitening.all_views(gallery.pixels[whole]):
+        # Of whole pictures each pair is looked at once: A mirrored is like B where B mirrored is like A.
+        for row, column, cosine in _close(seen, targets, halved=view.is_whole):
             one, other = _owner(gallery, row), _owner(gallery, column)
             key = (min(one, other), max(one, other))
             if one != other and (key not in best or best[key].cosine < cosine):
@@ -128,11 +129,11 @@ def _close(seen: Floats, targets: Floats, *, halved: bool) -> Iterator[tuple[int
     Args:
         seen: (n, d) descriptors under a view.
         targets: (d, n) of the pictures as they are.
-        halved: the product is symmetric, one half of it says all.
+        halved: blocks of columns before the rows are left out.
     """
     size = len(seen)
     for top in range(0, size, ROWS):
-        for left in range(top if halved else 0, size, COLUMNS):
+        for left in range(top if halved else 0, targets.shape[1], COLUMNS):
             cosines = seen[top : top + ROWS] @ targets[:, left : left + COLUMNS]
             if cosines.max() >= NOMINATED:
                 yield from _best_of(cosines, top, left)
