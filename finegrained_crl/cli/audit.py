@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from finegrained_crl.cli.show import print_table
 from finegrained_crl.data import audit as auditing
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.lists import read_lists
-from finegrained_crl.data.near_duplicates import NEAR_BITS
+from finegrained_crl.data.near_duplicates import NEAR
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.files import write_bytes
 
 example = "fgcrl data audit adience --data adience"
 DESCRIPTION = """Find subjects, albums, original photographs, identical files and near-duplicates on both sides of a boundary, and
-pictures with two labels. Exit code 1 when something is found."""
+pictures with two labels. Exit code 1 when something is found, or when files are missing or can't be read."""
 
 
 def main(name: str, argv: list[str]) -> int:
@@ -43,11 +45,13 @@ def main(name: str, argv: list[str]) -> int:
         return 0
     parsed = parser.parse(words)
     if parsed.lists:
-        report = _audit_lists(parsed)
+        report, root = _audit_lists(parsed)
     elif cls is None:
         raise FinegrainedError("`fgcrl data audit` needs the name of a data set, or --lists TRAIN.txt VAL.txt")
     else:
-        report = _audit_dataset(name, cls(**{option: parsed[option] for option in options}), parsed)
+        report, root = _audit_dataset(name, cls(**{option: parsed[option] for option in options}), parsed)
+    if parsed.sheet:
+        _draw(report, root, Path(parsed.sheet))
     if parsed.json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
@@ -55,12 +59,29 @@ def main(name: str, argv: list[str]) -> int:
     return 0 if report.ok else 1
 
 
+def _draw(report: auditing.AuditReport, root: Path | None, path: Path) -> None:
+    """Write the contact sheet; where there is nothing to draw, say so and leave no file."""
+    from finegrained_crl.data.contact_sheet import MOST_PAIRS, Pair, contact_sheet
+
+    if root is None:
+        raise FinegrainedError("--sheet needs the pictures: leave out --labels-only, and give --data with --lists")
+    if not report.pairs:
+        print(f"no pair of pictures was found, {path} is not written", file=sys.stderr)
+        return
+    alike = sorted(report.pairs, key=lambda pair: -pair.likeness)
+    pairs = [Pair(pair.first, pair.second, f"{pair.likeness:.3f} {pair.how}".strip()) for pair in alike]
+    write_bytes(path, contact_sheet(root, pairs))
+    more = f", the first {MOST_PAIRS} of {len(pairs)}" if len(pairs) > MOST_PAIRS else ""
+    print(f"{min(len(pairs), MOST_PAIRS)} pairs of pictures in {path}{more}", file=sys.stderr)
+
+
 def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
     parser = settings.SettingsParser(prog=f"fgcrl data audit {name}".strip(), description=DESCRIPTION, epilog=f"example: {example}")
     settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set, or the images of the lists")
     settings.add_flag(parser, "lists", list[str], [], "list files ('PATH LABEL' a line), each one a part")
     settings.add_flag(parser, "labels_only", bool, False, "compare the lists alone, read no image")
-    settings.add_flag(parser, "near", int, NEAR_BITS, "bits of 63 in which hashes of near-duplicates may differ; -1: don't look for any")
+    settings.add_flag(parser, "near", float, NEAR, "least likeness of near-duplicates, up to 1; -1: don't look for any")
+    settings.add_flag(parser, "sheet", str, "", "PNG file for the pairs of pictures that were found, side by side")
     settings.add_flag(parser, "fold", int | None, None, "audit the split that holds out this fold, not all folds against each other")
     settings.add_flag(parser, "split", str | None, None, "audit the split that holds out this part")
     settings.add_flag(parser, "val_fraction", float, 0.0, "with the validation part that training cuts, as in `fgcrl finetune`")
@@ -73,7 +94,7 @@ def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
     return parser, [option for option, *_ in found]
 
 
-def _audit_lists(parsed: Any) -> auditing.AuditReport:
+def _audit_lists(parsed: Any) -> tuple[auditing.AuditReport, Path | None]:
     known = {name: cls() for name, cls in discovery.datasets().items()}
     identifiers = {name: cls.identify for name, cls in known.items() if hasattr(cls, "identify")}
     table, kind = read_lists([Path(path) for path in parsed.lists], identifiers)
@@ -81,18 +102,18 @@ def _audit_lists(parsed: Any) -> auditing.AuditReport:
     what = " and ".join(parsed.lists) + (f" (paths as in {kind})" if kind else "")
     with _bar() as progress:
         groupings = {"subject": "subject", "album": "album", "original": "original"}
-        return auditing.audit(table, what, groupings=groupings, root=root, near=parsed.near, progress=progress)
+        return auditing.audit(table, what, groupings=groupings, root=root, near=parsed.near, progress=progress), root
 
 
-def _audit_dataset(name: str, source: Any, parsed: Any) -> auditing.AuditReport:
+def _audit_dataset(name: str, source: Any, parsed: Any) -> tuple[auditing.AuditReport, Path | None]:
     if not parsed.data:
         raise FinegrainedError(f"`fgcrl data audit {name}` needs --data PATH. {source.where}")
     records: Records = source.read(Path(parsed.data), labels_only=parsed.labels_only)
     table = _with_parts(records, parsed)
-    groupings = {"subject": "subject", **getattr(source, "groupings", {})}
+    groupings = {**getattr(source, "groupings", {}), **records.groupings}
     root = None if parsed.labels_only else records.root
     with _bar() as progress:
-        return auditing.audit(table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress)
+        return auditing.audit(table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress), root
 
 
 def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
@@ -133,6 +154,23 @@ def _show(report: auditing.AuditReport) -> None:
             print(f"{kind} with two labels: {' = '.join(group)}")
         if len(groups) > auditing.EXAMPLES:
             print(f".. {len(groups)} such in all (--json lists every one)")
-    files = f"{report.files_read} image files read" if report.files_read else "no image file read"
-    unreadable = f", {len(report.unreadable)} missing (first: {report.unreadable[0]})" if report.unreadable else ""
-    print(f"{'clean' if report.ok else 'LEAKS'}: {len(report.crossings)} crossings; {files}{unreadable}")
+    print(f"{_verdict(report)}: {len(report.crossings)} crossings; {_looked_at(report)}")
+
+
+def _verdict(report: auditing.AuditReport) -> str:
+    """What may be said: of pictures that could not be looked at, nothing."""
+    if not report.clean:
+        return "LEAKS" if report.complete else "LEAKS, and INCOMPLETE"
+    return "clean" if report.complete else "INCOMPLETE, not clean"
+
+
+def _looked_at(report: auditing.AuditReport) -> str:
+    if not report.files_read and not report.missing:
+        return "no image file read"
+    words = [f"{report.files_read} image files read"]
+    if report.missing:
+        words.append(f"{len(report.missing)} missing (first: {report.missing[0]})")
+    if report.unreadable:
+        path, reason = next(iter(report.unreadable.items()))
+        words.append(f"{len(report.unreadable)} can't be decoded (first: {path}: {reason})")
+    return ", ".join(words)

@@ -1,12 +1,11 @@
 """Leaks: people, albums, photographs and files that stand on both sides of a boundary, and pictures with two labels.
 
 Training looks at what costs nothing (subjects, listed files); `fgcrl data audit` also reads the files: equal bytes (SHA-256) and
-near-duplicates, that is re-encoded, resized or slightly edited copies, by a perceptual hash.
+near-duplicates, that is re-encoded, resized, mirrored, turned, cropped, framed or slightly edited copies (`near_duplicates.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -16,10 +15,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from finegrained_crl.data.content_hashes import content_hashes
 from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition
 from finegrained_crl.data.identity import identities, plain_path, same_files
-from finegrained_crl.data.near_duplicates import NEAR_BITS, Look, look_at, near_duplicates
+from finegrained_crl.data.looks import SIDE, Look, look_at
+from finegrained_crl.data.near_duplicates import NEAR, NearPair, near_duplicates
+from finegrained_crl.data.picture_files import PixelBudget
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
 
@@ -27,7 +29,7 @@ EXAMPLES = 5
 THREADS = 8
 NO_PART = "no part"
 SPLIT_ORDER = ("train", "val", "test", NO_PART)
-FILE, NEAR, LISTED = "identical file", "near-duplicate", "listed picture"
+FILE, NEAR_COPY, LISTED = "identical file", "near-duplicate", "listed picture"
 
 Progress = Callable[[int, int], None]
 
@@ -67,8 +69,10 @@ class AuditReport:
         counts: kind -> distinct ones in all parts together.
         crossings: what is on both sides of a boundary.
         two_labels: kind -> groups of paths that show one picture under two labels.
-        files_read: image files that were read; 0 where only the lists were.
-        unreadable: files that were to be read and could not.
+        pairs: pictures of which one is a copy of the other (by bytes or nearly) and that cross a boundary or have two labels.
+        files_read: image files whose bytes were read; 0 where only the lists were.
+        missing: files that are not there, or are no regular files.
+        unreadable: path -> why, for files that are there and are no pictures that can be read.
     """
 
     what: str
@@ -76,29 +80,44 @@ class AuditReport:
     counts: dict[str, int] = field(default_factory=dict)
     crossings: list[Crossing] = field(default_factory=list)
     two_labels: dict[str, list[list[str]]] = field(default_factory=dict)
+    pairs: list[NearPair] = field(default_factory=list)
     files_read: int = 0
-    unreadable: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing leaks and no picture has two labels, among what could be looked at."""
+        return not self.crossings and not any(self.two_labels.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was to be looked at could be."""
+        return not self.missing and not self.unreadable
 
     @property
     def ok(self) -> bool:
-        """Whether nothing leaks and no picture has two labels."""
-        return not self.crossings and not any(self.two_labels.values())
+        """Whether everything was looked at and nothing found: an audit of half of the files says nothing of the other half."""
+        return self.clean and self.complete
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self) | {"ok": self.ok}
+        pairs = [pair._asdict() for pair in self.pairs]
+        return asdict(self) | {"pairs": pairs, "clean": self.clean, "complete": self.complete, "ok": self.ok}
 
 
 class Pictures(NamedTuple):
     """What was read of the files of a table.
 
     Attributes:
-        digests: path -> SHA-256.
+        digests: path -> SHA-256; only for files that could be read.
         looks: path -> what it looks like; only for files that could be decoded.
+        unreadable: path -> why it could not be decoded.
     """
 
     digests: dict[str, str]
     looks: dict[str, Look]
+    unreadable: dict[str, str]
 
 
 def audit(
@@ -107,7 +126,7 @@ def audit(
     *,
     groupings: Mapping[str, str],
     root: Path | None,
-    near: int = NEAR_BITS,
+    near: float = NEAR,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Look for everything that crosses a boundary.
@@ -117,7 +136,7 @@ def audit(
         what: name of what is audited, for the report.
         groupings: kind ("subject") -> column.
         root: folder of the image files; None: the lists alone.
-        near: bits of 63 in which perceptual hashes of near-duplicates may differ; negative: don't look for them.
+        near: least likeness of near-duplicates, up to 1; negative: don't look for them, and decode no picture.
         progress: called with (files read, files in all).
     Raises:
         FinegrainedError: fewer than two parts.
@@ -134,16 +153,23 @@ def audit(
     if root is not None:
         pictures = _read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
         report.files_read = len(pictures.digests)
-        report.unreadable = sorted(set(table["path"]) - pictures.digests.keys())
+        report.missing = sorted(set(table["path"]) - pictures.digests.keys())
+        report.unreadable = {path: why for path, why in sorted(pictures.unreadable.items()) if path in pictures.digests}
         keys[FILE] = table["path"].map(pictures.digests)
     report.counts = {kind: int(values.nunique()) for kind, values in keys.items()}
     shown = {kind: table[groupings.get(kind, "path")] for kind in keys}
     report.crossings = [c for kind, values in keys.items() for c in crossings(kind, values, table["part"], shown[kind])]
     report.two_labels = {kind: _two_labels(table, keys[kind]) for kind in (LISTED, FILE) if kind in keys}
-    if root is not None and near >= 0:
-        pairs = near_duplicates(pictures.looks, pictures.digests, near)
-        report.crossings += _near_crossings(pairs, table)
-        report.two_labels[NEAR] = _near_two_labels(pairs, table)
+    if root is None:
+        return report
+    pairs = _equal_pairs(pictures.digests)
+    if near >= 0:
+        near_pairs = near_duplicates(pictures.looks, pictures.digests, near)
+        report.crossings += _near_crossings(near_pairs, table)
+        report.two_labels[NEAR_COPY] = _near_two_labels(near_pairs, table)
+        pairs += near_pairs
+    parts, labels = _parts(table), _labels(table)
+    report.pairs = [pair for pair in pairs if len(parts[pair.first] | parts[pair.second]) > 1 or _differ(pair, labels)]
     return report
 
 
@@ -213,28 +239,31 @@ def parts_of(records: Records) -> pd.Series:
     return folds.fillna(records.table["split"].replace("", NO_PART)).astype(str)
 
 
-def _read_all(root: Path, paths: list[str], hashing: bool, progress: Progress | None) -> Pictures:
-    found = Pictures({}, {})
+def _read_all(root: Path, paths: list[str], looking: bool, progress: Progress | None) -> Pictures:
+    """Hashes of all files (cached, as before a training), and where asked what they look like."""
+    silent = progress if not looking else None
+    digests = {path: digest for path, digest in content_hashes(root, paths, silent).items() if digest}
+    pictures = Pictures(digests, {}, {})
+    if not looking:
+        return pictures
+    budget = PixelBudget()
     with ThreadPoolExecutor(THREADS) as pool:
-        for done, (path, digest, look) in enumerate(pool.map(lambda p: _read_one(root, p, hashing), paths), start=1):
-            if digest:
-                found.digests[path] = digest
-            if look is not None:
-                found.looks[path] = look
+        looks = pool.map(lambda path: _look(root / path, budget), paths)
+        for done, (path, look) in enumerate(zip(paths, looks, strict=True), start=1):
+            if isinstance(look, str):
+                pictures.unreadable[path] = look
+            else:
+                pictures.looks[path] = look
             if progress:
                 progress(done, len(paths))
-    return found
+    return pictures
 
 
-def _read_one(root: Path, path: str, hashing: bool) -> tuple[str, str, Look | None]:
+def _look(path: Path, budget: PixelBudget) -> Look | str:
     try:
-        digest = hashlib.sha256((root / path).read_bytes()).hexdigest()
-    except OSError:
-        return path, "", None
-    try:
-        return path, digest, look_at(root / path) if hashing else None
-    except Exception:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error; `data verify` tells which
-        return path, digest, None
+        return look_at(path, SIDE, budget)
+    except FinegrainedError as error:
+        return str(error).removeprefix(f"{path}: ")
 
 
 def _two_labels(table: pd.DataFrame, keys: pd.Series) -> list[list[str]]:
@@ -248,14 +277,36 @@ def _labelled(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(f"{path} ({label})" for path, label in zip(rows["path"], rows["label"], strict=True)))
 
 
-def _near_crossings(pairs: list[tuple[str, str]], table: pd.DataFrame) -> list[Crossing]:
-    parts = {str(path): set(rows) for path, rows in table.groupby("path")["part"]}
-    found: dict[tuple[str, str], list[str]] = {}
-    for one, other in pairs:
-        for first, second in _between(parts[one], parts[other], list(dict.fromkeys(table["part"]))):
-            found.setdefault((first, second), []).append(f"{one} ~ {other}")
+def _equal_pairs(digests: Mapping[str, str]) -> list[NearPair]:
+    """Each file with the first one of the same bytes."""
+    firsts: dict[str, str] = {}
+    pairs = [(firsts.setdefault(digest, path), path) for path, digest in digests.items()]
+    return [NearPair(first, path, 1.0, FILE) for first, path in pairs if first != path]
+
+
+def _near_crossings(pairs: list[NearPair], table: pd.DataFrame) -> list[Crossing]:
+    """Counted by pictures of the second part: one that is like three of the first is one leak."""
+    parts = _parts(table)
+    order = list(dict.fromkeys(table["part"]))
+    examples: dict[tuple[str, str], list[str]] = {}
+    leaking: dict[tuple[str, str], set[str]] = {}
+    for pair in pairs:
+        for first, second in _between(parts[pair.first], parts[pair.second], order):
+            examples.setdefault((first, second), []).append(_told(pair))
+            leaking.setdefault((first, second), set()).add(pair.second if second in parts[pair.second] else pair.first)
     sizes = table.groupby("part")["path"].nunique()
-    return [Crossing(NEAR, a, b, len(shown), int(sizes[b]), shown[:EXAMPLES]) for (a, b), shown in found.items()]
+    return [
+        Crossing(NEAR_COPY, first, second, len(leaking[first, second]), int(sizes[second]), shown[:EXAMPLES])
+        for (first, second), shown in examples.items()
+    ]
+
+
+def _told(pair: NearPair) -> str:
+    return f"{pair.first} ~ {pair.second}" + (f" ({pair.how})" if pair.how else "")
+
+
+def _parts(table: pd.DataFrame) -> dict[str, set[str]]:
+    return {str(path): set(rows) for path, rows in table.groupby("path")["part"]}
 
 
 def _between(one: set[str], other: set[str], order: list[str]) -> Iterator[tuple[str, str]]:
@@ -265,7 +316,16 @@ def _between(one: set[str], other: set[str], order: list[str]) -> Iterator[tuple
             yield first, second
 
 
-def _near_two_labels(pairs: list[tuple[str, str]], table: pd.DataFrame) -> list[list[str]]:
-    labels = table.dropna(subset="label").drop_duplicates("path").set_index("path")["label"].to_dict()
-    doubled = [pair for pair in pairs if all(p in labels for p in pair) and labels[pair[0]] != labels[pair[1]]]
-    return [[f"{path} ({labels[path]})" for path in pair] for pair in doubled]
+def _near_two_labels(pairs: list[NearPair], table: pd.DataFrame) -> list[list[str]]:
+    labels = _labels(table)
+    doubled = [pair for pair in pairs if _differ(pair, labels)]
+    return [[f"{path} ({labels[path]})" for path in (pair.first, pair.second)] for pair in doubled]
+
+
+def _labels(table: pd.DataFrame) -> dict[str, str]:
+    known = table.dropna(subset="label").drop_duplicates("path")
+    return {str(path): str(label) for path, label in zip(known["path"], known["label"], strict=True)}
+
+
+def _differ(pair: NearPair, labels: dict[str, str]) -> bool:
+    return pair.first in labels and pair.second in labels and labels[pair.first] != labels[pair.second]

@@ -61,7 +61,7 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
         opened.load()
         picture = _deep_colour(path, opened) if deep else opened
         picture = ImageOps.exif_transpose(picture)
-        return np.array(_to_rgb(picture), dtype=np.uint8)
+        return np.array(to_rgb(picture), dtype=np.uint8)
 
 
 def decode(path: Path, *, convert: bool = False) -> None:
@@ -165,7 +165,7 @@ def _deep_colour(path: Path, opened: Image) -> Image:
     return picture
 
 
-def _to_rgb(image: Image) -> Image:
+def to_rgb(image: Image) -> Image:
     """RGB from any mode that `refusal` let pass."""
     from PIL import Image as pil
 

@@ -1,70 +1,165 @@
-"""Near-duplicates: re-encoded, resized or slightly edited copies of a picture, nominated by a perceptual hash, then compared."""
+"""Near-duplicates: copies that were re-encoded, resized, brightened, mirrored, turned, cropped, framed or stamped.
+
+Two steps. Descriptors nominate pairs (`descriptors.py`): all pictures against all views of all others, as matrix products. The two of each
+pair are then laid on one another, and their fine structure is compared (`alignment.py`).
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-NEAR_BITS = 12
-"""Of 63. Copies at half the size and JPEG quality 50 differ in up to 12; so do one in a thousand pairs of different aligned faces,
-which is why the pictures themselves are compared next."""
-NEAR_CORRELATION = 0.96
-"""Of the grey 32 x 32 pictures. Such copies reach .977 or more, the most alike different photos that we have .949 (two Audis), .909
-(UTKFace faces)."""
-CHUNK = 2000
+from finegrained_crl.data.alignment import likeness, window_warp
+from finegrained_crl.data.descriptors import Floats, View, Whitening, turned_pixels
+from finegrained_crl.data.looks import SIDE, Look
+
+NOMINATED = 0.6
+"""Cosine of two descriptors. Copies have more (see docs/data.md), a pair of other pictures in ten thousand too."""
+NEAR = 0.86
+"""Likeness of aligned pictures: copies have more (docs/data.md), the most alike other pictures that we have .851 (two Audis in one studio).
+"""
+MOST_PARTNERS = 12
+"""Pairs of one picture in one view that are looked at: in a film every picture is like hundreds of others."""
+ROWS, COLUMNS = 512, 4096
+THREADS = 2
 
 
-class Look(NamedTuple):
-    """A picture in small.
+class NearPair(NamedTuple):
+    """Two pictures, one a copy of the other.
 
     Attributes:
-        bits: bool, (63,), perceptual hash.
-        grey: float32, (1024,), 32 x 32 grey values with mean 0 and norm 1.
+        first: path; second: of the other.
+        likeness: once aligned, in [-1, 1].
+        how: what was done to one of them, in words; "" for what leaves the geometry alone.
     """
 
-    bits: npt.NDArray[np.bool_]
-    grey: npt.NDArray[np.float32]
+    first: str
+    second: str
+    likeness: float
+    how: str
 
 
-def near_duplicates(looks: dict[str, Look], digests: dict[str, str], near: int = NEAR_BITS) -> list[tuple[str, str]]:
-    """Find pairs of pictures that show nearly the same: hashes within `near` bits, grey values that correlate.
+class _Nominee(NamedTuple):
+    """Picture `seen` under a view is like picture `as_it_is` (one of `_Gallery`)."""
+
+    cosine: float
+    seen: int
+    as_it_is: int
+    view: View
+
+
+class _Gallery(NamedTuple):
+    """Every picture as it is, and those with a border once more without it; `owners` says whose each row is."""
+
+    pixels: Floats
+    owners: np.ndarray
+    trimmed: np.ndarray
+
+
+def near_duplicates(looks: Mapping[str, Look], digests: Mapping[str, str], near: float = NEAR) -> list[NearPair]:
+    """Find pairs of pictures of which one is a copy of the other.
 
     Args:
-        looks: path -> what the picture looks like.
+        looks: path -> the picture in small.
         digests: path -> SHA-256; pairs of equal bytes are left out.
-        near: bits of 63 in which the hashes may differ.
+        near: least likeness once aligned.
     Returns:
-        pairs of paths, each pair once.
+        each pair once, in the order of the paths.
     """
-    paths = list(looks)
-    if not paths:
+    paths = [path for path, look in looks.items() if not look.is_blank]
+    if len(paths) < 2:
         return []
-    signs = np.stack([looks[path].bits for path in paths]).astype(np.float32) * 2 - 1
-    pairs = []
-    for start in range(0, len(paths), CHUNK):
-        bits = (signs.shape[1] - signs[start : start + CHUNK] @ signs.T) / 2
-        pairs += [(paths[i + start], paths[j]) for i, j in np.argwhere(bits <= near + 0.5) if i + start < j]
-    return [pair for pair in pairs if _looks_same(*pair, looks, digests)]
+    gallery = _gallery([looks[path] for path in paths])
+    nominees = [
+        n
+        for n in _nominate(gallery)
+        if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]
+    ]
+    with ThreadPoolExecutor(THREADS) as pool:  # OpenCV lets other threads run meanwhile
+        likenesses = list(pool.map(lambda nominee: _likeness(gallery.pixels, nominee), nominees))
+    best: dict[tuple[int, int], NearPair] = {}
+    for nominee, alike in zip(nominees, likenesses, strict=True):
+        one, other = sorted((_owner(gallery, nominee.seen), _owner(gallery, nominee.as_it_is)))
+        if alike >= near:
+            best[one, other] = NearPair(paths[one], paths[other], round(alike, 3), _how(nominee, gallery))
+    return [best[key] for key in sorted(best)]
 
 
-def _looks_same(one: str, other: str, looks: dict[str, Look], digests: dict[str, str]) -> bool:
-    correlation = float(looks[one].grey @ looks[other].grey)
-    return correlation >= NEAR_CORRELATION and digests[one] != digests[other]
+def _likeness(pixels: Floats, nominee: _Nominee) -> float:
+    moving = turned_pixels(pixels[nominee.seen], nominee.view.turn)
+    return likeness(pixels[nominee.as_it_is], moving, window_warp(nominee.view.window, SIDE))
 
 
-def look_at(path: Path) -> Look:
-    """The picture in small; the hash says which of the lowest 8 x 8 cosine frequencies (no mean) lie above their median.
+def _gallery(looks: list[Look]) -> _Gallery:
+    bordered = [i for i, look in enumerate(looks) if look.trimmed is not None]
+    pixels = np.stack(
+        [look.full for look in looks]
+        + [look.trimmed for look in (looks[i] for i in bordered) if look.trimmed is not None]
+    )
+    owners = np.array([*range(len(looks)), *bordered])
+    return _Gallery(pixels.astype(np.float32), owners, np.arange(len(owners)) >= len(looks))
 
-    Source: Zauner, 2010, Implementation and benchmarking of perceptual image hash functions ("pHash").
+
+def _owner(gallery: _Gallery, row: int) -> int:
+    return int(gallery.owners[row])
+
+
+def _nominate(gallery: _Gallery) -> list[_Nominee]:
+    """The best view of each pair of rows whose descriptors are near enough in any."""
+    whole = ~gallery.trimmed
+    whitening = Whitening(gallery.pixels[whole])
+    targets = np.ascontiguousarray(next(whitening.all_views(gallery.pixels))[1].T)
+    best: dict[tuple[int, int], _Nominee] = {}
+    for view, seen in whitening.all_views(gallery.pixels[whole]):
+        # Of whole pictures each pair is looked at once: A mirrored is like B where B mirrored is like A.
+        for row, column, cosine in _close(seen, targets, halved=view.is_whole):
+            one, other = _owner(gallery, row), _owner(gallery, column)
+            key = (min(one, other), max(one, other))
+            if one != other and (key not in best or best[key].cosine < cosine):
+                best[key] = _Nominee(cosine, row, column, view)
+    return list(best.values())
+
+
+def _close(seen: Floats, targets: Floats, *, halved: bool) -> Iterator[tuple[int, int, float]]:
+    """Rows and columns with a cosine of `NOMINATED` or more, in blocks that stay in the processor's cache.
+
+    Args:
+        seen: (n, d) descriptors under a view.
+        targets: (d, n) of the pictures as they are.
+        halved: blocks of columns before the rows are left out.
     """
-    from PIL import Image
-    from scipy.fft import dctn
+    size = len(seen)
+    for top in range(0, size, ROWS):
+        for left in range(top if halved else 0, targets.shape[1], COLUMNS):
+            cosines = seen[top : top + ROWS] @ targets[:, left : left + COLUMNS]
+            if cosines.max() >= NOMINATED:
+                yield from _best_of(cosines, top, left)
 
-    with Image.open(path) as opened:
-        small = np.asarray(opened.convert("L").resize((32, 32), Image.Resampling.BOX), dtype=np.float64)
-    low = dctn(small, norm="ortho")[:8, :8].ravel()[1:]
-    grey = small.ravel() - small.mean()
-    return Look(np.asarray(low > np.median(low)), (grey / max(float(np.linalg.norm(grey)), 1e-9)).astype(np.float32))
+
+def _best_of(cosines: Floats, top: int, left: int) -> Iterator[tuple[int, int, float]]:
+    for row in np.flatnonzero((cosines >= NOMINATED).any(axis=1)):
+        columns = np.flatnonzero(cosines[row] >= NOMINATED)
+        columns = columns[np.argsort(-cosines[row, columns], kind="stable")[: MOST_PARTNERS + 1]]  # itself among them
+        for column in columns:
+            yield int(top + row), int(left + column), float(cosines[row, column])
+
+
+TURNS = {
+    1: "mirrored",
+    2: "mirrored upside down",
+    3: "turned by 180 degrees",
+    4: "mirrored and turned by 90 degrees",
+    5: "turned by 90 degrees",
+    6: "turned by 90 degrees",
+    7: "mirrored and turned by 90 degrees",
+}
+
+
+def _how(nominee: _Nominee, gallery: _Gallery) -> str:
+    words = [TURNS[nominee.view.turn]] if nominee.view.turn else []
+    words += [] if nominee.view.is_whole else ["cropped"]
+    words += ["bordered"] if gallery.trimmed[[nominee.seen, nominee.as_it_is]].any() else []
+    return ", ".join(words)

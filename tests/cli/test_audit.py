@@ -1,6 +1,7 @@
 """`fgcrl data audit`, and training on a split that leaks."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -138,3 +139,55 @@ def test_a_mistake_is_one_line(words, text, capsys):
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+
+
+def sheet(people, path, *words):
+    return main(["data", "audit", "table", "--data", str(people), "--sheet", str(path), *words])
+
+
+def test_a_contact_sheet_of_what_was_found(people, capsys, tmp_path):
+    with Image.open(people / "0.png") as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((60, 60)).save(people / "9.png")
+    shutil.copy(people / "1.png", people / "10.png")
+    assert sheet(people, tmp_path / "pairs.png") == 1
+    out, err = capsys.readouterr()
+    assert "0.png ~ 9.png (mirrored)" in " ".join(out.split())
+    assert f"2 pairs of pictures in {tmp_path / 'pairs.png'}" in err
+    with Image.open(tmp_path / "pairs.png") as drawn:
+        assert drawn.format == "PNG"
+
+
+def test_nothing_found_is_no_sheet(people, capsys, tmp_path):
+    assert sheet(people, tmp_path / "pairs.png") == 0
+    assert "no pair of pictures was found" in capsys.readouterr().err
+    assert not (tmp_path / "pairs.png").exists()
+    assert sheet(people, tmp_path / "pairs.png", "--labels-only") == 1
+    assert "--sheet needs the pictures" in capsys.readouterr().err
+
+
+def test_missing_and_garbage_files_are_not_clean(people, capsys):
+    for i in range(6):
+        (people / f"{i}.png").unlink()
+    (people / "7.png").write_bytes(b"garbage")
+    assert main(["data", "audit", "table", "--data", str(people)]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "INCOMPLETE, not clean: 0 crossings; 6 image files read, 6 missing (first: 0.png), 1 can't be decoded (first: 7.png: unread" in out
+    for i in range(12):
+        (people / f"{i}.png").write_bytes(f"garbage {i}".encode())
+    code, report, _ = audit(capsys, "table", "--data", people)
+    assert (code, report["ok"], report["complete"], len(report["unreadable"])) == (1, False, False, 12)
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_among_the_pictures(people, capsys):
+    (people / "3.png").unlink()
+    os.mkfifo(people / "3.png")
+    code, report, _ = audit(capsys, "table", "--data", people)
+    assert (code, report["missing"]) == (1, ["3.png"])
+
+
+def test_copies_are_left_alone_where_asked(people, capsys):
+    with Image.open(people / "0.png") as picture:
+        picture.transpose(Image.Transpose.ROTATE_90).save(people / "9.png")
+    assert audit(capsys, "table", "--data", people)[0] == 1
+    assert audit(capsys, "table", "--data", people, "--near", "-1")[0] == 0

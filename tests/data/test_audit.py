@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from finegrained_crl.data.audit import FILE, LISTED, NEAR, audit, cheap_leaks, partition_leaks
+from finegrained_crl.data.audit import FILE, LISTED, NEAR_COPY, audit, cheap_leaks, partition_leaks
 from finegrained_crl.data.fingerprint import fingerprint
 from finegrained_crl.data.folds import Partition, cut_validation
-from finegrained_crl.data.near_duplicates import look_at, near_duplicates
+from finegrained_crl.data.looks import look_at
+from finegrained_crl.data.near_duplicates import near_duplicates
 from finegrained_crl.data.records import make_records
 from finegrained_crl.errors import FinegrainedError
 
@@ -71,8 +72,8 @@ def test_a_smaller_and_coarser_copy_is_a_near_duplicate(table, tmp_path):
     with Image.open(tmp_path / "1.jpg") as opened:
         opened.resize((64, 64)).save(tmp_path / "7.jpg", quality=50)
     report = run(table, tmp_path)
-    assert [(c.kind, c.count, c.examples) for c in report.crossings] == [(NEAR, 1, ["1.jpg ~ 7.jpg"])]
-    assert report.two_labels[NEAR] == [["1.jpg (a)", "7.jpg (b)"]]
+    assert [(c.kind, c.count, c.examples) for c in report.crossings] == [(NEAR_COPY, 1, ["1.jpg ~ 7.jpg"])]
+    assert report.two_labels[NEAR_COPY] == [["1.jpg (a)", "7.jpg (b)"]]
     assert audit(table, "eight", groupings={}, root=tmp_path, near=-1).ok
 
 
@@ -85,8 +86,12 @@ def test_files_that_are_not_there_are_named(table, tmp_path):
     (tmp_path / "3.jpg").unlink()
     (tmp_path / "4.jpg").write_bytes(b"no picture")
     report = run(table, tmp_path)
-    assert report.unreadable == ["3.jpg"]
-    assert report.ok
+    assert report.missing == ["3.jpg"]
+    assert list(report.unreadable) == ["4.jpg"]
+    assert "unreadable image" in report.unreadable["4.jpg"]
+    assert report.clean
+    assert not report.ok, "nothing is known of what could not be looked at"
+    assert not run(table.assign(path=[f"no/{i}.jpg" for i in range(8)]), tmp_path).ok
 
 
 def test_one_part_cannot_be_audited(table):
@@ -111,7 +116,7 @@ def test_real_faces_are_told_apart_and_their_copies_found(shared_data, tmp_path)
         with Image.open(path) as opened:
             opened.convert("RGB").resize((100, 100)).save(tmp_path / "copy.jpg", quality=50)
         copies = {"one": looks[path.name], "copy": look_at(tmp_path / "copy.jpg")}
-        assert near_duplicates(copies, {name: name for name in copies}) == [("one", "copy")]
+        assert [pair[:2] for pair in near_duplicates(copies, {name: name for name in copies})] == [("one", "copy")]
 
 
 @pytest.fixture
