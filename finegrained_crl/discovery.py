@@ -82,7 +82,9 @@ def _shipped_method(name: str) -> Loader:
     def load() -> Any:
         module = importlib.import_module(f"finegrained_crl_plugins.{name}.method")
         if not hasattr(module, "method"):
-            raise FinegrainedError(f"method '{name}': {module.__file__} defines no 'method'; end it with: method = TheClass")
+            raise FinegrainedError(
+                f"method '{name}': {module.__file__} defines no 'method'; end it with: method = TheClass"
+            )
         return module.method
 
     return load

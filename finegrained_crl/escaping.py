@@ -29,7 +29,8 @@ LATEX = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
 }
-MARKDOWN_MARKS = re.compile(r"([\\`*_\[\]<>|#~!&])")
+MARKDOWN_MARKS = re.compile(r"([\\`*_<>|~&]|(?<=\])\()")
+"""What starts emphasis, code, HTML, an entity or a column; and a parenthesis that would make a link of the brackets before it."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that move the cursor, turn the text around or show nothing."""

@@ -47,9 +47,13 @@ def test_what_is_no_method_is_refused_with_what_it_lacks(monkeypatch):
         return [EntryPoint("function", "json:dumps", group), EntryPoint("half", f"{here}.method:Method", group)]
 
     monkeypatch.setattr(discovery, "entry_points", points)
-    with pytest.raises(FinegrainedError, match=r"method 'function': json.dumps is not a subclass of .*Method; docs/plugins.md"):
+    with pytest.raises(
+        FinegrainedError, match=r"method 'function': json.dumps is not a subclass of .*Method; docs/plugins.md"
+    ):
         discovery.methods()["function"]()
-    with pytest.raises(FinegrainedError, match=r"method 'half': .* lacks build, scores, training_step, summary \(one line of text\)"):
+    with pytest.raises(
+        FinegrainedError, match=r"method 'half': .* lacks build, scores, training_step, summary \(one line of text\)"
+    ):
         discovery.methods()["half"]()
 
 

@@ -17,7 +17,9 @@ README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 
 
-@pytest.mark.parametrize("lines", [listing.method_lines, listing.dataset_lines, listing.loss_lines], ids=["methods", "datasets", "losses"])
+@pytest.mark.parametrize(
+    "lines", [listing.method_lines, listing.dataset_lines, listing.loss_lines], ids=["methods", "datasets", "losses"]
+)
 def test_every_name_has_a_row(lines):
     rows = set(re.findall(r"^\| \[?`([a-z0-9_-]+)`", README, re.MULTILINE))
     assert set(lines()) <= rows

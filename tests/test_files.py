@@ -41,12 +41,16 @@ def test_a_full_disk_while_a_checkpoint_is_written(tmp_path):
 
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("may not mount a small disk here")
     try:
         checkpoint.save(disk / "last.pt", {"x": torch.ones(8)})
-        with pytest.raises(FinegrainedError, match=r"can't write .*last\.pt \(No space left on device\): its previous content is kept"):
+        with pytest.raises(
+            FinegrainedError, match=r"can't write .*last\.pt \(No space left on device\): its previous content is kept"
+        ):
             checkpoint.save(disk / "last.pt", {"x": torch.ones(100_000)})
         assert torch.equal(checkpoint.load(disk / "last.pt")["x"], torch.ones(8))
         assert [p.name for p in disk.iterdir()] == ["last.pt"]

@@ -43,7 +43,15 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(built):
 def test_the_sdist_can_build_and_test_itself(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    needed = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", "constraints.txt"}
+    needed = {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "Makefile",
+        "constraints.txt",
+    }
     assert needed <= names
     assert {"tests/test_packaging.py", "finegrained_crl/__init__.py", "tools/finetune.py"} <= names
     assert not {name for name in names if name.startswith((".venv", "runs", "demo", "../"))}

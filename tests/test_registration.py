@@ -18,7 +18,15 @@ ROOT = Path(__file__).parents[1]
 LOSS_FOLDER = ROOT / "finegrained_crl" / "losses"
 METHOD_FOLDER = ROOT / "plugins" / "finegrained_crl_plugins"
 DATASET_FOLDER = ROOT / "datasets" / "finegrained_crl_datasets"
-LOSS_BASES = {"ShowsSettings", "SoftmaxLoss", "FunctionOfCrossEntropy", "ClassLosses", "OrdinalLoss", "OrdinalRowLoss", "OrdinalTargetLoss"}
+LOSS_BASES = {
+    "ShowsSettings",
+    "SoftmaxLoss",
+    "FunctionOfCrossEntropy",
+    "ClassLosses",
+    "OrdinalLoss",
+    "OrdinalRowLoss",
+    "OrdinalTargetLoss",
+}
 
 
 def classes(path: Path) -> dict[str, ast.ClassDef]:
@@ -32,20 +40,34 @@ def base_names(node: ast.ClassDef) -> set[str]:
 
 def loss_names(folder: Path) -> set[str]:
     """module.Class of every loss: it comes from a base, directly or through another loss, and is none itself."""
-    owners = {name: (path.stem, base_names(node)) for path in sorted(folder.glob("*.py")) for name, node in classes(path).items()}
+    owners = {
+        name: (path.stem, base_names(node))
+        for path in sorted(folder.glob("*.py"))
+        for name, node in classes(path).items()
+    }
     losses: set[str] = set()
     for _ in owners:
         losses |= {name for name, (_, bases) in owners.items() if bases & (LOSS_BASES | losses)}
     return {f"{owners[name][0]}.{name}" for name in losses - LOSS_BASES}
 
 
-def missing_for_losses(folder: Path, catalogue: dict[str, tuple[str, str]], page: str, readme: str, public: str) -> list[str]:
+def missing_for_losses(
+    folder: Path, catalogue: dict[str, tuple[str, str]], page: str, readme: str, public: str
+) -> list[str]:
     listed = {path for path, _ in catalogue.values()}
-    unlisted = [f"{path}: no line in finegrained_crl/losses/catalogue.py" for path in sorted(loss_names(folder) - listed)]
-    private = [
-        f"{path}: no line in finegrained_crl/losses/__init__.py" for path in sorted(listed) if f'"{path.partition(".")[2]}"' not in public
+    unlisted = [
+        f"{path}: no line in finegrained_crl/losses/catalogue.py" for path in sorted(loss_names(folder) - listed)
     ]
-    without_row = [f"`{name}`: no row in docs/losses.md" for name in catalogue if not re.search(rf"^\|.*`{name}`", page, re.MULTILINE)]
+    private = [
+        f"{path}: no line in finegrained_crl/losses/__init__.py"
+        for path in sorted(listed)
+        if f'"{path.partition(".")[2]}"' not in public
+    ]
+    without_row = [
+        f"`{name}`: no row in docs/losses.md"
+        for name in catalogue
+        if not re.search(rf"^\|.*`{name}`", page, re.MULTILINE)
+    ]
     return unlisted + private + without_row + without_readme_row(catalogue, readme)
 
 
@@ -63,11 +85,19 @@ def missing_for_methods(folder: Path, readme: str, tests: Path) -> list[str]:
 
 
 def missing_for_datasets(folder: Path, readme: str, page: str, tests: Path) -> list[str]:
-    sources = [p for p in sorted(folder.glob("*.py")) if any("known_counts" in ast.unparse(node) for node in classes(p).values())]
+    sources = [
+        p
+        for p in sorted(folder.glob("*.py"))
+        if any("known_counts" in ast.unparse(node) for node in classes(p).values())
+    ]
     places = [f"{path.name}: no last line 'dataset = ...'" for path in sources if not ends_with(path, "dataset")]
     names = [path.stem for path in sources]
-    places += [f"{name}: no section in docs/data.md" for name in names if not re.search(rf"^##.*`{name}`", page, re.MULTILINE)]
-    places += [f"{name}: no tests/datasets/test_{name}.py" for name in names if not (tests / f"test_{name}.py").is_file()]
+    places += [
+        f"{name}: no section in docs/data.md" for name in names if not re.search(rf"^##.*`{name}`", page, re.MULTILINE)
+    ]
+    places += [
+        f"{name}: no tests/datasets/test_{name}.py" for name in names if not (tests / f"test_{name}.py").is_file()
+    ]
     return places + without_readme_row(names, readme)
 
 
@@ -77,7 +107,9 @@ def ends_with(path: Path, name: str) -> bool:
 
 
 def without_readme_row(names, readme: str) -> list[str]:
-    return [f"`{name}`: no row in README.md" for name in names if not re.search(rf"^\| \[?`{name}`", readme, re.MULTILINE)]
+    return [
+        f"`{name}`: no row in README.md" for name in names if not re.search(rf"^\| \[?`{name}`", readme, re.MULTILINE)
+    ]
 
 
 README = (ROOT / "README.md").read_text()
@@ -152,11 +184,16 @@ def test_discovery_names_the_file_that_a_method_lacks(plugin_folder):
     (home / "method.py").write_text("class Mine:\n    pass\n")
     with pytest.raises(FinegrainedError) as caught:
         discovery.methods()
-    assert str(caught.value) == f"method 'mine': {home} has no __init__.py, so it can't be imported; add one, a docstring is enough"
+    assert (
+        str(caught.value)
+        == f"method 'mine': {home} has no __init__.py, so it can't be imported; add one, a docstring is enough"
+    )
     (home / "__init__.py").write_text('"""Mine."""\n')
     with pytest.raises(FinegrainedError) as caught:
         discovery.methods()["mine"]()
-    assert str(caught.value) == f"method 'mine': {home / 'method.py'} defines no 'method'; end it with: method = TheClass"
+    assert (
+        str(caught.value) == f"method 'mine': {home / 'method.py'} defines no 'method'; end it with: method = TheClass"
+    )
     (home / "method.py").unlink()
     with pytest.raises(FinegrainedError, match=r"method 'mine': .*mine has no method\.py"):
         discovery.methods()

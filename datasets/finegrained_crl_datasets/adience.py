@@ -225,7 +225,9 @@ def _read_fold(path: Path) -> pd.DataFrame:
             raise FinegrainedError(f"{path}, line {number}: the header is there a second time; remove that line")
         if len(fields) != len(FIELDS):
             hint = "; the fields must be separated by tabs" if len(fields) == 1 else ""
-            raise FinegrainedError(f"{path}, line {number}: expected {len(FIELDS)} tab-separated fields, got {len(fields)}{hint}")
+            raise FinegrainedError(
+                f"{path}, line {number}: expected {len(FIELDS)} tab-separated fields, got {len(fields)}{hint}"
+            )
         if not fields[2].isdecimal():
             raise FinegrainedError(f"{path}, line {number}: face_id must be a number, got '{fields[2]}'")
         rows.append(fields)

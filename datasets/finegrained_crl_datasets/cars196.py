@@ -14,7 +14,9 @@ from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError
 
 BOX_COLUMNS = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2")
-NO_TEST_LABELS = "test image without a label: put cars_test_annos_withlabels.mat into devkit/ to evaluate on the official test part"
+NO_TEST_LABELS = (
+    "test image without a label: put cars_test_annos_withlabels.mat into devkit/ to evaluate on the official test part"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def _read_flat(root: Path, labels_only: bool, where: str) -> Records:
     columns = _rows(content, path, "", "relative_im_path", len(names))
     is_test = _numbers(_annotations(content, path), "test", path)
     columns["split"] = np.where(is_test == 1, "test", "train")
-    return make_records(columns, class_names=names, root=root, protocol="Stanford Cars, official train/test split (flat layout)")
+    return make_records(
+        columns, class_names=names, root=root, protocol="Stanford Cars, official train/test split (flat layout)"
+    )
 
 
 def _read_devkit(root: Path, labels_only: bool, where: str) -> Records:
@@ -66,7 +70,9 @@ def _read_devkit(root: Path, labels_only: bool, where: str) -> Records:
     meta = require_file(devkit / "cars_meta.mat", where)
     names = _names(read_mat(meta), meta)
     parts = {"train": devkit / "cars_train_annos.mat"} | ({"test": labelled} if labelled else {})
-    tables = {split: _rows(read_mat(path), path, f"cars_{split}/", "fname", len(names)) for split, path in parts.items()}
+    tables = {
+        split: _rows(read_mat(path), path, f"cars_{split}/", "fname", len(names)) for split, path in parts.items()
+    }
     columns = {name: np.concatenate([table[name] for table in tables.values()]) for name in tables["train"]}
     columns["split"] = np.concatenate([np.full(len(table["label"]), split) for split, table in tables.items()])
     part = "official train/test split" if labelled else "official training part only (no test labels)"
@@ -108,9 +114,15 @@ def _rows(content: dict[str, Any], path: Path, folder: str, file_field: str, num
     labels = _numbers(rows, "class", path).astype(np.int64)
     wild = np.flatnonzero((labels < 1) | (labels > num_classes))
     if len(wild):
-        raise FinegrainedError(f"{path}: row {wild[0] + 1} has class {labels[wild[0]]}, there are 1..{num_classes}; download it again")
+        raise FinegrainedError(
+            f"{path}: row {wild[0] + 1} has class {labels[wild[0]]}, there are 1..{num_classes}; download it again"
+        )
     boxes = {name: _numbers(rows, name, path) for name in BOX_COLUMNS if name in rows}
-    return {"path": np.array([folder + str(name) for name in _field(rows, file_field, path)]), "label": labels - 1, **boxes}
+    return {
+        "path": np.array([folder + str(name) for name in _field(rows, file_field, path)]),
+        "label": labels - 1,
+        **boxes,
+    }
 
 
 def _annotations(content: dict[str, Any], path: Path) -> dict[str, list[Any]]:
@@ -123,7 +135,9 @@ def _annotations(content: dict[str, Any], path: Path) -> dict[str, list[Any]]:
 
 def _field(rows: dict[str, list[Any]], name: str, path: Path) -> list[Any]:
     if name not in rows:
-        raise FinegrainedError(f"{path}: the annotations have no field '{name}'; is it the right file? Download it again")
+        raise FinegrainedError(
+            f"{path}: the annotations have no field '{name}'; is it the right file? Download it again"
+        )
     return rows[name]
 
 

@@ -85,7 +85,9 @@ def _class_index(root: Path, image: int, text: str, num_classes: int) -> int:
 
 def _split_name(root: Path, image: int, text: str) -> str:
     if text not in ("0", "1"):
-        raise FinegrainedError(f"{root / 'train_test_split.txt'}: image {image} has '{text}', expected 1 (train) or 0 (test)")
+        raise FinegrainedError(
+            f"{root / 'train_test_split.txt'}: image {image} has '{text}', expected 1 (train) or 0 (test)"
+        )
     return "train" if text == "1" else "test"
 
 
@@ -104,9 +106,13 @@ def _joined(path: Path, fields: int, images: dict[int, list[str]], where: str) -
     rows = _numbered(path, fields, where)
     missing, unknown = sorted(images.keys() - rows.keys()), sorted(rows.keys() - images.keys())
     if missing or unknown:
-        which = f"no row for image {missing[0]}" if missing else f"a row for image {unknown[0]}, which is not in images.txt"
+        which = (
+            f"no row for image {missing[0]}" if missing else f"a row for image {unknown[0]}, which is not in images.txt"
+        )
         total = len(missing) + len(unknown)
-        raise FinegrainedError(f"{path}: {which} ({total} such); the files do not belong together, unpack the archive again")
+        raise FinegrainedError(
+            f"{path}: {which} ({total} such); the files do not belong together, unpack the archive again"
+        )
     return rows
 
 

@@ -76,7 +76,9 @@ def make_demo_birds(
             _one_image(root, lists, image + 1, label, index, names[label], seed=seed, size=size, train=_is_train(index))
             if progress:
                 progress(image + 1, total)
-        _write(root, lists, seed, {"images": total, "classes": num_classes} | _part_counts(num_classes, images_per_class))
+        _write(
+            root, lists, seed, {"images": total, "classes": num_classes} | _part_counts(num_classes, images_per_class)
+        )
 
 
 def _one_image(

@@ -122,7 +122,14 @@ def _one_photo(root: Path, subject: _Subject, photo: int, *, seed: int, size: in
     picture.save(folder / f"landmark_aligned_face.{subject.face_id}.{original}", quality=90)
     box = [int(rng.integers(0, 900)), int(rng.integers(0, 600)), *[int(rng.integers(300, 1200))] * 2]
     pose = [int(rng.choice([-5, 0, 0, 5])), int(round(yaw / 15) * 15), int(rng.integers(15, 120))]
-    return [subject.user_id, original, str(subject.face_id), subject.age_text, subject.gender_text, *map(str, box + pose)]
+    return [
+        subject.user_id,
+        original,
+        str(subject.face_id),
+        subject.age_text,
+        subject.gender_text,
+        *map(str, box + pose),
+    ]
 
 
 def _counts(rows: dict[int, list[list[str]]]) -> dict[str, int]:

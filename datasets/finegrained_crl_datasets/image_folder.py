@@ -37,7 +37,9 @@ class _Found:
         if not self.unread:
             return ()
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(self.unread.items()))
-        return (f"{self.unread.total()} pictures are left out, their kind isn't read here ({kinds}): convert them to JPEG",)
+        return (
+            f"{self.unread.total()} pictures are left out, their kind isn't read here ({kinds}): convert them to JPEG",
+        )
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class ImageFolder:
         try:
             return self._read(data)
         except OSError as error:
-            raise FinegrainedError(f"{error.filename or data}: {error.strerror or error}; check its permissions") from error
+            raise FinegrainedError(
+                f"{error.filename or data}: {error.strerror or error}; check its permissions"
+            ) from error
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """Nothing is published about a folder of your own."""
@@ -78,7 +82,9 @@ class ImageFolder:
             return self._read_flat(data)
         parts = {"train": "train"} | {name: split for name, split in HELD_OUT.items() if (data / name).is_dir()}
         if len(parts) == 1:
-            raise FinegrainedError(f"{data} has train/ but no test/, val/ or validation/; add one, or give {data / 'train'} as --data")
+            raise FinegrainedError(
+                f"{data} has train/ but no test/, val/ or validation/; add one, or give {data / 'train'} as --data"
+            )
         if {"val", "validation"} <= parts.keys():
             raise FinegrainedError(f"{data} has both val/ and validation/; remove or rename one")
         return self._read_parts(data, parts)
@@ -134,7 +140,9 @@ def _refuse_held_out(data: Path) -> None:
     """Raise where test/ or val/ would be taken for a class because train/ is missing."""
     names = [name for name in HELD_OUT if (data / name).is_dir()]
     if names:
-        raise FinegrainedError(f"{data} has {names[0]}/ but no train/; add it, or give a folder that holds class folders alone")
+        raise FinegrainedError(
+            f"{data} has {names[0]}/ but no train/; add it, or give a folder that holds class folders alone"
+        )
 
 
 def _scan(root: Path, folder: Path, split: str, found: _Found) -> None:
@@ -147,7 +155,9 @@ def _scan(root: Path, folder: Path, split: str, found: _Found) -> None:
         if len(found.paths) == before:
             kinds = Counter(path.suffix.lower() for path in _files_below(folder / name))
             there = f" that can be read (but {', '.join(f'{n} {kind}' for kind, n in kinds.items())})" if kinds else ""
-            raise FinegrainedError(f"class folder {folder / name} has no image in it{there}; add images or remove the folder")
+            raise FinegrainedError(
+                f"class folder {folder / name} has no image in it{there}; add images or remove the folder"
+            )
 
 
 def _files_below(folder: Path) -> list[Path]:
@@ -155,7 +165,9 @@ def _files_below(folder: Path) -> list[Path]:
     paths = []
     for place, folders, names in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        linked = [name for name in folders if os.path.islink(os.path.join(place, name))]  # not entered: links can make a circle
+        linked = [
+            name for name in folders if os.path.islink(os.path.join(place, name))
+        ]  # not entered: links can make a circle
         paths += [Path(place, name) for name in (*names, *linked) if not name.startswith(".")]
     return sorted(paths)
 
@@ -232,7 +244,11 @@ def _require_classes(folder: Path, names: list[str], where: str) -> None:
 
 def _difference(data: Path, folder: str, train: list[str], held_out: list[str]) -> str:
     only_train, only_other = sorted(set(train) - set(held_out)), sorted(set(held_out) - set(train))
-    texts = [f"only in {part}/: {', '.join(names[:5])}" for part, names in (("train", only_train), (folder, only_other)) if names]
+    texts = [
+        f"only in {part}/: {', '.join(names[:5])}"
+        for part, names in (("train", only_train), (folder, only_other))
+        if names
+    ]
     return f"{data}: train/ and {folder}/ have different class folders ({'; '.join(texts)}); rename or remove them"
 
 

@@ -69,7 +69,9 @@ class Table:
         path = _table_file(data, self.where)
         root = (path.parent / self.image_root).resolve()
         if not labels_only and not root.is_dir():
-            raise FinegrainedError(f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)")
+            raise FinegrainedError(
+                f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)"
+            )
         raw = self._load(path)
         self._check_columns(raw, path)
         if raw.empty:
@@ -99,7 +101,9 @@ class Table:
             needed = option in ("path_column", "label_column") or column != default
             if needed and column not in raw.columns:
                 flag = "--dataset." + option.replace("_", "-")
-                raise FinegrainedError(f"{path}: no column '{column}'; name the right one with {flag}. {nearest(column, raw.columns)}")
+                raise FinegrainedError(
+                    f"{path}: no column '{column}'; name the right one with {flag}. {nearest(column, raw.columns)}"
+                )
         for column in (self.path_column, self.label_column):
             _no_empty_cell(raw[column], path)
 
@@ -186,7 +190,9 @@ def _no_empty_cell(column: pd.Series, path: Path) -> None:
     empty = np.flatnonzero(column.str.strip() == "")
     if len(empty):
         more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        raise FinegrainedError(f"{path}: empty '{column.name}' in row {empty[0] + 2}{more}; fill it in or remove the row")
+        raise FinegrainedError(
+            f"{path}: empty '{column.name}' in row {empty[0] + 2}{more}; fill it in or remove the row"
+        )
 
 
 def _integers(column: pd.Series, path: Path, what: str) -> np.ndarray:
@@ -194,7 +200,9 @@ def _integers(column: pd.Series, path: Path, what: str) -> np.ndarray:
     numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = np.flatnonzero(~(np.abs(numbers) < 2**31) | (np.floor(numbers) != numbers))
     if len(wrong):
-        raise FinegrainedError(f"{path}: '{column.name}' in row {wrong[0] + 2} must be {what}, got '{column.iloc[wrong[0]]}'")
+        raise FinegrainedError(
+            f"{path}: '{column.name}' in row {wrong[0] + 2} must be {what}, got '{column.iloc[wrong[0]]}'"
+        )
     return numbers.astype(np.int64)
 
 
@@ -223,7 +231,9 @@ def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Pat
     if len(doubled):
         first = doubled[doubled["label"] == doubled["label"].iloc[0]]["name"].tolist()
         label = names[doubled["label"].iloc[0]]
-        raise FinegrainedError(f"{path}: label '{label}' has two names in column '{column.name}': {', '.join(first)}; keep one")
+        raise FinegrainedError(
+            f"{path}: label '{label}' has two names in column '{column.name}': {', '.join(first)}; keep one"
+        )
     known = dict(zip(pairs["label"], pairs["name"], strict=True))
     return [known.get(i, name) for i, name in enumerate(names)]
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from finegrained_crl.data.fingerprint import DataFingerprint
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
-example = "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
+example = (
+    "fgcrl crossval --recipe demo-faces --data demo/faces --losses ce crl nllr --seeds 0 1 --jobs 2 --out studies/faces"
+)
 
 
 def main(argv: list[str]) -> int:
@@ -40,7 +42,9 @@ def main(argv: list[str]) -> int:
     if not parsed.out:
         raise FinegrainedError("--out is missing: give the folder of the study")
     if settings.peek(words, "--fold"):
-        raise FinegrainedError("--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)")
+        raise FinegrainedError(
+            "--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)"
+        )
     folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
     study = folder.read() if folder.exists and _only_how(words) else _new_study(words, parsed, machine)
     folder.check(study)
@@ -62,17 +66,25 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
     base, _ = fitted_to_epochs(words, base)
     usage = "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any setting below]"
-    return settings.recipe_parser(words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
+    return settings.recipe_parser(
+        words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}"
+    )
 
 
 def _add_flags(parser: settings.SettingsParser) -> None:
     what = parser.add_argument_group("what is compared")
     settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
-    settings.add_flag(what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it")
-    settings.add_flag(what, "methods", list[str], [], "methods to compare, each with its own recipe of the name --recipe [--method]")
+    settings.add_flag(
+        what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it"
+    )
+    settings.add_flag(
+        what, "methods", list[str], [], "methods to compare, each with its own recipe of the name --recipe [--method]"
+    )
     settings.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
     settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
-    settings.add_flag(what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1")
+    settings.add_flag(
+        what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1"
+    )
     settings.add_flag(
         what,
         "controls",
@@ -82,7 +94,9 @@ def _add_flags(parser: settings.SettingsParser) -> None:
         "bare: all four, or some of lr wd soft-margin poly1",
     )
     how = parser.add_argument_group("how to run (nothing here changes a result)")
-    settings.add_flag(how, "out", str | None, None, "folder of the study; --out alone goes on with the study that is there")
+    settings.add_flag(
+        how, "out", str | None, None, "folder of the study; --out alone goes on with the study that is there"
+    )
     settings.add_flag(how, "jobs", int, 0, "cells side by side [one per GPU, else 1]")
     settings.add_flag(how, "plan", bool, False, "show the plan and the expected time, run nothing")
     settings.add_flag(how, "json", bool, False, "print as JSON")
@@ -100,7 +114,9 @@ def _only_how(words: list[str]) -> bool:
 
 def _machine(parsed: Any) -> Machine:
     if parsed.device not in ("auto", "cpu"):
-        raise FinegrainedError(f"--device must be auto or cpu, got {parsed.device}; choose GPUs with CUDA_VISIBLE_DEVICES")
+        raise FinegrainedError(
+            f"--device must be auto or cpu, got {parsed.device}; choose GPUs with CUDA_VISIBLE_DEVICES"
+        )
     gpus = visible_gpus() if parsed.device == "auto" else ()
     if parsed.jobs < 0 or parsed.jobs > 64:
         raise FinegrainedError(f"--jobs must be from 1 to 64, got {parsed.jobs}")
@@ -113,7 +129,9 @@ def _new_study(words: list[str], parsed: Any, machine: Machine) -> Study:
     variants = _variants(recipe, parsed)
     if parsed.methods:
         recipes = {name: _recipe_of_method(words, name) for name in _once("methods", parsed.methods)}
-        variants = {f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()}
+        variants = {
+            f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()
+        }
     folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
     threads = max(1, available_cores() // machine.jobs)
     study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads)
@@ -145,7 +163,9 @@ def _check_axes(recipe: Recipe, parsed: Any) -> None:
     if any(seed < 0 for seed in parsed.seeds):
         raise FinegrainedError("--seeds must not be negative")
     if "auto" in (recipe.precision, recipe.memory_format):
-        raise FinegrainedError("--precision auto and --memory-format auto may choose differently in each cell: name them for a study")
+        raise FinegrainedError(
+            "--precision auto and --memory-format auto may choose differently in each cell: name them for a study"
+        )
 
 
 def _complete(recipe: Recipe) -> Recipe:
@@ -224,14 +244,28 @@ def _expected_of_plan(folder: StudyFolder, study: Study, machine: Machine) -> tu
         return _expected(draft, draft.write(study), machine)
 
 
-def _show_plan(folder: StudyFolder, study: Study, machine: Machine, expected: float | None, unknown: str, *, as_json: bool) -> int:
+def _show_plan(
+    folder: StudyFolder, study: Study, machine: Machine, expected: float | None, unknown: str, *, as_json: bool
+) -> int:
     done = sum(folder.run(cell).is_done for cell in study.cells)
-    facts = {"study": str(folder.folder), "cells": len(study.cells), "done": done, "jobs": machine.jobs, "threads": study.threads}
+    facts = {
+        "study": str(folder.folder),
+        "cells": len(study.cells),
+        "done": done,
+        "jobs": machine.jobs,
+        "threads": study.threads,
+    }
     if as_json:
         seconds = None if expected is None else round(expected)
         print(
             json.dumps(
-                {**facts, "expected_seconds": seconds, "folds": study.folds, "seeds": study.seeds, "variants": list(study.variants)},
+                {
+                    **facts,
+                    "expected_seconds": seconds,
+                    "folds": study.folds,
+                    "seeds": study.seeds,
+                    "variants": list(study.variants),
+                },
                 indent=2,
             )
         )
@@ -242,7 +276,9 @@ def _show_plan(folder: StudyFolder, study: Study, machine: Machine, expected: fl
     ]
     print_table("", ("variant", "lr", "weight decay", "options of the loss"), rows)
     folds = "no folds" if study.folds == [None] else f"{len(study.folds)} folds"
-    print(f"{len(study.variants)} variants x {folds} x {len(study.seeds)} seeds = {len(study.cells)} cells, {done} done")
+    print(
+        f"{len(study.variants)} variants x {folds} x {len(study.seeds)} seeds = {len(study.cells)} cells, {done} done"
+    )
     where = f"GPUs {', '.join(machine.gpus)}" if machine.gpus else f"CPU, {study.threads} threads each"
     time = f"about {duration(expected)}" if expected is not None else f"unknown ({unknown})"
     print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}", flush=True)
@@ -264,5 +300,7 @@ def _show_end(folder: StudyFolder, launcher: Launcher, *, as_json: bool) -> int:
         return 1 if launcher.failed else 0
     for name, reason in launcher.failed.items():
         print(f"failed: {name}: {reason} ({folder.folder / 'logs' / name}.log)", file=sys.stderr)
-    print(f"{sum(state == 'done' for state in states.values())} of {len(states)} cells done; fgcrl report {folder.folder}")
+    print(
+        f"{sum(state == 'done' for state in states.values())} of {len(states)} cells done; fgcrl report {folder.folder}"
+    )
     return 1 if launcher.failed else 0

@@ -55,7 +55,9 @@ def verify(name: str, argv: list[str]) -> int:
     from finegrained_crl.data.verify import verify as check
 
     cls = discovery.find("data set", name, discovery.datasets())
-    parser = settings.SettingsParser(prog=f"fgcrl data verify {name}", description=cls.summary, epilog=" ".join(cls.where.split()))
+    parser = settings.SettingsParser(
+        prog=f"fgcrl data verify {name}", description=cls.summary, epilog=" ".join(cls.where.split())
+    )
     settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set")
     settings.add_flag(parser, "labels_only", bool, False, "read annotation files alone; no image needs to be there")
     settings.add_flag(parser, "convert_images", bool, False, "accept CMYK, 16-bit and transparent images")
@@ -82,7 +84,9 @@ def verify(name: str, argv: list[str]) -> int:
 def make(name: str, argv: list[str]) -> int:
     """Draw one demo set."""
     maker = discovery.find("demo set", name, discovery.makers())
-    parser = settings.SettingsParser(prog=f"fgcrl data make {name} DIR", description=(inspect.getdoc(maker) or "").partition("\n")[0])
+    parser = settings.SettingsParser(
+        prog=f"fgcrl data make {name} DIR", description=(inspect.getdoc(maker) or "").partition("\n")[0]
+    )
     parser.add_argument("folder", type=str, help="folder to make")
     options = _component_flags(parser, maker, skip=("folder", "progress"))
     settings.add_flag(parser, "json", bool, False, "print as JSON")

@@ -29,7 +29,9 @@ def main(argv: list[str]) -> int:
     if out.exists() and not out.is_dir():
         raise FinegrainedError(f"--out {out} is a file: give a folder")
     folders = [arguments.run, *arguments.beside]
-    predictors = {folder: Predictor(Path(folder), weights=arguments.weights, device=arguments.device) for folder in folders}
+    predictors = {
+        folder: Predictor(Path(folder), weights=arguments.weights, device=arguments.device) for folder in folders
+    }
     paths = [path for given in arguments.images for path in find_pictures(given)]
     rows: list[dict[str, Any]] = []
     errors: dict[str, str] = {}
@@ -75,7 +77,9 @@ def _explain(predictors: dict[str, Predictor], path: Path, class_name: str | Non
 def _shares(explanation: Explanation) -> str:
     """The three most probable classes; the chosen one first where a decoder chose another than the most probable."""
     text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in explanation.top)
-    return text if explanation.predicted == explanation.top[0][0] else f"{explanation.predicted} by the decoder ({text})"
+    return (
+        text if explanation.predicted == explanation.top[0][0] else f"{explanation.predicted} by the decoder ({text})"
+    )
 
 
 def true_class(predictor: Predictor, path: Path) -> str | None:

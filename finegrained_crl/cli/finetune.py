@@ -81,7 +81,9 @@ def _fit_and_finish(loop: Loop) -> dict[str, Any]:
         return finish(loop)
     except Interrupted as stop:
         folder, p = loop.session.run.folder, loop.progress
-        stop.advice = f"saved at epoch {p.epoch + 1}, update {p.update}; go on with: fgcrl finetune --resume --out {folder}"
+        stop.advice = (
+            f"saved at epoch {p.epoch + 1}, update {p.update}; go on with: fgcrl finetune --resume --out {folder}"
+        )
         raise
 
 
@@ -97,7 +99,9 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     if fitted:
         print(f"--epochs shortens the recipe, so also: {', '.join(fitted)}", file=sys.stderr)
     usage = "fgcrl finetune [--recipe NAME|FILE] [--dataset NAME] --data PATH [--out DIR] [any setting below]"
-    return settings.recipe_parser(words, base, _add_run_flags, prog="fgcrl finetune", usage=usage, epilog=f"example: {example}")
+    return settings.recipe_parser(
+        words, base, _add_run_flags, prog="fgcrl finetune", usage=usage, epilog=f"example: {example}"
+    )
 
 
 def _add_run_flags(parser: settings.SettingsParser) -> None:
@@ -105,7 +109,9 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "recipe", str | None, None, "recipe file, or name of a shipped one (`fgcrl list recipes`)")
     settings.add_flag(how, "out", str | None, None, "run folder [runs/DATASET-METHOD-BACKBONE-LOSS-sSEED]")
     settings.add_flag(how, "resume", bool, False, "go on with the run in --out, wherever it was interrupted")
-    settings.add_flag(how, "dry_run", bool, False, "build everything, run two batches, print sizes and times, write nothing")
+    settings.add_flag(
+        how, "dry_run", bool, False, "build everything, run two batches, print sizes and times, write nothing"
+    )
     settings.add_flag(how, "json", bool, False, "print facts as JSON")
     settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
@@ -136,19 +142,25 @@ def _run_options(parsed: Any) -> RunOptions:
     from finegrained_crl.training.session import RunOptions
 
     if parsed.device not in ("auto", "cpu"):
-        raise FinegrainedError(f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES")
+        raise FinegrainedError(
+            f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES"
+        )
     return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 
 
 def _announce(session: Any, loop: Any) -> None:
     r, say = session.recipe, loop.reporter.say
-    sizes = f"{len(session.parts.train)} train, {len(session.parts.val)} validation, {len(session.parts.test)} test images"
+    sizes = (
+        f"{len(session.parts.train)} train, {len(session.parts.val)} validation, {len(session.parts.test)} test images"
+    )
     say(f"{session.records.protocol}: {sizes}, {session.records.num_classes} classes")
     say(f"{r.method}, {r.backbone} ({'; '.join(session.trainee.model.notes)}), loss {r.loss}, seed {r.seed}")
     if session.timings:
         timed = ", ".join(f"{t.precision} {t.memory_format} {1000 * t.seconds:.0f} ms" for t in session.timings)
         say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
-    machine = f"{session.accelerator.device}, {r.precision}, {r.memory_format}, {session.options.workers} loader processes"
+    machine = (
+        f"{session.accelerator.device}, {r.precision}, {r.memory_format}, {session.options.workers} loader processes"
+    )
     say(f"{machine}; run folder {session.run.folder}")
 
 

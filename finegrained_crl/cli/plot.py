@@ -24,9 +24,15 @@ def main(argv: list[str]) -> int:
     """
     options = _parser().parse_args(argv)
     try:
-        paths = _losses(options.out) if options.what == "losses" else [_curves([Path(run) for run in options.runs], options.out)]
+        paths = (
+            _losses(options.out)
+            if options.what == "losses"
+            else [_curves([Path(run) for run in options.runs], options.out)]
+        )
     except OSError as error:
-        raise FinegrainedError(f"--out {options.out}: cannot write there ({error.strerror}); choose another place") from error
+        raise FinegrainedError(
+            f"--out {options.out}: cannot write there ({error.strerror}); choose another place"
+        ) from error
     print(json.dumps({"files": [str(path) for path in paths]}) if options.json else "\n".join(map(str, paths)))
     return 0
 
@@ -50,10 +56,16 @@ def _parser() -> Parser:
     parser = Parser(prog="fgcrl plot", description=summary, epilog=f"example: {example}")
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     losses = kinds.add_parser("losses", help="value, gain and gradient of the losses, the margin picture")
-    losses.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG [figures]")
-    curves = kinds.add_parser("curves", help="loss (each role's by name) and accuracy over the epochs, one line per run")
+    losses.add_argument(
+        "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for PNG and SVG [figures]"
+    )
+    curves = kinds.add_parser(
+        "curves", help="loss (each role's by name) and accuracy over the epochs, one line per run"
+    )
     curves.add_argument("runs", nargs="+", metavar="RUN", help="run folders")
-    curves.add_argument("--out", type=Path, default=Path("curves.png"), metavar="FILE", help=".png, .svg or .pdf [curves.png]")
+    curves.add_argument(
+        "--out", type=Path, default=Path("curves.png"), metavar="FILE", help=".png, .svg or .pdf [curves.png]"
+    )
     for kind in (losses, curves):
         kind.add_argument("--json", action="store_true", help="print the file list as JSON")
     return parser

@@ -32,7 +32,9 @@ def main(argv: list[str]) -> int:
         files.write_text(Path(arguments.out), text)
     if arguments.json:
         records = table.to_dict("records")
-        print(json.dumps({"images": len(table), "out": arguments.out, "predictions": records, "errors": errors}, indent=2))
+        print(
+            json.dumps({"images": len(table), "out": arguments.out, "predictions": records, "errors": errors}, indent=2)
+        )
     elif arguments.out:
         print(f"{len(table)} predictions in {arguments.out}")
     else:
@@ -46,11 +48,16 @@ def _parser() -> Parser:
     parser = Parser(prog="fgcrl predict", description=summary, epilog=f"example: {example}")
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument(
-        "paths", metavar="PATHS", nargs="+", help="pictures, folders, quoted globs, or CSV or TSV tables with a path column"
+        "paths",
+        metavar="PATHS",
+        nargs="+",
+        help="pictures, folders, quoted globs, or CSV or TSV tables with a path column",
     )
     parser.add_argument("--out", metavar="FILE", help="CSV file to write [standard output]")
     parser.add_argument("--weights", choices=("last", "selected"), help="which of the run's weights [its headline]")
-    parser.add_argument("--path-column", default="path", help="column of a CSV that names the pictures, relative to the CSV [path]")
+    parser.add_argument(
+        "--path-column", default="path", help="column of a CSV that names the pictures, relative to the CSV [path]"
+    )
     parser.add_argument("--batch-size", type=int, default=32, help="pictures per forward pass [32]")
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="[auto]")
     parser.add_argument("--convert-images", action="store_true", help="convert CMYK, 16-bit and transparent images")

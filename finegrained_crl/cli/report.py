@@ -28,7 +28,11 @@ def main(argv: list[str]) -> int:
     if parsed.json:
         print(
             json.dumps(
-                {"files": [str(path) for path in written], "variants": json.loads(figures.variants.to_json(orient="records"))}, indent=2
+                {
+                    "files": [str(path) for path in written],
+                    "variants": json.loads(figures.variants.to_json(orient="records")),
+                },
+                indent=2,
             )
         )
         return 0
@@ -47,8 +51,16 @@ def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
     parser.add_argument("study", metavar="STUDY", help="folder of a study, as `fgcrl crossval` left it")
     parser.add_argument("--out", metavar="DIR", help="folder to write into [STUDY]")
-    parser.add_argument("--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]")
-    parser.add_argument("--decoder", choices=("argmax", "median", "mean"), help="how an age group is chosen [as each run says]")
-    parser.add_argument("--accept-changed-data", action="store_true", help="compare cells that don't belong together; the report says so")
+    parser.add_argument(
+        "--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]"
+    )
+    parser.add_argument(
+        "--decoder", choices=("argmax", "median", "mean"), help="how an age group is chosen [as each run says]"
+    )
+    parser.add_argument(
+        "--accept-changed-data",
+        action="store_true",
+        help="compare cells that don't belong together; the report says so",
+    )
     parser.add_argument("--json", action="store_true", help="print as JSON")
     return parser

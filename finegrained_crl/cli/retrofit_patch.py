@@ -32,14 +32,16 @@ def main(argv: list[str]) -> int:
         print(f"not in the patch: {site}: {reason}", file=sys.stderr)
     for site in made.shared:
         print(
-            f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever calls it", file=sys.stderr
+            f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever calls it",
+            file=sys.stderr,
         )
     if not made.diff:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
     sys.stdout.buffer.write(made.diff)
     sys.stdout.flush()
     print(
-        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)", file=sys.stderr
+        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)",
+        file=sys.stderr,
     )
     return 0
 
@@ -53,8 +55,12 @@ def build_parser() -> Parser:
         epilog="example: fgcrl retrofit patch DCL --only utils/train_model.py:93 > crl.patch && git -C DCL apply $PWD/crl.patch",
     )
     parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder")
-    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="change these calls and no others")
-    parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="SITE", help="change these calls and no others"
+    )
+    parser.add_argument(
+        "--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are"
+    )
     parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")
     parser.add_argument("--alpha", type=float, default=1.5, help="of CRL [1.5]")
     parser.add_argument("--beta", type=float, default=1.0, help="of CRL [1]")

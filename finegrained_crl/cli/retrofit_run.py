@@ -84,17 +84,32 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="replace these calls and no others")
-    parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="SITE", help="replace these calls and no others"
+    )
+    parser.add_argument(
+        "--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are"
+    )
     parser.add_argument("--alpha", type=float, default=None, help="of CRL, >= 0 [1.5]")
     parser.add_argument("--beta", type=float, default=None, help="of CRL, >= 0 [1]; 0 is cross-entropy")
-    parser.add_argument("--loss", default="crl", metavar="NAME", help="another loss of `fgcrl list losses` that works on logits [crl]")
-    parser.add_argument("--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)")
+    parser.add_argument(
+        "--loss", default="crl", metavar="NAME", help="another loss of `fgcrl list losses` that works on logits [crl]"
+    )
+    parser.add_argument(
+        "--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)"
+    )
     parser.add_argument("--shims", default="", metavar="A,B", help="help for old or CUDA-only code, see below")
     parser.add_argument(
-        "--verify", type=int, nargs="?", const=10, metavar="N", help="first show over N calls [10] that beta = 0 changes no bit"
+        "--verify",
+        type=int,
+        nargs="?",
+        const=10,
+        metavar="N",
+        help="first show over N calls [10] that beta = 0 changes no bit",
     )
-    parser.add_argument("--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]")
+    parser.add_argument(
+        "--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]"
+    )
     return parser
 
 
@@ -119,7 +134,8 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         if not (known := find_profile(options.profile)).match(Path.cwd()):
             names = ", ".join(repository["repository"] for repository in known.repositories)
             print(
-                f"profile {options.profile}: this folder is not {names} as known; its sites are line numbers, check them", file=sys.stderr
+                f"profile {options.profile}: this folder is not {names} as known; its sites are line numbers, check them",
+                file=sys.stderr,
             )
     return settings, command
 

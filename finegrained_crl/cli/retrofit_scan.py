@@ -46,7 +46,9 @@ def build_parser() -> Parser:
         epilog="example: fgcrl retrofit scan DCL --json",
     )
     parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder, or one file")
-    parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="SITE", help="as for run: show what it would do")
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="SITE", help="as for run: show what it would do"
+    )
     parser.add_argument("--skip", nargs="+", action="extend", default=[], metavar="SITE", help="as for run")
     parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")
     parser.add_argument("--json", action="store_true", help="print as JSON")

@@ -67,7 +67,9 @@ def add_flag(parser: Any, name: str, hint: Any, default: Any, text: str) -> None
         extra, hint = {"nargs": "*"}, typing.get_args(hint)[0]
     if hint in METAVARS:
         extra["metavar"] = METAVARS[hint]
-    parser.add_argument("--" + name.replace("_", "-"), type=hint, default=default, help=text.replace("%", "%%"), **extra)
+    parser.add_argument(
+        "--" + name.replace("_", "-"), type=hint, default=default, help=text.replace("%", "%%"), **extra
+    )
 
 
 METAVARS: dict[Any, str] = {int: "N", float: "X", str: "NAME", int | None: "N", float | None: "X", str | None: "NAME"}
@@ -148,7 +150,9 @@ def peek(argv: list[str], flag: str) -> str | None:
     return found
 
 
-def recipe_parser(argv: list[str], base: dict[str, Any], add_first: Callable[[SettingsParser], None], **kwargs: Any) -> SettingsParser:
+def recipe_parser(
+    argv: list[str], base: dict[str, Any], add_first: Callable[[SettingsParser], None], **kwargs: Any
+) -> SettingsParser:
     """A parser for all recipe flags, its defaults taken from `base` (a recipe file's content).
 
     Args:
@@ -178,7 +182,9 @@ def recipe_parser(argv: list[str], base: dict[str, Any], add_first: Callable[[Se
             add_flag(group, setting.name, hints[setting.name], default, setting.metadata["help"])
     for kind, cls in classes.items():
         add_component_options(parser, kind, cls)
-    where = "roles of the method that get the loss, or 'all' [those that the paper means]; the others keep cross-entropy"
+    where = (
+        "roles of the method that get the loss, or 'all' [those that the paper means]; the others keep cross-entropy"
+    )
     add_flag(parser, "loss.where", list[str], None, where)
     _take_defaults(parser, argv, base)
     return parser
@@ -216,7 +222,9 @@ def find_recipe(name: str, method: str) -> Path:
         return find_recipe(short, owner)
     if name.endswith((".yaml", ".yml")) or slash:
         if not Path(name).is_file():
-            raise FinegrainedError(f"no recipe file {Path(name).absolute()}; `fgcrl list recipes` shows the shipped ones")
+            raise FinegrainedError(
+                f"no recipe file {Path(name).absolute()}; `fgcrl list recipes` shows the shipped ones"
+            )
         return Path(name)
     known = {path.stem: path for path in shipped_recipes(method)}
     if name not in known:

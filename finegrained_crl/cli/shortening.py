@@ -55,6 +55,11 @@ def _stages(words: list[str], base: dict[str, Any], share: float) -> tuple[Compo
     epochs: dict[str, int] = {}
     for option, parameter in inspect.signature(settings.component_class("method", name)).parameters.items():
         value = options.get(option, parameter.default)
-        if option.endswith(STAGE_SUFFIX) and isinstance(value, int) and value > 0 and not _is_flagged(words, f"method.{option}"):
+        if (
+            option.endswith(STAGE_SUFFIX)
+            and isinstance(value, int)
+            and value > 0
+            and not _is_flagged(words, f"method.{option}")
+        ):
             epochs[option] = max(1, round(value * share))
     return Component(name, options), epochs

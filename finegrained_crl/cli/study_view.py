@@ -37,7 +37,9 @@ class StudyView:
             self.live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Show the last state and stop."""
         self.tick()
         if self.live:
@@ -49,7 +51,11 @@ class StudyView:
             return
         states = [s.state for s in self.status.values()]
         done = sum(state in ("done", "failed") for state in states)
-        what = f"done in {duration(status.seconds)}, {self._score(cell)}" if status.state == "done" else f"FAILED: {status.reason}"
+        what = (
+            f"done in {duration(status.seconds)}, {self._score(cell)}"
+            if status.state == "done"
+            else f"FAILED: {status.reason}"
+        )
         self.console.print(f"[{done}/{len(states)}] {cell.name}: {what}; {self._time_left()} left", markup=False)
 
     def tick(self) -> None:
@@ -89,7 +95,9 @@ class StudyView:
         return min(lines, cell.recipe.epochs)
 
     def _time_left(self) -> str:
-        mine = [status.seconds for status in self.status.values() if status.state in ("done", "failed") and status.seconds]
+        mine = [
+            status.seconds for status in self.status.values() if status.state in ("done", "failed") and status.seconds
+        ]
         left = sum(status.state in ("waiting", "running") for status in self.status.values())
         if not left:
             return "nothing"

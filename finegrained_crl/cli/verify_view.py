@@ -15,7 +15,9 @@ SHOWN = 10
 def show(report: dict[str, Any]) -> None:
     """Print a `VerifyReport.as_dict()`."""
     print(f"{report['dataset']} in {report['data']}: {report['protocol']}")
-    print(f"{report['images']} images, {report['classes']} classes{_policy(report)}, fingerprint {report['fingerprint']}")
+    print(
+        f"{report['images']} images, {report['classes']} classes{_policy(report)}, fingerprint {report['fingerprint']}"
+    )
     if report["counts"]:
         rows = [(c["name"], c["expected"], c["found"], "yes" if c["ok"] else "NO") for c in report["counts"]]
         print_table("known counts", ("what", "known", "found", "equal"), rows)
@@ -25,7 +27,11 @@ def show(report: dict[str, Any]) -> None:
     _show_classes(report["per_class"])
     if report.get("label_table"):
         columns = list(dict.fromkeys(name for row in report["label_table"] for name in row))
-        print_table("what becomes of each raw label", columns, ([row.get(c, "") for c in columns] for row in report["label_table"]))
+        print_table(
+            "what becomes of each raw label",
+            columns,
+            ([row.get(c, "") for c in columns] for row in report["label_table"]),
+        )
     if report["dropped"]:
         print_table("left out", ("reason", "rows"), report["dropped"].items())
     for kind, names in {**report["files"], **report["conflicts"]}.items():

@@ -83,7 +83,9 @@ def _predictions(path: Path) -> pd.DataFrame:
         raise FinegrainedError(
             f"{path} can't be read ({str(error).splitlines()[0]}): remove its cell and run fgcrl crossval again"
         ) from None
-    subject = frame["subject"].astype("string") if "subject" in frame else pd.Series(pd.NA, index=frame.index, dtype="string")
+    subject = (
+        frame["subject"].astype("string") if "subject" in frame else pd.Series(pd.NA, index=frame.index, dtype="string")
+    )
     return frame.assign(cluster=("subject " + subject).fillna("image " + frame["path"]))
 
 

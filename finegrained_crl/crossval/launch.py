@@ -77,7 +77,12 @@ class Launcher:
     """
 
     def __init__(
-        self, folder: StudyFolder, study: Study, machine: Machine, tell: Callable[[Cell, Status], None], tick: Callable[[], None]
+        self,
+        folder: StudyFolder,
+        study: Study,
+        machine: Machine,
+        tell: Callable[[Cell, Status], None],
+        tick: Callable[[], None],
     ) -> None:
         self.folder, self.study, self.machine, self.tell, self.tick = folder, study, machine, tell, tick
         self.status = {cell.name: Status("done" if folder.run(cell).is_done else "waiting") for cell in study.cells}
@@ -221,7 +226,9 @@ def _seconds(folder: StudyFolder, cell: Cell) -> float:
 def _dry_run_seconds(folder: StudyFolder, cell: Cell, study: Study, machine: Machine) -> float:
     begun = time.monotonic()
     done = subprocess.run(
-        finetune_command("--recipe", str(folder.recipe(cell)), "--dry-run", "--json", "--device", machine.device, "--workers", "0"),
+        finetune_command(
+            "--recipe", str(folder.recipe(cell)), "--dry-run", "--json", "--device", machine.device, "--workers", "0"
+        ),
         env=environment(study.threads, machine.gpus[0] if machine.gpus else None),
         capture_output=True,
         check=False,
@@ -229,7 +236,9 @@ def _dry_run_seconds(folder: StudyFolder, cell: Cell, study: Study, machine: Mac
     )
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise FinegrainedError(lines[-1].removeprefix("fgcrl finetune: error: ") if lines else f"exit code {done.returncode}")
+        raise FinegrainedError(
+            lines[-1].removeprefix("fgcrl finetune: error: ") if lines else f"exit code {done.returncode}"
+        )
     return float(json.loads(done.stdout)["expected_seconds"]) + (time.monotonic() - begun)
 
 

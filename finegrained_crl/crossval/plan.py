@@ -49,7 +49,9 @@ class Cell:
         return f"{re.sub(r'[^A-Za-z0-9.=+-]', '_', self.variant)}{fold}_s{self.seed}"
 
 
-def make_variants(bases: Iterable[Recipe], grid: Grid, controls: list[str] | None, complete: Complete) -> dict[str, Recipe]:
+def make_variants(
+    bases: Iterable[Recipe], grid: Grid, controls: list[str] | None, complete: Complete
+) -> dict[str, Recipe]:
     """Everything that a study compares.
 
     Args:
@@ -186,11 +188,15 @@ def _combinations(grid: Grid, base: Recipe) -> list[dict[str, Any]]:
 
 def _require_setting(key: str, recipes: list[Recipe]) -> None:
     plain = [k for k in recipes[0].as_dict() if k not in (*COMPONENTS, "fold", "seed", "data")]
-    options = {f"{kind}.{option}" for recipe in recipes for kind in COMPONENTS for option in getattr(recipe, kind).options}
+    options = {
+        f"{kind}.{option}" for recipe in recipes for kind in COMPONENTS for option in getattr(recipe, kind).options
+    }
     if key in ("fold", "seed", "loss"):
         raise FinegrainedError(f"--grid {key}: give these with --{key}{'es' if key == 'loss' else 's'}")
     if key not in plain and key not in options:
-        raise FinegrainedError(f"--grid {key}: no such setting of these losses; {nearest(key, [*plain, *options]).partition(' Known:')[0]}")
+        raise FinegrainedError(
+            f"--grid {key}: no such setting of these losses; {nearest(key, [*plain, *options]).partition(' Known:')[0]}"
+        )
 
 
 def _add(found: dict[str, Recipe], name: str, recipe: Recipe, *, again: bool = False) -> None:

@@ -126,7 +126,9 @@ class StudyFolder:
             return
         changed = study_differences(self.read(), study)
         if changed:
-            raise FinegrainedError(f"{self.folder} holds a study with another plan ({'; '.join(changed)}): choose another --out")
+            raise FinegrainedError(
+                f"{self.folder} holds a study with another plan ({'; '.join(changed)}): choose another --out"
+            )
 
     def write(self, study: Study) -> Study:
         """Keep the plan, and the recipe of each cell; a study that goes on keeps its number of threads.
@@ -155,7 +157,9 @@ def study_differences(stored: Study, asked: Study) -> list[str]:
         for text in differences(_without_axes(stored.variants[name]), _without_axes(asked.variants[name])):
             changed.setdefault(text, []).append(name)
     everywhere = len(stored.variants.keys() & asked.variants.keys())
-    texts = [text if len(names) == everywhere else f"{text} ({', '.join(sorted(names))})" for text, names in changed.items()]
+    texts = [
+        text if len(names) == everywhere else f"{text} ({', '.join(sorted(names))})" for text, names in changed.items()
+    ]
     return sorted(texts) + gone
 
 

@@ -148,7 +148,11 @@ def audit(
             f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two lists"
         )
     report = AuditReport(what, {str(part): int(n) for part, n in sizes.items()})
-    keys = {kind: identities(table[column]) for kind, column in groupings.items() if column in table and table[column].notna().any()}
+    keys = {
+        kind: identities(table[column])
+        for kind, column in groupings.items()
+        if column in table and table[column].notna().any()
+    }
     keys[LISTED] = table["path"].map(plain_path) if root is None else same_files(root, table["path"])
     if root is not None:
         pictures = _read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
@@ -189,7 +193,11 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
         if shared:
             rows = keys.isin(shared) & (parts == second)
             shown = (keys if paths is None else paths)[rows]
-            found.append(Crossing(kind, first, second, len(shared), len(sets[second]), list(dict.fromkeys(map(str, shown)))[:EXAMPLES]))
+            found.append(
+                Crossing(
+                    kind, first, second, len(shared), len(sets[second]), list(dict.fromkeys(map(str, shown)))[:EXAMPLES]
+                )
+            )
     return found
 
 
@@ -203,7 +211,11 @@ def partition_leaks(records: Records, parts: Partition) -> list[Crossing]:
     used = _used(records, parts)
     keys = {kind: identities(used[column]) for kind, column in records.groupings.items()}
     keys[LISTED] = same_files(records.root, used["path"])
-    return [crossing for kind, values in keys.items() for crossing in crossings(kind, values, used["part"], used[_shown(records, kind)])]
+    return [
+        crossing
+        for kind, values in keys.items()
+        for crossing in crossings(kind, values, used["part"], used[_shown(records, kind)])
+    ]
 
 
 def cheap_leaks(records: Records, parts: Partition, fingerprint: DataFingerprint) -> list[Crossing]:
@@ -224,7 +236,9 @@ def cheap_leaks(records: Records, parts: Partition, fingerprint: DataFingerprint
 
 
 def _used(records: Records, parts: Partition) -> pd.DataFrame:
-    pieces: list[pd.DataFrame] = [records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]]
+    pieces: list[pd.DataFrame] = [
+        records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]
+    ]
     return pd.concat(pieces)
 
 

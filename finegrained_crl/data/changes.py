@@ -58,7 +58,11 @@ def _class_lines(there: tuple[str, ...], now: tuple[str, ...]) -> list[str]:
         first = next(i for i, name in enumerate(there) if name != now[i])
         return [f"the classes are in another order (first: class {first} '{there[first]}' there, '{now[first]}' now)"]
     if len(there) == len(now):
-        return [f"class {i} renamed '{old}' -> '{new}'" for i, (old, new) in enumerate(zip(there, now, strict=True)) if old != new]
+        return [
+            f"class {i} renamed '{old}' -> '{new}'"
+            for i, (old, new) in enumerate(zip(there, now, strict=True))
+            if old != new
+        ]
     gone, new = set(there) - set(now), set(now) - set(there)
     changes = [f"{word} '{min(names)}'" for word, names in (("without", gone), ("new", new)) if names]
     return [f"{len(there)} classes there, {len(now)} now ({', '.join(changes)})"]
@@ -72,7 +76,9 @@ def _membership_lines(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
         return [] if same_order else ["the same pictures are listed in another order"]
     old_names = {digest: name for name, digest in before.loc[gone, "sha256"].items() if digest}
     renamed = {name: old_names[digest] for name, digest in after.loc[new, "sha256"].items() if digest in old_names}
-    lines = [_line(len(renamed), "under another name", f"{old} there, {name} now") for name, old in list(renamed.items())[:1]]
+    lines = [
+        _line(len(renamed), "under another name", f"{old} there, {name} now") for name, old in list(renamed.items())[:1]
+    ]
     gone, new = gone.difference(list(renamed.values()), sort=False), new.difference(list(renamed), sort=False)
     lines += [_line(len(ids), word, str(ids[0])) for ids, word in ((gone, "removed"), (new, "added")) if len(ids)]
     return lines
@@ -112,8 +118,12 @@ def _column_lines(column: str, before: pd.DataFrame, after: pd.DataFrame) -> lis
 def _content_lines(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
     lost = (before["sha256"] != "") & (after["sha256"] == "")
     changed = (before["sha256"] != after["sha256"]) & ~lost
-    lines = [f"the file of {_count(int(lost.sum()))} can't be read now (first: {_path(after, lost)})"] if lost.any() else []
-    lines += [f"content of {_count(int(changed.sum()))} changed (first: {_path(after, changed)})"] if changed.any() else []
+    lines = (
+        [f"the file of {_count(int(lost.sum()))} can't be read now (first: {_path(after, lost)})"] if lost.any() else []
+    )
+    lines += (
+        [f"content of {_count(int(changed.sum()))} changed (first: {_path(after, changed)})"] if changed.any() else []
+    )
     return lines
 
 

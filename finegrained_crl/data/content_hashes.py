@@ -37,7 +37,9 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path(os.path.expanduser("~")) / ".cache") / "finegrained-crl"
 
 
-def content_hashes(root: Path, paths: Iterable[str], progress: Callable[[int, int], None] | None = None) -> dict[str, str]:
+def content_hashes(
+    root: Path, paths: Iterable[str], progress: Callable[[int, int], None] | None = None
+) -> dict[str, str]:
     """SHA-256 of each file's bytes.
 
     Args:
@@ -107,7 +109,9 @@ def _numbers(state: list[int]) -> Status:
 
 def _write(path: Path, entries: Cache) -> None:
     """Replace the cache file at once; each writer has a partial file of its own, since runs share the cache."""
-    body = json.dumps([[name, state, digest] for name, (state, digest) in entries.items()], separators=(",", ":")).encode()
+    body = json.dumps(
+        [[name, state, digest] for name, (state, digest) in entries.items()], separators=(",", ":")
+    ).encode()
     checksum = hashlib.sha256(body).hexdigest().encode()
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

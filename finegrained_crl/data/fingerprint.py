@@ -68,10 +68,14 @@ class DataFingerprint:
             FinegrainedError: a value is missing, or the digests don't belong together.
         """
         try:
-            rows, labels, split, names, pixels = (str(values[name]) for name in ("rows", "labels", "split", "class_names", "pixels"))
+            rows, labels, split, names, pixels = (
+                str(values[name]) for name in ("rows", "labels", "split", "class_names", "pixels")
+            )
             stored = cls(int(values["images"]), rows, labels, split, names, pixels)
         except (KeyError, TypeError, ValueError) as error:
-            raise FinegrainedError(f"the stored fingerprint of the data is damaged ({type(error).__name__}: {error})") from error
+            raise FinegrainedError(
+                f"the stored fingerprint of the data is damaged ({type(error).__name__}: {error})"
+            ) from error
         if values.get("digest") != stored.digest:
             raise FinegrainedError("the stored fingerprint of the data is damaged: its digests don't belong together")
         return stored

@@ -118,11 +118,15 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
     _check_seed(seed)
     empty = np.zeros(len(labels))
     if groups.is_unique:
-        first, second = next(StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(empty, labels.to_numpy()))
+        first, second = next(
+            StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(empty, labels.to_numpy())
+        )
     else:
         splitter = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="The least populated class")  # a rare class may be on one side only
+            warnings.filterwarnings(
+                "ignore", message="The least populated class"
+            )  # a rare class may be on one side only
             first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
     return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
 
@@ -143,14 +147,20 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
     from sklearn.model_selection import StratifiedGroupKFold
 
     if num_folds < 2 or groups.nunique() < num_folds:
-        raise FinegrainedError(f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}")
+        raise FinegrainedError(
+            f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}"
+        )
     if labels.value_counts().max() < num_folds:
-        raise FinegrainedError(f"no class has {num_folds} images, one for each of {num_folds} folds; ask for fewer folds or add images")
+        raise FinegrainedError(
+            f"no class has {num_folds} images, one for each of {num_folds} folds; ask for fewer folds or add images"
+        )
     _check_seed(seed)
     codes, (classes, _) = pd.factorize(groups)[0], pd.factorize(labels)
     folds = np.zeros(len(labels), dtype=np.int64)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")  # a rare class is in as many folds as it can be
+        warnings.filterwarnings(
+            "ignore", message="The least populated class"
+        )  # a rare class is in as many folds as it can be
         splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
         for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), classes, codes)):
             folds[held_out] = fold
@@ -192,7 +202,9 @@ def _by_split(records: Records, split: str | None) -> Partition:
     held_out = split or ("test" if "test" in known or "val" not in known else "val")
     if held_out == "train" or held_out not in known:
         choices = ", ".join(s for s in known if s != "train") or "nothing but train"
-        raise FinegrainedError(f"no split '{held_out}' to evaluate on; this data set has {choices} ({records.protocol})")
+        raise FinegrainedError(
+            f"no split '{held_out}' to evaluate on; this data set has {choices} ({records.protocol})"
+        )
     validation = splits.eq("val") & (held_out != "val")
     return Partition(_rows(splits.eq("train")), _rows(validation), _rows(splits.eq(held_out)))
 

@@ -56,7 +56,9 @@ def require_unicode(names: Iterable[str], place: Path) -> None:
     broken = [name for name in names if not _is_unicode(name)]
     if broken:
         shown = broken[0].encode("utf-8", "backslashreplace").decode()
-        raise FinegrainedError(f"{place}: {len(broken)} names are not UTF-8 (first: {shown}): rename the files or folders")
+        raise FinegrainedError(
+            f"{place}: {len(broken)} names are not UTF-8 (first: {shown}): rename the files or folders"
+        )
 
 
 def _is_unicode(text: str) -> bool:

@@ -24,7 +24,25 @@ IMAGE_SUFFIXES = frozenset(
 ) | (HEIF_SUFFIXES if HAS_HEIF else frozenset())
 UNREAD_SUFFIXES = (
     HEIF_SUFFIXES
-    | frozenset({".jxl", ".jp2", ".j2k", ".psd", ".svg", ".ico", ".tga", ".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw"})
+    | frozenset(
+        {
+            ".jxl",
+            ".jp2",
+            ".j2k",
+            ".psd",
+            ".svg",
+            ".ico",
+            ".tga",
+            ".exr",
+            ".hdr",
+            ".dng",
+            ".cr2",
+            ".cr3",
+            ".nef",
+            ".arw",
+            ".raw",
+        }
+    )
 ) - IMAGE_SUFFIXES
 """Pictures all the same: a folder that holds them is not what it seems, so they are counted and told."""
 
@@ -154,7 +172,12 @@ def _deep_colour(path: Path, opened: Image) -> Image:
 
     content = np.frombuffer(read_regular(path), dtype=np.uint8)
     values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[:2] != (opened.height, opened.width):
+    if (
+        values is None
+        or values.dtype != np.uint16
+        or values.ndim != 3
+        or values.shape[:2] != (opened.height, opened.width)
+    ):
         return opened
     top = _top(int(values[..., :3].max()))
     colour = eight_bit(values[..., 2::-1], top)

@@ -46,7 +46,9 @@ def read_note(folder: Path) -> GeneratedNote | None:
         counts = {str(name): int(count) for name, count in dict(fields["counts"]).items()}
         return GeneratedNote(str(fields["name"]), int(fields["seed"]), counts)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise FinegrainedError(f"{path} is damaged ({error}); make the data set again with `fgcrl data make`") from error
+        raise FinegrainedError(
+            f"{path} is damaged ({error}); make the data set again with `fgcrl data make`"
+        ) from error
 
 
 def require_folder(path: Path, where: str) -> Path:
@@ -102,7 +104,9 @@ def file_text(path: Path) -> str:
     zero = text.find("\0")
     if zero >= 0:
         line = text.count("\n", 0, zero) + 1
-        raise FinegrainedError(f"{path}, line {line}: a zero byte, so this is no text; save it as UTF-8, or download it again")
+        raise FinegrainedError(
+            f"{path}, line {line}: a zero byte, so this is no text; save it as UTF-8, or download it again"
+        )
     lengths = list(map(len, text.split("\n")))
     longest = max(lengths)
     if longest > LONGEST_LINE:

@@ -32,7 +32,9 @@ def read_lists(paths: list[Path], identifiers: dict[str, Identify]) -> tuple[pd.
         FinegrainedError: fewer than two lists, one that is given twice, missing, empty, or not text.
     """
     if len(set(paths)) < 2 or len(set(paths)) < len(paths):
-        raise FinegrainedError(f"--lists needs two or more different list files, got {', '.join(map(str, paths)) or 'none'}")
+        raise FinegrainedError(
+            f"--lists needs two or more different list files, got {', '.join(map(str, paths)) or 'none'}"
+        )
     table = pd.concat([_read(path, part) for path, part in zip(paths, _names(paths), strict=True)], ignore_index=True)
     for name, identify in identifiers.items():
         told = [identify(path) for path in table["path"]]

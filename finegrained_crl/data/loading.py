@@ -53,7 +53,12 @@ class Pictures(Dataset[Any]):
     """
 
     def __init__(
-        self, records: Records, transform: TrainTransform | EvalTransform, *, convert: bool, per_image: PerImage | None = None
+        self,
+        records: Records,
+        transform: TrainTransform | EvalTransform,
+        *,
+        convert: bool,
+        per_image: PerImage | None = None,
     ) -> None:
         self.paths = (str(records.root) + os.sep + records.table["path"]).to_numpy(dtype=object)
         self.labels = records.table["label"].to_numpy()
@@ -178,7 +183,9 @@ def default_workers(on_gpu: bool) -> int:
     return min(8, cores) if on_gpu else min(4, cores // 2)
 
 
-def normaliser(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+def normaliser(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> Callable[[torch.Tensor], torch.Tensor]:
     """Function from uint8 (.., height, width, 3) to normalised float32 (n, 3, height, width), views folded into the batch.
 
     Done on the device: bytes are a quarter of the floats that would otherwise cross from the workers. The result is laid out

@@ -28,11 +28,15 @@ def read_mat(path: Path) -> dict[str, Any]:
     command = [sys.executable, "-P", matlab_child.__file__]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS, check=False, env=environment)
+        done = subprocess.run(
+            command, input=content, capture_output=True, timeout=SECONDS, check=False, env=environment
+        )
     except subprocess.TimeoutExpired as error:
         raise FinegrainedError(f"{path} can't be read within {SECONDS} s; download it again") from error
     except OSError as error:
-        raise FinegrainedError(f"{path} can't be read: no process could be started ({error.strerror or error})") from error
+        raise FinegrainedError(
+            f"{path} can't be read: no process could be started ({error.strerror or error})"
+        ) from error
     if done.returncode:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = words[-1] if done.returncode == matlab_child.REFUSED and words else "its reader crashed"

@@ -103,7 +103,9 @@ def _told_of(path: Path) -> Iterator[None]:
         yield
     except FinegrainedError:
         raise
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, MemoryError and more
+    except (
+        Exception
+    ) as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, MemoryError and more
         if type(error).__name__ == "DecompressionBombError":
             _check_size(path, _pixels_in(str(error)))
         raise FinegrainedError(f"{path}: unreadable image ({_one_line(error)}); {BROKEN}") from error

@@ -124,7 +124,9 @@ def make_records(
     told = {kind: kind for kind in GROUPING_KINDS if kind in table} | (groupings or {})
     noticed = (*warnings, *class_warnings(class_names))
     table = table[[*COLUMNS, *extra]]
-    records = Records(table, class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups, told, noticed)
+    records = Records(
+        table, class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups, told, noticed
+    )
     check_records(records)
     return records
 
@@ -144,9 +146,13 @@ def check_records(records: Records) -> None:
         labels = _first(table["label"].astype(str) + " (" + table["path"] + ")", wild_label)
         problems.append(f"label beyond the {records.num_classes} classes (0..{records.num_classes - 1}): {labels}")
     if wild_split.any():
-        problems.append(f"split must be train, val or test: {_first(table['split'] + ' (' + table['path'] + ')', wild_split)}")
+        problems.append(
+            f"split must be train, val or test: {_first(table['split'] + ' (' + table['path'] + ')', wild_split)}"
+        )
     if empty:
-        problems.append(f"class without any image: {_first(pd.Series(empty), pd.Series(True, index=range(len(empty))))}")
+        problems.append(
+            f"class without any image: {_first(pd.Series(empty), pd.Series(True, index=range(len(empty))))}"
+        )
     if problems:
         raise FinegrainedError(f"{records.protocol}: " + "; ".join(problems))
 
@@ -166,7 +172,9 @@ def _name_problems(records: Records) -> list[str]:
 def escapes_root(path: str) -> bool:
     """Whether a relative path leads out of the folder it is relative to (judged by the text; links are followed)."""
     normal = posixpath.normpath(path.replace("\\", "/"))
-    return posixpath.isabs(normal) or normal == ".." or normal.startswith("../") or (len(normal) > 1 and normal[1] == ":")
+    return (
+        posixpath.isabs(normal) or normal == ".." or normal.startswith("../") or (len(normal) > 1 and normal[1] == ":")
+    )
 
 
 def _unique_ids(paths: pd.Series) -> pd.Series:

@@ -41,7 +41,9 @@ def read_table(path: Path, separator: str = "", needed: Sequence[str] = ()) -> p
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(io.StringIO(text), sep=divider, dtype=str, keep_default_na=False, index_col=False)
     except (ValueError, OverflowError, MemoryError, pd.errors.ParserWarning) as error:
-        raise FinegrainedError(f"{path} cannot be read as a {kind or 'CSV'} table: {_reason(text, divider, error)}") from error
+        raise FinegrainedError(
+            f"{path} cannot be read as a {kind or 'CSV'} table: {_reason(text, divider, error)}"
+        ) from error
     filled: pd.DataFrame = table.fillna("")  # cells that a short row lacks
     return filled
 
@@ -63,11 +65,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         with open_regular(path) as file:
             parquet = pq.ParquetFile(file)
             if parquet.metadata.num_rows > MOST_ROWS:
-                raise FinegrainedError(f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?")
+                raise FinegrainedError(
+                    f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?"
+                )
             cells: pd.DataFrame = parquet.read().to_pandas().astype("string").fillna("").reset_index(drop=True)
             return cells
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError) as error:
-        raise FinegrainedError(f"{path} cannot be read as a .parquet table: {_one_line(error)}; write it again") from error
+        raise FinegrainedError(
+            f"{path} cannot be read as a .parquet table: {_one_line(error)}; write it again"
+        ) from error
 
 
 def _reason(text: str, divider: str, error: Exception) -> str:

@@ -126,7 +126,9 @@ def _train_pipeline(s: ImageSettings) -> Any:
         steps.append(A.HorizontalFlip(p=s.hflip))
     if s.color_jitter:
         jitter = s.color_jitter
-        steps.append(A.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter, hue=min(0.5, jitter / 4), p=0.8))
+        steps.append(
+            A.ColorJitter(brightness=jitter, contrast=jitter, saturation=jitter, hue=min(0.5, jitter / 4), p=0.8)
+        )
     if s.erase:
         steps.append(A.CoarseDropout((1, 1), (0.1, 0.4), (0.1, 0.4), p=s.erase))
     return A.Compose(steps)

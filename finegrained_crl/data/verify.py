@@ -244,12 +244,18 @@ def _advice(report: VerifyReport, source: DataSource) -> list[str]:
     lines = [f"{check.name}: {check.found} found, {check.expected} known" for check in wrong]
     lines += [f"the counts are not those of the published data set. {source.where}"] if wrong else []
     lines += [_finding(kind, paths, paths) for kind, paths in report.files.items() if paths]
-    lines += [_finding(kind, groups, [group[0] for group in groups]) for kind, groups in report.conflicts.items() if groups]
+    lines += [
+        _finding(kind, groups, [group[0] for group in groups]) for kind, groups in report.conflicts.items() if groups
+    ]
     if report.duplicates:
         first = " = ".join(report.duplicates[0][:2])
-        lines.append(f"{len(report.duplicates)} pictures have several names (first: {first}): harmless in one part, or remove the copies")
+        lines.append(
+            f"{len(report.duplicates)} pictures have several names (first: {first}): harmless in one part, or remove the copies"
+        )
     if report.repeated_rows:
-        lines.append(f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from the table")
+        lines.append(
+            f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from the table"
+        )
     return lines + report.warnings + _left_out(report.dropped)
 
 

@@ -41,7 +41,10 @@ LOSSES: dict[str, tuple[str, str]] = {
     ),
     "poly1": ("poly.PolyLoss", "Poly-1: cross-entropy + epsilon (1 - p); CRL to first order at epsilon = beta/alpha"),
     "focal": ("focal.FocalLoss", "focal loss: weights down what is already learnt, the opposite of CRL"),
-    "ovr-bce": ("one_vs_rest.OneVsRestSoftmaxBCE", "one-vs-rest BCE on softmax probabilities (the CRL paper's CCE, corrected)"),
+    "ovr-bce": (
+        "one_vs_rest.OneVsRestSoftmaxBCE",
+        "one-vs-rest BCE on softmax probabilities (the CRL paper's CCE, corrected)",
+    ),
     "dual-ce": (
         "dual_cross_entropy.DualCrossEntropyLoss",
         "dual cross-entropy (formula reconstructed): also penalises each wrong class's probability",
@@ -50,21 +53,42 @@ LOSSES: dict[str, tuple[str, str]] = {
         "tamed_cross_entropy.TamedCrossEntropyLoss",
         "tamed cross-entropy (formula reconstructed): gain falls on hard samples, for noisy labels",
     ),
-    "paper-eq14": ("paper_eq14.PaperEq14Loss", "ablation: the loss whose gradient the CRL paper prints (eq. 14), CRL with beta negated"),
-    "center": ("center.CenterLoss", "center loss: cross-entropy + distance of the features to their class's running centre"),
+    "paper-eq14": (
+        "paper_eq14.PaperEq14Loss",
+        "ablation: the loss whose gradient the CRL paper prints (eq. 14), CRL with beta negated",
+    ),
+    "center": (
+        "center.CenterLoss",
+        "center loss: cross-entropy + distance of the features to their class's running centre",
+    ),
     "triplet": ("triplet.TripletLoss", "cross-entropy + triplet loss on the features (pytorch-metric-learning)"),
     "em-softmax": (
         "ensemble_soft_margin.EnsembleSoftMarginLoss",
         "EM-Softmax (reconstructed): several soft-margin classifiers, kept different by an HSIC penalty",
     ),
-    "l-softmax": ("large_margin.LargeMarginSoftmaxLoss", "L-Softmax: angular margin on unnormalised weights (pytorch-metric-learning)"),
-    "a-softmax": ("large_margin.AngularSoftmaxLoss", "A-Softmax (SphereFace): angular margin on unit weights (pytorch-metric-learning)"),
+    "l-softmax": (
+        "large_margin.LargeMarginSoftmaxLoss",
+        "L-Softmax: angular margin on unnormalised weights (pytorch-metric-learning)",
+    ),
+    "a-softmax": (
+        "large_margin.AngularSoftmaxLoss",
+        "A-Softmax (SphereFace): angular margin on unit weights (pytorch-metric-learning)",
+    ),
     "pedcc": ("pedcc.PEDCCLoss", "PEDCC: cosine softmax with a margin towards fixed, evenly spread class centroids"),
-    "pod": ("pod.PODLoss", "POD: norm-adapted cosine to fixed centroids + decorrelated residuals; no softmax in training"),
+    "pod": (
+        "pod.PODLoss",
+        "POD: norm-adapted cosine to fixed centroids + decorrelated residuals; no softmax in training",
+    ),
     "sord": ("sord.SORDLoss", "SORD for ordered classes: cross-entropy towards targets that fall with the distance"),
     "crl-sord": ("crl_sord.CompetingRatioSORDLoss", "CRL for ordered classes, towards SORD targets"),
-    "crl-dldl": ("crl_dldl.CompetingRatioDLDLLoss", "CRL for ordered classes, towards a Gaussian around the label (DLDL)"),
-    "dldl": ("dldl.DLDLv2Loss", "DLDL-v2 for ordered classes: KL to a Gaussian around the label + error of the expected label"),
+    "crl-dldl": (
+        "crl_dldl.CompetingRatioDLDLLoss",
+        "CRL for ordered classes, towards a Gaussian around the label (DLDL)",
+    ),
+    "dldl": (
+        "dldl.DLDLv2Loss",
+        "DLDL-v2 for ordered classes: KL to a Gaussian around the label + error of the expected label",
+    ),
     "soft-labels": (
         "soft_labels.OrdinalSoftLabelLoss",
         "cross-entropy or CRL towards dlordinal's soft labels (beta, binomial, triangular ...)",
@@ -73,7 +97,10 @@ LOSSES: dict[str, tuple[str, str]] = {
         "mean_variance.MeanVarianceLoss",
         "mean-variance for ordered classes: cross-entropy + error of the expected label + spread",
     ),
-    "emd": ("squared_emd.SquaredEMDLoss", "squared earth mover's distance for ordered classes (ranked probability score)"),
+    "emd": (
+        "squared_emd.SquaredEMDLoss",
+        "squared earth mover's distance for ordered classes (ranked probability score)",
+    ),
     "cdw-ce": ("cdw_cross_entropy.CDWCrossEntropyLoss", "class-distance-weighted cross-entropy for ordered classes"),
     "coral": ("coral.CORALLoss", "CORAL for ordered classes: shared weights, one threshold per step (coral-pytorch)"),
     "corn": ("corn.CORNLoss", "CORN for ordered classes: a chain of conditional questions (coral-pytorch)"),
@@ -154,5 +181,7 @@ def _without_smoothing(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out a `label_smoothing` of 0, which recipes used to say beside their own; refuse another one."""
     smoothing = options.get("label_smoothing", 0.0)
     if smoothing:
-        raise FinegrainedError(f"--loss {name}: label smoothing is a setting of the recipe; give --label-smoothing {smoothing}")
+        raise FinegrainedError(
+            f"--loss {name}: label smoothing is a setting of the recipe; give --label-smoothing {smoothing}"
+        )
     return {key: value for key, value in options.items() if key != "label_smoothing"}

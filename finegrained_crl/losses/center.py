@@ -20,7 +20,9 @@ from finegrained_crl.losses.reduction import reduce_rows, to_full_precision
 from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 
 
-def center_loss(features: Tensor, target: Tensor, centers: Tensor, reduction: str = "mean", ignore_index: int = -100) -> Tensor:
+def center_loss(
+    features: Tensor, target: Tensor, centers: Tensor, reduction: str = "mean", ignore_index: int = -100
+) -> Tensor:
     """Compute half the squared distance of each feature to its class's centre.
 
     ||f - c_y||^2 / 2, summed in float32 for half-precision features.
@@ -61,7 +63,9 @@ def moved_centers(centers: Tensor, features: Tensor, target: Tensor, alpha: floa
     >>> moved_centers(torch.zeros(2, 1), torch.tensor([[1.0], [3.0]]), torch.tensor([0, 0]), alpha=0.5).tolist()
     [[0.6666666865348816], [0.0]]
     """
-    member = (target == torch.arange(len(centers), device=target.device).unsqueeze(1)).to(centers.dtype)  # (num_classes, batch)
+    member = (target == torch.arange(len(centers), device=target.device).unsqueeze(1)).to(
+        centers.dtype
+    )  # (num_classes, batch)
     count = member.sum(1, keepdim=True)
     return centers - alpha * (count * centers - member @ features.to(centers.dtype)) / (1 + count)
 
@@ -116,7 +120,9 @@ class CenterLoss(ShowsSettings):
             target: int64, (batch,).
             features: float, (batch, feature_dim), the classifier's input.
         """
-        ce = F.cross_entropy(to_full_precision(logits), target, ignore_index=self.ignore_index, reduction=self.reduction)
+        ce = F.cross_entropy(
+            to_full_precision(logits), target, ignore_index=self.ignore_index, reduction=self.reduction
+        )
         distance = center_loss(features, target, self.centers, self.reduction, self.ignore_index)
         if self.training:
             with torch.no_grad():

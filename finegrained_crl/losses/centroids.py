@@ -36,7 +36,9 @@ def pedcc_centroids(num_classes: int, feature_dim: int, seed: int = 0) -> Tensor
     """
     require_classes(num_classes)
     if feature_dim < 2:
-        raise ValueError(f"feature_dim must be >= 2, got {feature_dim}; one dimension holds two opposite centroids only")
+        raise ValueError(
+            f"feature_dim must be >= 2, got {feature_dim}; one dimension holds two opposite centroids only"
+        )
     generator = torch.Generator().manual_seed(seed)
     if feature_dim >= num_classes - 1:
         return _simplex(num_classes, feature_dim, generator).float()
@@ -46,7 +48,9 @@ def pedcc_centroids(num_classes: int, feature_dim: int, seed: int = 0) -> Tensor
 def _simplex(num_classes: int, feature_dim: int, generator: torch.Generator) -> Tensor:
     ones = torch.ones(num_classes, 1, dtype=torch.float64)
     # The last C - 1 columns of this basis span the plane orthogonal to the ones: coordinates of the simplex in C - 1 dimensions.
-    basis = torch.linalg.qr(torch.cat([ones, torch.eye(num_classes, num_classes - 1, dtype=torch.float64)], dim=1)).Q[:, 1:]
+    basis = torch.linalg.qr(torch.cat([ones, torch.eye(num_classes, num_classes - 1, dtype=torch.float64)], dim=1)).Q[
+        :, 1:
+    ]
     rotation = torch.linalg.qr(torch.randn(feature_dim, num_classes - 1, dtype=torch.float64, generator=generator)).Q
     return F.normalize(basis @ rotation.T, dim=1)
 
@@ -58,6 +62,8 @@ def _repelled(num_classes: int, feature_dim: int, generator: torch.Generator) ->
         # sum_j (u_i - u_j)/d^3 without its part along u_i, which the sphere takes up anyway, is -sum_j u_j/d^3 made tangential.
         push = -(distance**-3) @ points / num_classes
         tangential = push - (push * points).sum(1, keepdim=True) * points
-        longest = LONGEST_MOVE * (1 - step / STEPS)  # close pairs repel without bound; shrinking moves let the figure settle
+        longest = LONGEST_MOVE * (
+            1 - step / STEPS
+        )  # close pairs repel without bound; shrinking moves let the figure settle
         points = F.normalize(points + tangential * (longest / tangential.norm(dim=1, keepdim=True)).clamp_max(1), dim=1)
     return points

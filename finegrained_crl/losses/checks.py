@@ -38,7 +38,9 @@ def require_above(name: str, value: float, bound: float, *, advice: str = "") ->
 def require_classes(num_classes: int, minimum: int = 2) -> None:
     """Refuse a class count that the loss is undefined for."""
     if num_classes < minimum:
-        raise ValueError(f"num_classes must be >= {minimum}, got {num_classes}; this loss compares classes with each other")
+        raise ValueError(
+            f"num_classes must be >= {minimum}, got {num_classes}; this loss compares classes with each other"
+        )
 
 
 def require_options(reduction: str, label_smoothing: float) -> None:
@@ -73,7 +75,9 @@ def require_weight(weight: Tensor | None, num_classes: int) -> None:
     if weight is None or tuple(weight.shape) == (num_classes,):
         return
     if weight.dim() != 1:
-        raise ValueError(f"weight must have the shape ({num_classes},), one factor per class, got {tuple(weight.shape)}")
+        raise ValueError(
+            f"weight must have the shape ({num_classes},), one factor per class, got {tuple(weight.shape)}"
+        )
     raise ValueError(f"weight has {len(weight)} factors for {num_classes} classes; give one per class")
 
 

@@ -29,7 +29,12 @@ from torch.nn import functional as F
 from finegrained_crl.losses.checks import require_at_least, require_options, require_weight
 from finegrained_crl.losses.log_complement import log_complement
 from finegrained_crl.losses.options import PyTorchOptions
-from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, reduce_function_of_cross_entropy, to_full_precision
+from finegrained_crl.losses.reduction import (
+    class_axis,
+    reduce_class_losses,
+    reduce_function_of_cross_entropy,
+    to_full_precision,
+)
 from finegrained_crl.losses.softmax_loss import SoftmaxLoss
 
 # Below this alpha the rounding of 1 - p_c in float32 shows in the ratio; above it the two branches agree.
@@ -79,7 +84,9 @@ def competing_ratio_loss(
     require_options(reduction, label_smoothing)
     if beta == 0:
         require_weight(weight, logits.shape[class_axis(logits)])
-        return F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
+        return F.cross_entropy(
+            logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        )
     return ratio_loss(logits, target, alpha, beta, subtract_floor, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -101,7 +108,9 @@ class CompetingRatioLoss(SoftmaxLoss):
     tensor(2.9444)
     """
 
-    def __init__(self, alpha: float = 1.5, beta: float = 1.0, *, subtract_floor: bool = False, **options: Unpack[PyTorchOptions]) -> None:
+    def __init__(
+        self, alpha: float = 1.5, beta: float = 1.0, *, subtract_floor: bool = False, **options: Unpack[PyTorchOptions]
+    ) -> None:
         check_settings(alpha, beta)
         super().__init__(**options)
         self.alpha, self.beta, self.subtract_floor = alpha, beta, subtract_floor
@@ -133,7 +142,9 @@ def ratio_loss(
     return reduce_class_losses(losses, target, weight, ignore_index, reduction, label_smoothing)
 
 
-def competing_ratio_losses(logits: Tensor, alpha: float = 1.5, beta: float = 1.0, *, subtract_floor: bool = False) -> Tensor:
+def competing_ratio_losses(
+    logits: Tensor, alpha: float = 1.5, beta: float = 1.0, *, subtract_floor: bool = False
+) -> Tensor:
     """Compute -log p_k + beta log(alpha + 1 - p_k) for every class k, as material for targets of one's own.
 
     Args:
@@ -151,7 +162,9 @@ def competing_ratio_losses(logits: Tensor, alpha: float = 1.5, beta: float = 1.0
     """
     axis = class_axis(logits)
     if alpha == 0 and logits.shape[axis] < 2:
-        raise ValueError("alpha = 0 needs at least 2 classes, got 1: without a competitor the loss is -inf; use alpha > 0")
+        raise ValueError(
+            "alpha = 0 needs at least 2 classes, got 1: without a competitor the loss is -inf; use alpha > 0"
+        )
     log_p = F.log_softmax(to_full_precision(logits), axis)
     if alpha >= SMALL_ALPHA:
         return _of_cross_entropy(-log_p, alpha, beta, subtract_floor)
@@ -168,7 +181,11 @@ def _of_cross_entropy(ce: Tensor, alpha: float, beta: float, subtract_floor: boo
     Against the floor 1 - p is taken by expm1, so that the result reaches 0. Otherwise alpha + 1 - exp(-ce) is as exact, because
     ce itself carries the rounding of 1 - p, and its backward is one operation shorter.
     """
-    ratio = torch.log1p(torch.expm1(-ce) * (-1 / alpha)) if subtract_floor else torch.log(torch.rsub(torch.exp(-ce), alpha + 1))
+    ratio = (
+        torch.log1p(torch.expm1(-ce) * (-1 / alpha))
+        if subtract_floor
+        else torch.log(torch.rsub(torch.exp(-ce), alpha + 1))
+    )
     return torch.add(ce, ratio, alpha=beta)
 
 
@@ -181,7 +198,11 @@ def check_settings(alpha: float, beta: float) -> None:
 def _warn_where_surprising(alpha: float, beta: float) -> None:
     """Tell of settings that work but lack a property that people count on (losses.md 1.4, 1.5)."""
     if beta > 1 + alpha:
-        warnings.warn(f"beta = {beta} is above 1 + alpha = {1 + alpha}: the loss is not convex in the logits", UserWarning, stacklevel=3)
+        warnings.warn(
+            f"beta = {beta} is above 1 + alpha = {1 + alpha}: the loss is not convex in the logits",
+            UserWarning,
+            stacklevel=3,
+        )
     elif alpha < math.sqrt(beta):
         warnings.warn(
             f"alpha = {alpha} is below sqrt(beta) = {math.sqrt(beta):.4g}: probabilities cannot be recovered from this loss "

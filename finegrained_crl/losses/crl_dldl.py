@@ -35,7 +35,9 @@ class CompetingRatioDLDLLoss(OrdinalTargetLoss):
     tensor(1.8718)
     """
 
-    def __init__(self, alpha: float = 1.5, beta: float = 1.0, sigma: float = 0.75, **options: Unpack[RowOptions]) -> None:
+    def __init__(
+        self, alpha: float = 1.5, beta: float = 1.0, sigma: float = 0.75, **options: Unpack[RowOptions]
+    ) -> None:
         require_at_least("alpha", alpha, 0)
         require_at_least("beta", beta, 0)
         require_above("sigma", sigma, 0)

@@ -38,7 +38,9 @@ class NegativeLogLikelihoodRatioLoss(ClassLosses):
     tensor(-2.)
     """
 
-    def __init__(self, floor: float | None = None, clamp: float | None = None, **options: Unpack[PyTorchOptions]) -> None:
+    def __init__(
+        self, floor: float | None = None, clamp: float | None = None, **options: Unpack[PyTorchOptions]
+    ) -> None:
         if floor is not None and clamp is not None:
             raise ValueError(f"give floor or clamp, not both; got floor = {floor} and clamp = {clamp}")
         if clamp is not None and not 0 < clamp < 0.5:

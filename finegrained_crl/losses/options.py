@@ -49,7 +49,9 @@ def complete(cls: type) -> None:
     if typing.get_origin(hint) is not Unpack:
         return
     hints = typing.get_type_hints(typing.get_args(hint)[0])
-    added = [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[n], annotation=hints[n]) for n in hints]
+    added = [
+        inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=DEFAULTS[n], annotation=hints[n]) for n in hints
+    ]
     positional = [p for p in own if p.kind is p.POSITIONAL_OR_KEYWORD]
     keyword_only = [p for p in own if p.kind is p.KEYWORD_ONLY]
     cls.__signature__ = written.replace(parameters=[*positional, *added, *keyword_only])  # type: ignore[attr-defined]

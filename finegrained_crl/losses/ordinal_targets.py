@@ -86,7 +86,9 @@ def expected_losses(
     """
     num_classes = len(table)
     if losses.dim() != 2 or losses.shape[1] != num_classes:
-        raise ValueError(f"expected logits (batch, {num_classes}) for {num_classes} ordered classes, got {tuple(losses.shape)}")
+        raise ValueError(
+            f"expected logits (batch, {num_classes}) for {num_classes} ordered classes, got {tuple(losses.shape)}"
+        )
     require_weight(weight, num_classes)
     table = table.to(losses)
     if target.shape == losses.shape:

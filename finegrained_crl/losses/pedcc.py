@@ -23,7 +23,9 @@ from finegrained_crl.losses.soft_margin import HIGHEST_MARGIN, with_margin
 from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 
 
-def pedcc_loss(features: Tensor, target: Tensor, centroids: Tensor, scale: float = 7.5, margin: float = 0.35, power: float = 1.0) -> Tensor:
+def pedcc_loss(
+    features: Tensor, target: Tensor, centroids: Tensor, scale: float = 7.5, margin: float = 0.35, power: float = 1.0
+) -> Tensor:
     """Compute the margin softmax on cosines to fixed centroids plus the squared distance on the sphere.
 
     CE(s (cos - m e_y), y) + MSE(f / ||f||, u_y)^n with s = scale, m = margin, n = power.
@@ -70,7 +72,13 @@ class PEDCCLoss(ShowsSettings):
     centroids: Tensor
 
     def __init__(
-        self, num_classes: int, feature_dim: int, scale: float = 7.5, margin: float = 0.35, power: float = 1.0, seed: int = 0
+        self,
+        num_classes: int,
+        feature_dim: int,
+        scale: float = 7.5,
+        margin: float = 0.35,
+        power: float = 1.0,
+        seed: int = 0,
     ) -> None:
         require_above("scale", scale, 0)
         require_at_least("margin", margin, 0)

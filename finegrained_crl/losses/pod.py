@@ -94,7 +94,9 @@ class PODLoss(ShowsSettings):
     centroids: Tensor
     state: Tensor
 
-    def __init__(self, num_classes: int, feature_dim: int, delta: float = 0.05, delta_rate: float = 0.01, seed: int = 0) -> None:
+    def __init__(
+        self, num_classes: int, feature_dim: int, delta: float = 0.05, delta_rate: float = 0.01, seed: int = 0
+    ) -> None:
         require_above("delta", delta, 0)
         require_above("delta_rate", delta_rate, 0)
         super().__init__()
@@ -113,7 +115,9 @@ class PODLoss(ShowsSettings):
         if self.training:
             with torch.no_grad():
                 norms = self.scores(features).norm(dim=1)
-                self.state += torch.stack([norms.new_zeros(()), norms.new_zeros(()), norms.sum(), norms.new_tensor(len(norms))])
+                self.state += torch.stack(
+                    [norms.new_zeros(()), norms.new_zeros(()), norms.sum(), norms.new_tensor(len(norms))]
+                )
         return pod_loss(features, target, self.centroids, self.state[0].clone())
 
     def scores(self, features: Tensor) -> Tensor:
@@ -124,4 +128,6 @@ class PODLoss(ShowsSettings):
         """Set delta = delta_rate * t * (mean score norm of the epoch that ends), t counted from 1."""
         _, epochs, total, count = self.state.tolist()
         if count:
-            self.state.copy_(self.state.new_tensor([self.delta_rate * (epochs + 1) * total / count, epochs + 1, 0.0, 0.0]))
+            self.state.copy_(
+                self.state.new_tensor([self.delta_rate * (epochs + 1) * total / count, epochs + 1, 0.0, 0.0])
+            )

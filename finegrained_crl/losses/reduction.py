@@ -84,7 +84,9 @@ def reduce_class_losses(
     require_weight(weight, losses.shape[axis])
     if target.shape == losses.shape:
         if ignore_index >= 0:
-            raise ValueError(f"ignore_index = {ignore_index} has no meaning for a target of probabilities; leave it at -100")
+            raise ValueError(
+                f"ignore_index = {ignore_index} has no meaning for a target of probabilities; leave it at -100"
+            )
         return _reduce_probabilities(losses, target, weight, reduction, label_smoothing)
     if target.shape != losses.shape[:axis] + losses.shape[axis + 1 :]:
         raise ValueError(
@@ -103,7 +105,9 @@ def reduce_class_losses(
     return mixed.sum() if reduction == "sum" else mixed.sum() / rows.sum()
 
 
-def reduce_rows(values: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def reduce_rows(
+    values: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
     """Reduce one loss per label: weighted by the label's class, without the ignored ones.
 
     Args:
@@ -143,7 +147,9 @@ def _row_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype
     return kept.to(dtype) if weight is None else weight.to(dtype)[target.where(kept, 0).long()] * kept
 
 
-def _reduce_probabilities(losses: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float) -> Tensor:
+def _reduce_probabilities(
+    losses: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
     if not target.is_floating_point():
         raise ValueError(f"a target in the logits' shape {tuple(losses.shape)} holds probabilities and must be float, "
                          f"got {target.dtype}; pass class indices without the class axis")  # fmt: skip

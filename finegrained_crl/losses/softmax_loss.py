@@ -35,7 +35,9 @@ class ShowsSettings(nn.Module):
         parameters = inspect.signature(type(self)).parameters.values()
         shown = {p.name: getattr(self, p.name) for p in parameters if hasattr(self, p.name)}
         keyword_only = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
-        return ", ".join(_setting(n, v) for n, v in shown.items() if n not in keyword_only or v is not keyword_only[n] != v)
+        return ", ".join(
+            _setting(n, v) for n, v in shown.items() if n not in keyword_only or v is not keyword_only[n] != v
+        )
 
 
 class SoftmaxLoss(ShowsSettings, nn.CrossEntropyLoss):

@@ -38,7 +38,9 @@ class TripletLoss(ShowsSettings):
     takes_soft_targets: ClassVar[bool] = False
     needs: ClassVar[Needs] = "features"
 
-    def __init__(self, margin: float = 0.2, lam: float = 1.0, mining: Mining = "semihard", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self, margin: float = 0.2, lam: float = 1.0, mining: Mining = "semihard", label_smoothing: float = 0.0
+    ) -> None:
         require_at_least("margin", margin, 0)
         require_at_least("lam", lam, 0)
         require_options("mean", label_smoothing)
@@ -46,11 +48,15 @@ class TripletLoss(ShowsSettings):
             raise ValueError(f"mining must be one of all, easy, semihard, hard, got '{mining}'")
         super().__init__()
         self.margin, self.lam, self.mining, self.label_smoothing = margin, lam, mining, label_smoothing
-        squared = import_optional("pytorch_metric_learning.distances").LpDistance(normalize_embeddings=True, p=2, power=2)
+        squared = import_optional("pytorch_metric_learning.distances").LpDistance(
+            normalize_embeddings=True, p=2, power=2
+        )
         self.miner: nn.Module = import_optional("pytorch_metric_learning.miners").TripletMarginMiner(
             margin=margin, type_of_triplets=mining, distance=squared
         )
-        self.loss: nn.Module = import_optional("pytorch_metric_learning.losses").TripletMarginLoss(margin=margin, distance=squared)
+        self.loss: nn.Module = import_optional("pytorch_metric_learning.losses").TripletMarginLoss(
+            margin=margin, distance=squared
+        )
 
     def forward(self, logits: Tensor, target: Tensor, features: Tensor) -> Tensor:
         """Compute the loss.
@@ -62,4 +68,7 @@ class TripletLoss(ShowsSettings):
         """
         embeddings = to_full_precision(features)
         triplets: Tensor = self.loss(embeddings, target, self.miner(embeddings, target))
-        return F.cross_entropy(to_full_precision(logits), target, label_smoothing=self.label_smoothing) + self.lam * triplets
+        return (
+            F.cross_entropy(to_full_precision(logits), target, label_smoothing=self.label_smoothing)
+            + self.lam * triplets
+        )

@@ -123,7 +123,9 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """
     table, truth = check_scores(logits, labels)
     if not np.isfinite(table).all():
-        raise ValueError("expected finite logits, got inf or NaN; leave masked classes and broken rows out before fitting")
+        raise ValueError(
+            "expected finite logits, got inf or NaN; leave masked classes and broken rows out before fitting"
+        )
     table = table - table.max(axis=1, keepdims=True)
     low, high = np.log(1 / HOTTEST), np.log(1 / COLDEST)
     for _ in range(60):  # halves log(s) to below the rounding of float64

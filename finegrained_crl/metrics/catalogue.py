@@ -50,7 +50,9 @@ class Scores:
         return int(self.logits.shape[1])
 
 
-def make_scores(logits: ArrayLike, labels: ArrayLike, decoder: Decoder | None = None, calibrated: Array | None = None) -> Scores:
+def make_scores(
+    logits: ArrayLike, labels: ArrayLike, decoder: Decoder | None = None, calibrated: Array | None = None
+) -> Scores:
     """Scores with the decision made.
 
     Args:
@@ -170,7 +172,9 @@ FIGURES = (
     Figure("nll", "NLL", False, "lower", False, _nll, ratio, unit="nats"),
     Figure("brier", "Brier", False, "lower", False, _brier, ratio),
     Figure("ece", "ECE %", True, "lower", False, _calibration, calibration.ece_of_terms, floor=0.0),
-    Figure("ece_calibrated", "ECE % after T", True, "lower", False, _calibration_after, calibration.ece_of_terms, floor=0.0),
+    Figure(
+        "ece_calibrated", "ECE % after T", True, "lower", False, _calibration_after, calibration.ece_of_terms, floor=0.0
+    ),
     Figure("exact_accuracy", "exact %", True, "higher", True, _exact, ratio),
     Figure("one_off_accuracy", "one-off %", True, "higher", True, _within(1), ratio),
     Figure("cumulative_score_2", "CS@2 %", True, "higher", True, _within(2), ratio),

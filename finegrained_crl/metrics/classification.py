@@ -90,7 +90,9 @@ def confusion_matrix(logits: ArrayLike, labels: ArrayLike, num_classes: int) -> 
     """
     scores, truth = check_scores(logits, labels)
     if scores.shape[1] != num_classes:
-        raise ValueError(f"`num_classes` is {num_classes} but `logits` has {scores.shape[1]} columns; give the same number")
+        raise ValueError(
+            f"`num_classes` is {num_classes} but `logits` has {scores.shape[1]} columns; give the same number"
+        )
     cells = np.bincount(truth * num_classes + scores.argmax(axis=1), minlength=num_classes**2)
     return cells.reshape(num_classes, num_classes).astype(np.int64)
 
@@ -108,11 +110,15 @@ def check_scores(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float
     """
     table, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if table.ndim != 2 or truth.shape != table.shape[:1]:
-        raise ValueError(f"expected (batch, num_classes) scores and (batch,) labels, got {table.shape} and {truth.shape}")
+        raise ValueError(
+            f"expected (batch, num_classes) scores and (batch,) labels, got {table.shape} and {truth.shape}"
+        )
     if table.size == 0:
         raise ValueError("expected at least one row and one class, got an empty batch; evaluate on some images first")
     if not np.issubdtype(truth.dtype, np.integer):
         raise ValueError(f"labels must be integers (class indices), got {truth.dtype}")
     if truth.min() < 0 or truth.max() >= table.shape[1]:
-        raise ValueError(f"labels must lie in [0, {table.shape[1]}), got [{truth.min()}, {truth.max()}]; leave unlabelled rows out")
+        raise ValueError(
+            f"labels must lie in [0, {table.shape[1]}), got [{truth.min()}, {truth.max()}]; leave unlabelled rows out"
+        )
     return table, truth.astype(np.int64)

@@ -170,7 +170,9 @@ def recalls(counts: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.divide(hits, images, out=np.full(hits.shape, np.nan), where=images > 0))
 
 
-def _check_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _check_groups(
+    predicted: ArrayLike, labels: ArrayLike, num_groups: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     guess, truth = np.asarray(predicted), np.asarray(labels)
     if guess.ndim != 1 or guess.shape != truth.shape:
         raise ValueError(f"expected (batch,) predictions and labels, got {guess.shape} and {truth.shape}")

@@ -76,6 +76,8 @@ def cluster_totals(values: ArrayLike | sparse.csr_array, clusters: ArrayLike) ->
     """
     table = values if sparse.issparse(values) else np.asarray(values, dtype=np.float64)
     _, index = np.unique(np.asarray(clusters), return_inverse=True)
-    membership = sparse.csr_array((np.ones(len(index)), (index, np.arange(len(index)))), shape=(index.max() + 1, len(index)))
+    membership = sparse.csr_array(
+        (np.ones(len(index)), (index, np.arange(len(index)))), shape=(index.max() + 1, len(index))
+    )
     totals = membership @ table
     return sparse.csr_array(totals) if sparse.issparse(table) else np.asarray(totals)

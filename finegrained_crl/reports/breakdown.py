@@ -18,7 +18,10 @@ def group_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
     images = _counts(one_seed(group)).sum(1)
     shares = recalls(_counts(group))
-    return [{**who, "label": i, "group": name, "images": int(images[i]), "recall": shares[i]} for i, name in enumerate(names)]
+    return [
+        {**who, "label": i, "group": name, "images": int(images[i]), "recall": shares[i]}
+        for i, name in enumerate(names)
+    ]
 
 
 def confusion_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
@@ -65,7 +68,12 @@ def subgroup_values(column: pd.Series) -> pd.Series:
     """Texts to divide by: the values themselves where there are at most eight, else quarters of the numbers; "unknown" for none."""
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
         edges = pd.qcut(column, 4, duplicates="drop")
-        return edges.map(lambda i: f"{i.left:g} to {i.right:g}").astype("object").where(column.notna(), "unknown").astype(str)
+        return (
+            edges.map(lambda i: f"{i.left:g} to {i.right:g}")
+            .astype("object")
+            .where(column.notna(), "unknown")
+            .astype(str)
+        )
     shown = column.map(lambda v: f"{v:g}") if pd.api.types.is_numeric_dtype(column) else column.astype("string")
     return shown.where(column.notna() & (shown != ""), "unknown").astype(str)
 

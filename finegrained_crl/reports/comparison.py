@@ -28,7 +28,9 @@ def compare_runs(folders: list[Path]) -> list[dict[str, Any]]:
     protocols = {results["protocol"]["evaluated_on"] for _, results in runs}
     if len(prints) > 1 or len(protocols) > 1:
         names = ", ".join(map(str, folders))
-        raise FinegrainedError(f"the runs {names} were evaluated on different data: compare runs of one data set and split")
+        raise FinegrainedError(
+            f"the runs {names} were evaluated on different data: compare runs of one data set and split"
+        )
     return [_row(folder, results) for folder, results in runs]
 
 
@@ -40,7 +42,9 @@ def read_epochs(folder: Path) -> list[dict[str, float]]:
     """
     path = RunFolder(folder).epochs
     if not path.is_file():
-        raise FinegrainedError(f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune")
+        raise FinegrainedError(
+            f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune"
+        )
     try:
         lines = list(csv.DictReader(read_regular(path).decode("utf-8").splitlines()))
         return [_numbers(line) for line in lines]

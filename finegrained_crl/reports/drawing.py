@@ -43,7 +43,9 @@ def _fonts_for(letters: frozenset[int]) -> tuple[str, ...]:
             missing = missing - covered
     if missing:
         shown = "".join(map(chr, sorted(missing)[:5]))
-        warnings.warn(f"no installed font has {shown}: such letters are drawn as boxes; install e.g. fonts-noto-cjk", stacklevel=3)
+        warnings.warn(
+            f"no installed font has {shown}: such letters are drawn as boxes; install e.g. fonts-noto-cjk", stacklevel=3
+        )
     return tuple(families)
 
 

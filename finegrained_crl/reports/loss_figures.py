@@ -40,7 +40,9 @@ class Line(NamedTuple):
     color: str
     style: Any
     label: tuple[float, float]  # lower left corner of the name, in data units
-    leader: tuple[float, float] | None = None  # where a thin line from the name ends, for names that find no room at their curve
+    leader: tuple[float, float] | None = (
+        None  # where a thin line from the name ends, for names that find no room at their curve
+    )
 
 
 def crl_gain(p: Curve, alpha: float = ALPHA, beta: float = BETA) -> Curve:
@@ -176,8 +178,12 @@ def _draw_plane(axes: Axes, margin: float) -> None:
     axes.text(-2.8, 2.5, "class A", color=VERMILLION, fontsize=9)
     axes.text(1.7, -2.55, "class B", color=GREEN, fontsize=9)
     axes.text(1.45, 1.62, "softmax", rotation=45, fontsize=8, rotation_mode="anchor")
-    axes.text(0.75, 1.95, "A's line with margin m", rotation=45, fontsize=8, color=BLUE, rotation_mode="anchor", ha="center")
-    axes.text(2.10, 0.70, "B's line with margin m", rotation=45, fontsize=8, color=BLUE, rotation_mode="anchor", ha="center")
+    axes.text(
+        0.75, 1.95, "A's line with margin m", rotation=45, fontsize=8, color=BLUE, rotation_mode="anchor", ha="center"
+    )
+    axes.text(
+        2.10, 0.70, "B's line with margin m", rotation=45, fontsize=8, color=BLUE, rotation_mode="anchor", ha="center"
+    )
     axes.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], xlabel="feature 1", ylabel="feature 2",
              title="Each class has to clear its own line", aspect="equal")  # fmt: skip
 

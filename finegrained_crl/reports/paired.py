@@ -49,7 +49,9 @@ def differences(parts: list[Part], baselines: dict[str, str], chosen: list[Figur
     for (which, variant), group in groups.items():
         pairs = _pairs(group, groups.get((which, baselines[variant]), []))
         if variant != baselines[variant] and pairs:
-            rows += [_difference(pairs, figure, seed) for figure in chosen if totals_of(list(pairs[0]), figure) is not None]
+            rows += [
+                _difference(pairs, figure, seed) for figure in chosen if totals_of(list(pairs[0]), figure) is not None
+            ]
     table = pd.DataFrame(rows)
     if len(table):
         # One family per figure and choice of weights: as many looks as there are variants.

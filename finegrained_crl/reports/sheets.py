@@ -90,7 +90,9 @@ def _sheets_of(figures: StudyFigures, weights: str) -> Iterator[Sheet]:
     table = figures.variants[figures.variants["weights"] == weights]
     main, more = (ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)
     yield _spread_sheet(f"losses-{tag}", f"Losses, {weights} weights", table, _chosen(figures, main))
-    yield _pooled_sheet(f"pooled-{tag}", f"Pooled over all held-out pictures, {weights} weights", table, _chosen(figures, main))
+    yield _pooled_sheet(
+        f"pooled-{tag}", f"Pooled over all held-out pictures, {weights} weights", table, _chosen(figures, main)
+    )
     yield _spread_sheet(f"more-{tag}", f"More figures, {weights} weights", table, _chosen(figures, more))
     if len(figures.differences) and (figures.differences["weights"] == weights).any():
         yield _difference_sheet(tag, weights, figures)
@@ -154,7 +156,9 @@ def _pooled_sheet(name: str, title: str, table: pd.DataFrame, chosen: list[Figur
     rows = []
     for variant in dict.fromkeys(table["variant"]):
         by_figure = _rows_of(table, variant)
-        rows.append([variant_title(variant), *(_with_interval(figure, by_figure.get(figure.name)) for figure in chosen)])
+        rows.append(
+            [variant_title(variant), *(_with_interval(figure, by_figure.get(figure.name)) for figure in chosen)]
+        )
     text = (
         f"All {table['images'].iloc[0]} held-out pictures together, seeds pooled. In brackets: 95 % bootstrap interval, "
         f"{table['clusters'].iloc[0]} clusters drawn (the subject, or the picture where no subject is known); it speaks of other people, "
@@ -167,7 +171,9 @@ def _difference_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
     table = figures.differences[figures.differences["weights"] == weights]
     names = ORDERED_PAIRED if figures.ordered else PLAIN_PAIRED
     rows = [
-        _difference_row(figure, row) for figure in _chosen(figures, names) for _, row in table[table["figure"] == figure.name].iterrows()
+        _difference_row(figure, row)
+        for figure in _chosen(figures, names)
+        for _, row in table[table["figure"] == figure.name].iterrows()
     ]
     baselines = ", ".join(map(variant_title, dict.fromkeys(table["baseline"])))
     text = (
@@ -194,7 +200,9 @@ def _group_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
     by_label = table.drop_duplicates("label").sort_values("label")
     rows = [["(images)", *map(str, by_label["images"])]]
     for variant, of_variant in table.groupby("variant", sort=False):
-        shown = ["-" if np.isnan(recall) else f"{100 * recall:.1f}" for recall in of_variant.sort_values("label")["recall"]]
+        shown = [
+            "-" if np.isnan(recall) else f"{100 * recall:.1f}" for recall in of_variant.sort_values("label")["recall"]
+        ]
         rows.append([variant_title(str(variant)), *shown])
     return Sheet(f"recall-{tag}", f"Recall per group in %, {weights} weights", ["variant", *by_label["group"]], rows)
 
@@ -235,7 +243,17 @@ def _oracle_sheet(figures: StudyFigures) -> Sheet:
 
 def _published_sheet(published: list[dict[str, str]], protocol: str) -> Sheet:
     columns = ["published method", "exact %", "one-off %", "label policy", "extra data", "protocol", "source"]
-    rows = [[row[c] or "-" for c in ("method", "exact", "one_off", "policy", "extra_data", "protocol", "source")] for row in published]
-    warning = f"This study is on {protocol}: nothing in it can be compared with these rows. " if "generated" in protocol else ""
-    text = warning + "Compare only rows of the same label policy, extra data and protocol; none of these states a spread or an interval."
+    rows = [
+        [row[c] or "-" for c in ("method", "exact", "one_off", "policy", "extra_data", "protocol", "source")]
+        for row in published
+    ]
+    warning = (
+        f"This study is on {protocol}: nothing in it can be compared with these rows. "
+        if "generated" in protocol
+        else ""
+    )
+    text = (
+        warning
+        + "Compare only rows of the same label policy, extra data and protocol; none of these states a spread or an interval."
+    )
     return Sheet("published", "Published figures", columns, rows, text)

@@ -55,7 +55,9 @@ class StudyFigures:
     notes: list[str] = field(default_factory=list)
 
 
-def study_figures(collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, seed: int = 0) -> StudyFigures:
+def study_figures(
+    collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, seed: int = 0
+) -> StudyFigures:
     """Compute all figures of a study.
 
     Args:
@@ -119,7 +121,9 @@ def _variant_rows(group: list[Part], chosen: list[Figure], seed: int) -> Iterato
 
 def _per_fold(group: list[Part], values: list[float]) -> tuple[list[float], str]:
     """Figures to take the spread of: one per fold, seeds averaged; one per seed where there is a single fold."""
-    table = pd.DataFrame({"fold": [str(p.cell.fold) for p in group], "seed": [p.cell.seed for p in group], "value": values})
+    table = pd.DataFrame(
+        {"fold": [str(p.cell.fold) for p in group], "seed": [p.cell.seed for p in group], "value": values}
+    )
     axis = "fold" if table["fold"].nunique() > 1 else "seed"
     return table.groupby(axis)["value"].mean().tolist(), f"{axis}s"
 
@@ -131,7 +135,9 @@ def _oracle(collected: Collected) -> pd.DataFrame:
         if oracle:
             rows.setdefault(cell.variant, []).append((cell, float(oracle["top1_accuracy"])))
     spreads = {variant: fold_spread(_fold_means(values)) for variant, values in rows.items()}
-    return pd.DataFrame([{"variant": v, "mean": s.mean, "deviation": s.deviation, "n": s.n} for v, s in spreads.items()])
+    return pd.DataFrame(
+        [{"variant": v, "mean": s.mean, "deviation": s.deviation, "n": s.n} for v, s in spreads.items()]
+    )
 
 
 def _fold_means(values: list[tuple[Cell, float]]) -> list[float]:
@@ -149,11 +155,15 @@ def study_notes(collected: Collected) -> list[str]:
     ]
     notes += [f"CELLS DIFFER, allowed by --accept-changed-data: {text}" for text in collected.accepted]
     changes = {text for results in collected.results.values() for text in results["data"].get("accepted_changes", [])}
-    notes += [f"THE DATA CHANGED while a cell ran, allowed by --accept-changed-data: {text}" for text in sorted(changes)]
+    notes += [
+        f"THE DATA CHANGED while a cell ran, allowed by --accept-changed-data: {text}" for text in sorted(changes)
+    ]
     leaks = sorted({leak for results in collected.results.values() for leak in results["protocol"].get("leaks", [])})
     notes += [f"THE SPLIT LEAKS, allowed by --allow-leaks: {leak}" for leak in leaks]
     seeds, folds = len(collected.study.seeds), len(collected.study.folds)
-    units, unit, more = (folds, "folds", "more seeds don't change that") if folds > 1 else (seeds, "seeds", "more seeds do")
+    units, unit, more = (
+        (folds, "folds", "more seeds don't change that") if folds > 1 else (seeds, "seeds", "more seeds do")
+    )
     if len(collected.study.variants) > 1 and units < 6:
         notes.append(f"{units} {unit} to compare on: no p-value can be below {2 ** (1 - units):.3g}, {more}")
     return notes

@@ -33,7 +33,9 @@ def write_report(folder: Path, collected: Collected, figures: StudyFigures) -> l
         if isinstance(table, pd.DataFrame) and len(table):
             written.append(folder / "tables" / f"{name}.csv")
             files.write_text(written[-1], table.map(escaping.csv_cell).to_csv(index=False))
-    protocol = "; ".join(f"{name}: {text}" for name, text in facts(collected).items() if name in ("data", "folds", "seeds"))
+    protocol = "; ".join(
+        f"{name}: {text}" for name, text in facts(collected).items() if name in ("data", "folds", "seeds")
+    )
     for sheet in sheets:
         written.append(folder / "tables" / f"{escaping.file_name(sheet.name)}.tex")
         files.write_text(written[-1], latex(sheet, protocol))
@@ -69,7 +71,9 @@ def facts(collected: Collected) -> dict[str, str]:
         "views at test time": _by_variant(collected, lambda results: str(results["protocol"]["views"])),
         "decoder": _by_variant(collected, lambda results: str(results["protocol"].get("decoder", "argmax"))),
         "validation": _each(_without_seed(protocol["validation"]) for protocol in protocols),
-        "leaks": _each("; ".join(p.get("leaks", [])) or "no subject and no listed picture on both sides" for p in protocols),
+        "leaks": _each(
+            "; ".join(p.get("leaks", [])) or "no subject and no listed picture on both sides" for p in protocols
+        ),
     }
 
 

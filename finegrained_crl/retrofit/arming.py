@@ -29,7 +29,9 @@ class AfterImport(MetaPathFinder):
         self.actions = actions
         self._busy: set[str] = set()
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """Find the module as everybody would, with a loader that tells us when it is done."""
         _hide_hook()
         if fullname not in self.actions or fullname in self._busy:

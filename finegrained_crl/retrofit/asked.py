@@ -42,7 +42,9 @@ def check_asked(found: Scan, words: Iterable[str]) -> None:
             known = list(dict.fromkeys(str(s.place) for s in found.sites if s.kind != "look"))
             near = difflib.get_close_matches(word, known, SHOWN, 0.5) or known[:SHOWN]
             rest = f"; sites near it: {', '.join(near)}" if near else "; this repository has no site"
-            raise FinegrainedError(f"no site at '{word}'{rest} (a caller's line is known to `fgcrl retrofit run` alone)")
+            raise FinegrainedError(
+                f"no site at '{word}'{rest} (a caller's line is known to `fgcrl retrofit run` alone)"
+            )
 
 
 def _answers(site: Site, word: str) -> bool:

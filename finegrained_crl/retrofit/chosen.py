@@ -49,7 +49,9 @@ def names_place(word: str, place: Place) -> bool:
     """
     file, colon, rest = _split(word)
     if colon:
-        return _names_file(file, place.file) and (_names_line(rest, place.line) or _names_function(rest, place.function))
+        return _names_file(file, place.file) and (
+            _names_line(rest, place.line) or _names_function(rest, place.function)
+        )
     if word.endswith(".py") or "/" in word:
         return _names_file(word, place.file)
     return word not in ALL_ROLES and _names_function(word, place.function)
@@ -67,7 +69,11 @@ def _split(word: str) -> tuple[str, str, str]:
 
 def _names_file(pattern: str, file: str) -> bool:
     pattern = pattern.replace("\\", "/").removeprefix("./")
-    return fnmatchcase(file, pattern) or fnmatchcase(file, "*/" + pattern) or (pattern.startswith("/") and pattern.endswith("/" + file))
+    return (
+        fnmatchcase(file, pattern)
+        or fnmatchcase(file, "*/" + pattern)
+        or (pattern.startswith("/") and pattern.endswith("/" + file))
+    )
 
 
 def _names_line(pattern: str, line: int) -> bool:

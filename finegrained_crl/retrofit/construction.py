@@ -27,15 +27,21 @@ class Constructions:
     def built(self, module: Any) -> None:
         """The hook of the constructors; a subclass's own `__init__` is not the place, its caller is."""
         frame: FrameType | None = sys._getframe(3)
-        while frame is not None and (_initialises(frame, module) or frame.f_code.co_qualname.startswith("__create_fn__")):
-            frame = frame.f_back  # a subclass's `__init__`, and the one that `dataclass` writes, stand in no line of the program
+        while frame is not None and (
+            _initialises(frame, module) or frame.f_code.co_qualname.startswith("__create_fn__")
+        ):
+            frame = (
+                frame.f_back
+            )  # a subclass's `__init__`, and the one that `dataclass` writes, stand in no line of the program
         if self._frames.chain(frame) is None:
             return  # one of our own losses
         frames = self._frames.frames(frame)
         if frames:
             place = self._frames.place_of(frames[0][1])
             self._places[module] = place
-            self._ledger.count(self._ledger.row("construction", site=str(place), function=place.function, loss=type(module).__name__))
+            self._ledger.count(
+                self._ledger.row("construction", site=str(place), function=place.function, loss=type(module).__name__)
+            )
 
     def place_of(self, module: object) -> Place | None:
         """The line that built a criterion, where it was seen."""

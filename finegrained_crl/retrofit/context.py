@@ -133,18 +133,28 @@ def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.ex
     """The reverse of an `if not training: return loss` between the site and the backward pass."""
     below = around[0].lineno if around and hasattr(around[0], "lineno") else 0
     for node in _own_nodes(scope):
-        leaves = isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
+        leaves = (
+            isinstance(node, ast.If)
+            and not node.orelse
+            and isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
+        )
         if leaves and node not in around and below <= node.lineno < backward.lineno and _asks_for_training(node.test):  # type: ignore[attr-defined]
             return _negated(node.test)  # type: ignore[attr-defined]
     return None
 
 
 def _negated(test: ast.expr) -> ast.expr:
-    return test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else ast.UnaryOp(ast.Not(), test)
+    return (
+        test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else ast.UnaryOp(ast.Not(), test)
+    )
 
 
 def _asks_for_training(test: ast.expr) -> bool:
-    parts = [n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(test) if isinstance(n, ast.Name | ast.Attribute)]
+    parts = [
+        n.attr if isinstance(n, ast.Attribute) else n.id
+        for n in ast.walk(test)
+        if isinstance(n, ast.Name | ast.Attribute)
+    ]
     parts += [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return bool(words_of(*parts) & (PHASE | TRAINING | EVALUATION | {"optimizer", "optimiser", "opt"}))
 

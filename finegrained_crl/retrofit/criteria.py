@@ -15,7 +15,19 @@ from finegrained_crl.retrofit.flow import dotted
 from finegrained_crl.retrofit.names import CRITERIA, Names, names_of
 from finegrained_crl.retrofit.source import Source
 
-WRAPPERS = {"ModuleList", "ModuleDict", "Sequential", "dict", "list", "tuple", "zip", "enumerate", "reversed", "DataParallel", "compile"}
+WRAPPERS = {
+    "ModuleList",
+    "ModuleDict",
+    "Sequential",
+    "dict",
+    "list",
+    "tuple",
+    "zip",
+    "enumerate",
+    "reversed",
+    "DataParallel",
+    "compile",
+}
 LOOKUPS = {"get", "pop", "values", "items", "__getitem__"}  # of a dict that holds criteria
 CARRIERS = (ast.Call, ast.Name, ast.Attribute, ast.Tuple, ast.List, ast.Dict)
 BY_NAME = "by name"
@@ -68,7 +80,9 @@ class Criteria:
         if isinstance(node, ast.Name | ast.Attribute) and (loss := self.class_named(module, node)):
             return {Build(module.file, node.lineno, loss, True)}
         if isinstance(node, ast.Attribute):
-            return self.holders.get((module.file, f".{node.attr}")) or self.holders.get(("", node.attr), set())  # this file's own first
+            return self.holders.get((module.file, f".{node.attr}")) or self.holders.get(
+                ("", node.attr), set()
+            )  # this file's own first
         if isinstance(node, ast.Name):
             found = self.holders.get((module.file, node.id), set())
             imported = node.id in module.names.modules or module.names.stars
@@ -90,7 +104,9 @@ class Criteria:
         if by_name(module, call.func):
             return BY_NAME
         classes = {b.loss for b in self.of(module, call.func) if b.is_class} if len(call.args) < 2 else set()
-        classes |= {b.loss for k in call.keywords if k.arg == "default_factory" for b in self.of(module, k.value) if b.is_class}
+        classes |= {
+            b.loss for k in call.keywords if k.arg == "default_factory" for b in self.of(module, k.value) if b.is_class
+        }
         return "/".join(sorted(classes))
 
     def _called(self, module: Module, call: ast.Call) -> set[Build]:
@@ -101,7 +117,9 @@ class Criteria:
         if loss := self.built(module, call):
             return {Build(module.file, call.lineno, loss)}
         if name in WRAPPERS and call.args:
-            return set().union(*(self.of(module, a) for a in call.args), *(self.of(module, k.value) for k in call.keywords))
+            return set().union(
+                *(self.of(module, a) for a in call.args), *(self.of(module, k.value) for k in call.keywords)
+            )
         if isinstance(call.func, ast.Attribute) and name in LOOKUPS:
             return self.of(module, call.func.value)
         return self.factories.get(name, set())
@@ -111,8 +129,13 @@ def by_name(module: Module, node: ast.AST) -> bool:
     """`getattr(nn, config.loss)`: some class of torch.nn, and a loss to judge by the words around it."""
     if not (isinstance(node, ast.Call) and dotted(node.func) == "getattr" and len(node.args) > 1):
         return False
-    words = " ".join(ast.unparse(part) for part in (node.args[1], module.source.parents.get(module.source.parents.get(node, node), node)))
-    return module.names.meaning(node.args[0]) in ("nn", "torch.nn", "torch.nn.modules.loss") and bool(LOSS_WORDS.search(words))
+    words = " ".join(
+        ast.unparse(part)
+        for part in (node.args[1], module.source.parents.get(module.source.parents.get(node, node), node))
+    )
+    return module.names.meaning(node.args[0]) in ("nn", "torch.nn", "torch.nn.modules.loss") and bool(
+        LOSS_WORDS.search(words)
+    )
 
 
 def unwrap(node: ast.AST) -> ast.AST:
@@ -150,7 +173,11 @@ def spread(modules: list[Module], criteria: Criteria) -> bool:
 
 
 def _size(criteria: Criteria) -> tuple[int, int, int]:
-    return (sum(map(len, criteria.holders.values())), sum(map(len, criteria.factories.values())), len(criteria.subclasses))
+    return (
+        sum(map(len, criteria.holders.values())),
+        sum(map(len, criteria.factories.values())),
+        len(criteria.subclasses),
+    )
 
 
 def _functions(modules: list[Module]) -> dict[str, list[tuple[Module, ast.FunctionDef, bool]]]:
@@ -176,7 +203,11 @@ def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria
     assert node.value is not None
     value, targets = node.value, node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
-        if isinstance(target, ast.Tuple | ast.List) and isinstance(value, ast.Tuple | ast.List) and len(target.elts) == len(value.elts):
+        if (
+            isinstance(target, ast.Tuple | ast.List)
+            and isinstance(value, ast.Tuple | ast.List)
+            and len(target.elts) == len(value.elts)
+        ):
             for each, its in zip(target.elts, value.elts, strict=True):
                 _hold(module, each, criteria.of(module, its), criteria)
         else:
@@ -186,7 +217,9 @@ def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria
 def _hold(module: Module, target: ast.AST, builds: set[Build], criteria: Criteria) -> None:
     if not builds:
         return
-    if isinstance(target, ast.Tuple | ast.List):  # `for weight, criterion in criteria:` - which one it is, names alone don't tell
+    if isinstance(
+        target, ast.Tuple | ast.List
+    ):  # `for weight, criterion in criteria:` - which one it is, names alone don't tell
         for element in target.elts:
             _hold(module, element, builds, criteria)
     if isinstance(target, ast.Subscript):
@@ -223,7 +256,9 @@ def _return(module: Module, node: ast.Return, criteria: Criteria) -> None:
         criteria.factories.setdefault(above.name, set()).update(builds)
 
 
-def _pass_on(module: Module, call: ast.Call, criteria: Criteria, functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]]) -> None:
+def _pass_on(
+    module: Module, call: ast.Call, criteria: Criteria, functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]]
+) -> None:
     """An argument that is a criterion makes the parameter one."""
     name = dotted(call.func).rpartition(".")[2]
     if isinstance(call.func, ast.Attribute) and call.func.attr == "append" and call.args:

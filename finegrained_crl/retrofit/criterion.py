@@ -27,7 +27,11 @@ class LogProbabilityCRL(nn.NLLLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compute the loss of log-probabilities `input` against class indices."""
-        options: dict[str, Any] = {"weight": self.weight, "ignore_index": self.ignore_index, "reduction": self.reduction}
+        options: dict[str, Any] = {
+            "weight": self.weight,
+            "ignore_index": self.ignore_index,
+            "reduction": self.reduction,
+        }
         return log_probability_loss(input, target, self.alpha, self.beta, **options)
 
 
@@ -51,7 +55,9 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
     """
     kind = type(criterion)
     if isinstance(criterion, nn.CrossEntropyLoss) and kind.forward is nn.CrossEntropyLoss.forward:
-        made: nn.Module = CompetingRatioLoss(alpha, beta, **_options(criterion), label_smoothing=criterion.label_smoothing)
+        made: nn.Module = CompetingRatioLoss(
+            alpha, beta, **_options(criterion), label_smoothing=criterion.label_smoothing
+        )
     elif isinstance(criterion, nn.CrossEntropyLoss) and _defers(kind):
         return _twin(criterion, alpha, beta)
     elif isinstance(criterion, nn.NLLLoss) and kind.forward is nn.NLLLoss.forward:
@@ -77,7 +83,10 @@ def _defers(kind: type[nn.Module]) -> bool:
     """Tell whether each forward of a subclass leaves the loss to `super().forward` and computes no softmax or loss itself."""
     own = [vars(c)["forward"] for c in kind.__mro__[: kind.__mro__.index(nn.CrossEntropyLoss)] if "forward" in vars(c)]
     codes = [getattr(forward, "__code__", None) for forward in own]
-    return all(code is not None and {"super", "forward"} <= set(code.co_names) and not COMPUTES & set(code.co_names) for code in codes)
+    return all(
+        code is not None and {"super", "forward"} <= set(code.co_names) and not COMPUTES & set(code.co_names)
+        for code in codes
+    )
 
 
 def _twin(criterion: nn.CrossEntropyLoss, alpha: float, beta: float) -> nn.Module:

@@ -61,17 +61,25 @@ def decide(facts: Facts, choice: Choice) -> tuple[Action, str]:
         return "leave", f"called inside the library {facts.library}; name it with --only to replace it"
     if facts.problem:
         return "refuse", facts.problem
-    return "replace", f"--only {chosen}" if chosen else (f"training: {facts.why}" if facts.verdict == "train" else "no sign of evaluation")
+    return "replace", f"--only {chosen}" if chosen else (
+        f"training: {facts.why}" if facts.verdict == "train" else "no sign of evaluation"
+    )
 
 
 def _named_by(facts: Facts, words: Iterable[str]) -> str:
     places = (facts.place, *facts.callers, *facts.built)
     for word in words:
-        if word == facts.role or (word == "validation" and facts.verdict == "eval") or any(names_place(word, p) for p in places):
+        if (
+            word == facts.role
+            or (word == "validation" and facts.verdict == "eval")
+            or any(names_place(word, p) for p in places)
+        ):
             return word
     return ""
 
 
 def _asked_for_evaluation(facts: Facts, only: Iterable[str]) -> bool:
     """Evaluation was asked for by name: the role, or exactly this place where the place itself is one of evaluation."""
-    return any(word == "validation" or (facts.own_verdict == "eval" and names_exactly(word, facts.place)) for word in only)
+    return any(
+        word == "validation" or (facts.own_verdict == "eval" and names_exactly(word, facts.place)) for word in only
+    )

@@ -85,7 +85,9 @@ class Dispatcher:
             input,
             target,
             lambda z, y, how: self.replacement.on_logits(z, y, weight, ignore_index, how, label_smoothing),
-            lambda z, y, how: F.cross_entropy(z, y, weight, ignore_index=ignore_index, reduction=how, label_smoothing=label_smoothing),
+            lambda z, y, how: F.cross_entropy(
+                z, y, weight, ignore_index=ignore_index, reduction=how, label_smoothing=label_smoothing
+            ),
             reduction,
             (weight, ignore_index, label_smoothing),
         )
@@ -114,12 +116,20 @@ class Dispatcher:
     def smoothed(self, module: Any, x: Tensor, target: Tensor) -> Tensor | None:
         """The hook of timm's `LabelSmoothingCrossEntropy.forward`, a mean of smoothed cross-entropies."""
         smoothing = float(module.smoothing)
-        return self._timm("LabelSmoothingCrossEntropy", x, target, smoothing, "" if x.dim() == 2 else f"logits of {x.dim()} axes, not 2")
+        return self._timm(
+            "LabelSmoothingCrossEntropy",
+            x,
+            target,
+            smoothing,
+            "" if x.dim() == 2 else f"logits of {x.dim()} axes, not 2",
+        )
 
     def soft_target(self, module: Any, x: Tensor, target: Tensor) -> Tensor | None:
         """The hook of timm's `SoftTargetCrossEntropy.forward`, cross-entropy towards probabilities."""
         fits = x.dim() == 2 and x.shape == target.shape
-        problem = "" if fits else f"logits {tuple(x.shape)} and targets {tuple(target.shape)} are not two tables of one shape"
+        problem = (
+            "" if fits else f"logits {tuple(x.shape)} and targets {tuple(target.shape)} are not two tables of one shape"
+        )
         return self._timm("SoftTargetCrossEntropy", x, target, 0.0, problem)
 
     def linear(self, *_: Any) -> None:
@@ -194,7 +204,11 @@ class Dispatcher:
             if type(error).__module__ == "torch.utils.checkpoint":
                 raise  # how recomputation stops early, and nothing that failed
             # PyTorch's body runs next: where the program itself is wrong, it raises what it always raised.
-            self._refuse(known, loss, f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}")
+            self._refuse(
+                known,
+                loss,
+                f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}",
+            )
             return None
         self.ledger.count(known.row)
         if not known.measured:
@@ -204,7 +218,15 @@ class Dispatcher:
         return value
 
     def _measure(
-        self, known: Known, loss: str, input: Tensor, target: Tensor, ours: Any, theirs: Any, reduction: str, options: Any
+        self,
+        known: Known,
+        loss: str,
+        input: Tensor,
+        target: Tensor,
+        ours: Any,
+        theirs: Any,
+        reduction: str,
+        options: Any,
     ) -> None:
         if "first_loss" in self.ledger.rows[known.row]:
             return
@@ -256,9 +278,13 @@ class Dispatcher:
             problem = FUSED_REASON
         found = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem, self.base)
         action, reason = decide(found.facts, self.settings.choice)
-        known = self._known[(chain, loss)] = Known(self._row(found, loss, action, reason), action == "replace", found, reason)
+        known = self._known[(chain, loss)] = Known(
+            self._row(found, loss, action, reason), action == "replace", found, reason
+        )
         if known.replace and (found.guards or found.module_depth >= 0):
-            why = "evaluation: " + (" and ".join(found.guard_texts) + " did not hold" if found.guards else "the model is in eval mode")
+            why = "evaluation: " + (
+                " and ".join(found.guard_texts) + " did not hold" if found.guards else "the model is in eval mode"
+            )
             known.paused = self._row(found, loss, "leave", why)
         return known
 
@@ -283,7 +309,9 @@ class Dispatcher:
         context = torch._guards.TracingContext
         stack = context.extract_stack() if context.try_get() else None
         last = next((s for s in reversed(stack or []) if not s.filename.startswith(self.frames._torch)), None)
-        place = Place(self.frames.name_of(last.filename), last.lineno or 0, last.name) if last else Place("<compiled>", 0)
+        place = (
+            Place(self.frames.name_of(last.filename), last.lineno or 0, last.name) if last else Place("<compiled>", 0)
+        )
         row = self.ledger.row(
             "call", site=str(place), column=0, function=place.function, loss=loss, expression="", role="class", action="refuse",
             reason=COMPILE_REASON, built=[], callers=[],

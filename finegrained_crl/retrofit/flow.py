@@ -143,7 +143,9 @@ def _advance(trail: set[str], statement: ast.stmt) -> None:
     if carried:
         trail |= stored
     elif isinstance(statement, ast.Assign):
-        trail -= {name for target in statement.targets if isinstance(target, ast.Name | ast.Tuple) for name in _names(target)}
+        trail -= {
+            name for target in statement.targets if isinstance(target, ast.Name | ast.Tuple) for name in _names(target)
+        }
 
 
 def _carrying(statement: ast.stmt) -> list[ast.AST]:
@@ -154,4 +156,8 @@ def _carrying(statement: ast.stmt) -> list[ast.AST]:
         sources = [statement.value]
     else:
         sources = _own_expressions(statement)
-    return [s for s in sources if not any(isinstance(n, ast.Attribute) and n.attr in ("item", "detach", "data") for n in ast.walk(s))]
+    return [
+        s
+        for s in sources
+        if not any(isinstance(n, ast.Attribute) and n.attr in ("item", "detach", "data") for n in ast.walk(s))
+    ]

@@ -35,11 +35,14 @@ class Frames:
         self._sources: dict[str, Source] = {}
         paths = sysconfig.get_paths()
         self._standard = tuple(
-            {os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib")} | {os.path.dirname(os.__file__) + os.sep}
+            {os.path.realpath(paths[k]) + os.sep for k in ("stdlib", "platstdlib")}
+            | {os.path.dirname(os.__file__) + os.sep}
         )
         packages = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
         self._packages = tuple({os.path.realpath(p) + os.sep for p in packages} | {p + os.sep for p in packages})
-        self._torch = tuple(os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules)
+        self._torch = tuple(
+            os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules
+        )
 
     def chain(self, frame: FrameType | None) -> tuple[int, ...] | None:
         """The key of a call: one pair (code, instruction) per frame of the program; None where our own losses called."""
@@ -102,7 +105,9 @@ class Frames:
 
     def place_of(self, frame: FrameType) -> Place:
         """File (relative to the root where it lies inside), line and function."""
-        return Place(self.name_of(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_qualname.replace(".<locals>", ""))
+        return Place(
+            self.name_of(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_qualname.replace(".<locals>", "")
+        )
 
     def name_of(self, file: str) -> str:
         """A file's name as shown in receipts."""
@@ -129,7 +134,10 @@ class Frames:
         if tree is None or positions is None:
             return None
         # A call ends with a bracket of its own, so the end alone identifies it.
-        return next((n for n in ast.walk(tree) if isinstance(n, ast.Call) and (n.end_lineno, n.end_col_offset) == positions), None)
+        return next(
+            (n for n in ast.walk(tree) if isinstance(n, ast.Call) and (n.end_lineno, n.end_col_offset) == positions),
+            None,
+        )
 
 
 def _position(frame: FrameType) -> tuple[int, int] | None:

@@ -57,7 +57,9 @@ def _compiled(function: FunctionType, name: str, result: bool) -> CodeType:
     definition.body[skip:skip] = prologue
     code = _code_of(definition, function.__code__)
     if code.co_freevars != function.__code__.co_freevars:
-        raise FinegrainedError(f"{function.__qualname__} of this torch version can't be instrumented; please report its version")
+        raise FinegrainedError(
+            f"{function.__qualname__} of this torch version can't be instrumented; please report its version"
+        )
     return code
 
 
@@ -65,10 +67,14 @@ def _definition(function: FunctionType) -> ast.FunctionDef:
     try:
         lines, first = inspect.getsourcelines(function)
     except OSError as error:
-        raise FinegrainedError(f"the source of {function.__module__}.{function.__qualname__} is not installed ({error})") from error
+        raise FinegrainedError(
+            f"the source of {function.__module__}.{function.__qualname__} is not installed ({error})"
+        ) from error
     definition = ast.parse(textwrap.dedent("".join(lines))).body[0]
     if not isinstance(definition, ast.FunctionDef):
-        raise FinegrainedError(f"{function.__module__}.{function.__qualname__} was replaced before `fgcrl retrofit` could reach it")
+        raise FinegrainedError(
+            f"{function.__module__}.{function.__qualname__} was replaced before `fgcrl retrofit` could reach it"
+        )
     ast.increment_lineno(definition, first - 1)
     definition.decorator_list = []
     return definition

@@ -45,8 +45,12 @@ class Instruments:
         """Hook timm's two losses, once they have been imported."""
         timm: Any = sys.modules.get("timm.loss.cross_entropy")
         if timm is not None and hasattr(timm, "SoftTargetCrossEntropy"):
-            self._hook(timm.LabelSmoothingCrossEntropy.forward, self.dispatcher.smoothed, "_fgcrl_smoothed", result=True)
-            self._hook(timm.SoftTargetCrossEntropy.forward, self.dispatcher.soft_target, "_fgcrl_soft_target", result=True)
+            self._hook(
+                timm.LabelSmoothingCrossEntropy.forward, self.dispatcher.smoothed, "_fgcrl_smoothed", result=True
+            )
+            self._hook(
+                timm.SoftTargetCrossEntropy.forward, self.dispatcher.soft_target, "_fgcrl_soft_target", result=True
+            )
 
     def remove(self) -> None:
         """Give PyTorch back as it was."""

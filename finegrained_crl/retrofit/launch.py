@@ -34,7 +34,9 @@ def command_of(words: Sequence[str]) -> list[str]:
         FinegrainedError: nothing is there, the command is unknown, or Python is told to ignore its environment.
     """
     if not words:
-        raise FinegrainedError("nothing to run; write the program behind --, for example: fgcrl retrofit run -- python train.py --lr 0.1")
+        raise FinegrainedError(
+            "nothing to run; write the program behind --, for example: fgcrl retrofit run -- python train.py --lr 0.1"
+        )
     first, rest = words[0], list(words[1:])
     if first == "-m" or first.endswith(".py"):
         command = [sys.executable, *words]
@@ -81,7 +83,9 @@ def _refuse_isolation(command: Sequence[str]) -> None:
         if word in PYTHON_VALUES:
             next(words, None)
         elif not word.startswith("--") and set("IES") & set(word[1:] if word[1] not in "WX" else ""):
-            raise FinegrainedError(f"python {word} ignores PYTHONPATH or site, through which the losses are reached; leave {word} out")
+            raise FinegrainedError(
+                f"python {word} ignores PYTHONPATH or site, through which the losses are reached; leave {word} out"
+            )
 
 
 def environment(settings_file: Path) -> dict[str, str]:
@@ -126,9 +130,13 @@ def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
         if not os.isatty(0):  # `kill -INT` to us alone: nobody else tells the child
             pass_on(number, None)
 
-    handlers = {getattr(signal, name): pass_on for name in PASSED_ON if hasattr(signal, name)} | {signal.SIGINT: interrupt}
+    handlers = {getattr(signal, name): pass_on for name in PASSED_ON if hasattr(signal, name)} | {
+        signal.SIGINT: interrupt
+    }
     # What is ignored (nohup, a background job) must stay so: the child inherits it.
-    before = {n: signal.signal(n, handler) for n, handler in handlers.items() if signal.getsignal(n) is not signal.SIG_IGN}
+    before = {
+        n: signal.signal(n, handler) for n, handler in handlers.items() if signal.getsignal(n) is not signal.SIG_IGN
+    }
     try:
         yield child
     finally:

@@ -63,7 +63,13 @@ def measure(
 
 
 def expected_gradient(
-    logits: Tensor, target: Tensor, alpha: float, beta: float, weight: Tensor | None, ignore_index: int, smoothing: float
+    logits: Tensor,
+    target: Tensor,
+    alpha: float,
+    beta: float,
+    weight: Tensor | None,
+    ignore_index: int,
+    smoothing: float,
 ) -> Tensor:
     """CRL's summed gradient by the closed form above.
 

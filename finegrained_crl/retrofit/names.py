@@ -50,7 +50,9 @@ def names_of(tree: ast.Module) -> Names:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                names.modules[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
+                names.modules[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom):
             base = "." * node.level + (node.module or "")
             for alias in node.names:
@@ -59,7 +61,9 @@ def names_of(tree: ast.Module) -> Names:
                 else:
                     names.modules[alias.asname or alias.name] = f"{base}.{alias.name}"
     for node in tree.body:  # xent = F.cross_entropy
-        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute | ast.Name) and names.loss(node.value)):
+        if not (
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute | ast.Name) and names.loss(node.value)
+        ):
             continue
         for target in node.targets:
             if isinstance(target, ast.Name):

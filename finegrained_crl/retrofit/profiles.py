@@ -104,7 +104,9 @@ def apply_profile(name: str, settings: Settings) -> Settings:
 
 def _is_this(known: dict[str, Any], root: Path) -> bool:
     files = known["files"]
-    return all((root / file).is_file() for file in files) and any(_hash(root / file) == digest for file, digest in files.items())
+    return all((root / file).is_file() for file in files) and any(
+        _hash(root / file) == digest for file, digest in files.items()
+    )
 
 
 def _hash(path: Path) -> str:

@@ -26,7 +26,11 @@ def doubt(log_probabilities: Tensor) -> str:
     """
     axis = min(log_probabilities.dim() - 1, 1)
     if log_probabilities.grad_fn is None:
-        return "" if _sums_to_one(log_probabilities, axis) else "its input is no log_softmax (the probabilities don't sum to 1)"
+        return (
+            ""
+            if _sums_to_one(log_probabilities, axis)
+            else "its input is no log_softmax (the probabilities don't sum to 1)"
+        )
     node: Any = log_probabilities.grad_fn
     moved = False
     while _kind(node) in RESHAPING or _kind(node) in ("ToCopy", "Clone", "Alias", "Contiguous"):
@@ -57,7 +61,9 @@ def _same_axis(node: object, dim: int, axis: int) -> bool:
     saved = getattr(node, "_saved_dim", None)
     if saved is None:
         return False
-    return bool((saved - (1 << 64) if saved >= 1 << 63 else saved) % dim == axis)  # negative axes are kept as unsigned numbers
+    return bool(
+        (saved - (1 << 64) if saved >= 1 << 63 else saved) % dim == axis
+    )  # negative axes are kept as unsigned numbers
 
 
 def _sums_to_one(log_probabilities: Tensor, axis: int) -> bool:

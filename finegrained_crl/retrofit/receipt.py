@@ -49,7 +49,11 @@ class Receipt:
     @property
     def unmatched(self) -> list[str]:
         """Words of `--only` and `--skip` that no call answered to."""
-        return [word for word in (*self.settings.only, *self.settings.skip) if not any(_answers(word, row) for row in self.sites)]
+        return [
+            word
+            for word in (*self.settings.only, *self.settings.skip)
+            if not any(_answers(word, row) for row in self.sites)
+        ]
 
     @property
     def explanation(self) -> str:
@@ -66,10 +70,10 @@ class Receipt:
         if self.unmatched and self.settings.only:
             return f"--only {' '.join(self.unmatched)}: no loss was called there; calls seen at {_list(row['site'] for row in self.sites)}"
         if all(row["role"] == "validation" for row in self.sites):
-            return (
-                f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to replace it all the same"
-            )
-        return "every call was left or refused: " + "; ".join(f"{row['site']} {row['reason']}" for row in self.sites[:4])
+            return f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to replace it all the same"
+        return "every call was left or refused: " + "; ".join(
+            f"{row['site']} {row['reason']}" for row in self.sites[:4]
+        )
 
     @property
     def wrong_gains(self) -> list[str]:
@@ -99,7 +103,9 @@ class Receipt:
         }
 
 
-def make_receipt(settings: Settings, ledgers: list[dict[str, Any]], command: Sequence[str] = (), exit_code: int | None = None) -> Receipt:
+def make_receipt(
+    settings: Settings, ledgers: list[dict[str, Any]], command: Sequence[str] = (), exit_code: int | None = None
+) -> Receipt:
     """Add up what the processes wrote.
 
     Args:
@@ -111,7 +117,12 @@ def make_receipt(settings: Settings, ledgers: list[dict[str, Any]], command: Seq
     merged: dict[str, dict[str, Any]] = {}
     for part in ledgers:
         for row in part["rows"]:
-            key = repr([row.get(name) for name in ("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim")])
+            key = repr(
+                [
+                    row.get(name)
+                    for name in ("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim")
+                ]
+            )
             if key not in merged:
                 merged[key] = {**row, "count": 0, "processes": 0}
             known = merged[key]
@@ -146,7 +157,16 @@ def show(receipt: Receipt, path: Path | None) -> None:
     loss = {"name": receipt.settings.loss, **_crl(receipt.settings)}
     title = "retrofit: " + " ".join(str(v) if k == "name" else f"{k} {v:g}" for k, v in loss.items())
     table = Table(title=title, title_justify="left", title_style="bold")
-    for column in ("site", "role", "decision", "calls", "first CE", f"first {receipt.settings.loss}", "gain (formula)", "why"):
+    for column in (
+        "site",
+        "role",
+        "decision",
+        "calls",
+        "first CE",
+        f"first {receipt.settings.loss}",
+        "gain (formula)",
+        "why",
+    ):
         table.add_column(column, overflow="fold")
     for row in receipt.sites:
         table.add_row(*_cells(row))
@@ -181,7 +201,16 @@ def _cells(row: dict[str, Any]) -> list[str]:
     text = {name: "" if value is None else f"{value:.4f}" for name, value in number.items()}
     gain = text["gain"] + (f" ({text['expected_gain']})" if text["expected_gain"] else "")
     done = {"replace": "replaced", "leave": "left", "refuse": "refused"}[row["action"]]
-    return [row["site"], row["role"], done, str(row["count"]), text["first_ce"], text["first_loss"], gain, row["reason"]]
+    return [
+        row["site"],
+        row["role"],
+        done,
+        str(row["count"]),
+        text["first_ce"],
+        text["first_loss"],
+        gain,
+        row["reason"],
+    ]
 
 
 def _public(row: dict[str, Any]) -> dict[str, Any]:

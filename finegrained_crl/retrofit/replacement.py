@@ -16,7 +16,13 @@ from torch.nn import functional as F
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.losses.catalogue import build_criterion, loss_class
 from finegrained_crl.losses.checks import require_weight
-from finegrained_crl.losses.competing_ratio import SMALL_ALPHA, CompetingRatioLoss, _of_cross_entropy, competing_ratio_losses, ratio_loss
+from finegrained_crl.losses.competing_ratio import (
+    SMALL_ALPHA,
+    CompetingRatioLoss,
+    _of_cross_entropy,
+    competing_ratio_losses,
+    ratio_loss,
+)
 from finegrained_crl.losses.reduction import class_axis, reduce_class_losses, reduce_rows, to_full_precision
 
 
@@ -82,24 +88,38 @@ class Replacement:
         return self.name == "crl"
 
     def on_logits(
-        self, logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+        self,
+        logits: Tensor,
+        target: Tensor,
+        weight: Tensor | None,
+        ignore_index: int,
+        reduction: str,
+        label_smoothing: float,
     ) -> Tensor:
         """Compute the loss where the program calls `F.cross_entropy`."""
         if self.name != "crl":
             made: Tensor = self._criterion(logits, weight, ignore_index, reduction, label_smoothing)(logits, target)
             return made
         if self.beta == 0:
-            return F.cross_entropy(logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing)
-        return ratio_loss(logits, target, self.alpha, self.beta, False, weight, ignore_index, reduction, label_smoothing)
+            return F.cross_entropy(
+                logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+            )
+        return ratio_loss(
+            logits, target, self.alpha, self.beta, False, weight, ignore_index, reduction, label_smoothing
+        )
 
-    def on_log_probabilities(self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+    def on_log_probabilities(
+        self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+    ) -> Tensor:
         """Compute the loss where the program calls `F.nll_loss`; softmax gives back the probabilities that the others need."""
         if self.name != "crl":
             return self.on_logits(scores, target, weight, ignore_index, reduction, 0.0)
         crl = partial(log_probability_loss, weight=weight, ignore_index=ignore_index, reduction=reduction)
         return crl(scores, target, self.alpha, self.beta)
 
-    def _criterion(self, logits: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float) -> nn.Module:
+    def _criterion(
+        self, logits: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    ) -> nn.Module:
         classes = logits.shape[min(logits.dim() - 1, 1)]
         key = (id(weight), classes, ignore_index, reduction, label_smoothing, logits.device)
         if key not in self._built:
@@ -107,11 +127,22 @@ class Replacement:
             self._built[key] = (made, weight)  # holding the weight keeps its id from being used again
         return self._built[key][0]
 
-    def _build(self, classes: int, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float) -> nn.Module:
-        wanted = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction, "label_smoothing": label_smoothing}
+    def _build(
+        self, classes: int, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+    ) -> nn.Module:
+        wanted = {
+            "weight": weight,
+            "ignore_index": ignore_index,
+            "reduction": reduction,
+            "label_smoothing": label_smoothing,
+        }
         known = inspect.signature(loss_class(self.name)).parameters
         given = {n: v for n, v in wanted.items() if v is not None and not (n in known and v == known[n].default)}
-        missing = [n for n, v in given.items() if n not in known and v != {"ignore_index": -100, "reduction": "mean"}.get(n, 0.0)]
+        missing = [
+            n
+            for n, v in given.items()
+            if n not in known and v != {"ignore_index": -100, "reduction": "mean"}.get(n, 0.0)
+        ]
         if missing:
             raise FinegrainedError(f"--loss {self.name} has no {', '.join(missing)}, which the program sets here")
         if not any(n in known for n in given):

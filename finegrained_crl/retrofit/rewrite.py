@@ -27,7 +27,10 @@ from finegrained_crl.retrofit.source import Source, read_source
 CE_OPTIONS = ("weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
 NLL_OPTIONS = CE_OPTIONS[:-1]
 SHIPPED = "finegrained_crl"
-OF_FUNCTION = {"cross_entropy": ("competing_ratio_loss", SHIPPED), "nll_loss": ("log_probability_loss", f"{SHIPPED}.retrofit")}
+OF_FUNCTION = {
+    "cross_entropy": ("competing_ratio_loss", SHIPPED),
+    "nll_loss": ("log_probability_loss", f"{SHIPPED}.retrofit"),
+}
 NAMED_INPUT = re.compile(r"\binput\s*=[^=]")
 
 
@@ -103,16 +106,25 @@ def _can_be_whole(site: Site, sites: list[Site]) -> bool:
     others = {b for call in calls for b in call.built} - {str(site.place)}
     simple = site.owner == "" and (site.loss in CRITERIA - {"NLLLoss", "NLLLoss2d"} or site.loss in TIMM)
     simple = simple or (site.owner == "partial" and not any(NAMED_INPUT.search(c.expression) for c in calls))
-    return bool(calls) and simple and not others and all(c.action == "replace" and c.verdict == "train" and not c.guard for c in calls)
+    return (
+        bool(calls)
+        and simple
+        and not others
+        and all(c.action == "replace" and c.verdict == "train" and not c.guard for c in calls)
+    )
 
 
 def _edit(source: Source, site: Site, settings: list[str]) -> Edit:
     if site.guard and not site.built:
-        raise FinegrainedError(f"one call serves training and evaluation (`{site.guard}`); edit it by hand, or use `fgcrl retrofit run`")
+        raise FinegrainedError(
+            f"one call serves training and evaluation (`{site.guard}`); edit it by hand, or use `fgcrl retrofit run`"
+        )
     if site.built and site.loss in OF_FUNCTION:
         raise FinegrainedError("its `partial` serves other calls too; edit it by hand, or use `fgcrl retrofit run`")
     if site.built and BY_NAME in site.loss:
-        raise FinegrainedError("its criterion is chosen by name when the program runs; edit it by hand, or use `fgcrl retrofit run`")
+        raise FinegrainedError(
+            "its criterion is chosen by name when the program runs; edit it by hand, or use `fgcrl retrofit run`"
+        )
     start, end = _offsets(source, site)
     text = decode_part(source, start, end)
     call = cst.parse_expression(f"({text})")  # brackets allow the line breaks inside
@@ -131,10 +143,18 @@ def _rewritten(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.Bas
         return _call("CompetingRatioLoss", [*_arguments(settings), *arguments]), (SHIPPED, "CompetingRatioLoss")
     if site.loss == "cross_entropy":
         arguments = _with_settings(_named(call.args, ("input", "target", *CE_OPTIONS), 2), settings, "input", "logits")
-        return call.with_changes(func=cst.Name("competing_ratio_loss"), args=arguments), (SHIPPED, "competing_ratio_loss")
+        return call.with_changes(func=cst.Name("competing_ratio_loss"), args=arguments), (
+            SHIPPED,
+            "competing_ratio_loss",
+        )
     if site.loss == "nll_loss":
-        arguments = _with_settings(_named(call.args, ("input", "target", *NLL_OPTIONS), 2), settings, "input", "log_probabilities")
-        return call.with_changes(func=cst.Name("log_probability_loss"), args=arguments), (f"{SHIPPED}.retrofit", "log_probability_loss")
+        arguments = _with_settings(
+            _named(call.args, ("input", "target", *NLL_OPTIONS), 2), settings, "input", "log_probabilities"
+        )
+        return call.with_changes(func=cst.Name("log_probability_loss"), args=arguments), (
+            f"{SHIPPED}.retrofit",
+            "log_probability_loss",
+        )
     twin = _call("retrofit_criterion", [cst.Arg(call.func), *_arguments(settings)])
     func: cst.BaseExpression = twin
     if site.guard:  # one call for training and evaluation: the test that guards the backward pass chooses
@@ -150,7 +170,9 @@ def _partial(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.BaseE
     if any(a.star or a.keyword is None for a in call.args[1:]):
         raise FinegrainedError("options of a `partial` in position or by *; name them, or edit it by hand")
     options = _named(call.args[1:], (), 0)
-    return call.with_changes(args=_with_settings([call.args[0].with_changes(value=cst.Name(name)), *options], settings, "", "")), (
+    return call.with_changes(
+        args=_with_settings([call.args[0].with_changes(value=cst.Name(name)), *options], settings, "", "")
+    ), (
         home,
         name,
     )
@@ -159,7 +181,11 @@ def _partial(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.BaseE
 def _timm(call: cst.Call, site: Site, settings: list[str]) -> cst.Call:
     given = [a.value for a in call.args]
     smoothing = given[0] if given else cst.Float("0.1")
-    more = [cst.Arg(smoothing, keyword=cst.Name("label_smoothing"), equal=_tight())] if site.loss.startswith("Label") else []
+    more = (
+        [cst.Arg(smoothing, keyword=cst.Name("label_smoothing"), equal=_tight())]
+        if site.loss.startswith("Label")
+        else []
+    )
     return _call("CompetingRatioLoss", [*_arguments(settings), *more])
 
 
@@ -170,7 +196,11 @@ def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int
         if argument.star:
             raise FinegrainedError("called with * or **: its options can't be read; edit it by hand")
         name = argument.keyword.value if argument.keyword else names[number] if number < len(names) else ""
-        if name in ("size_average", "reduce") and isinstance(argument.value, cst.Name) and argument.value.value == "None":
+        if (
+            name in ("size_average", "reduce")
+            and isinstance(argument.value, cst.Name)
+            and argument.value.value == "None"
+        ):
             continue
         if name in ("size_average", "reduce"):
             raise FinegrainedError(f"`{name}` is long deprecated and CRL does not take it; write `reduction=` first")
@@ -181,7 +211,9 @@ def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int
 
 
 def _with_settings(arguments: list[cst.Arg], settings: list[str], theirs: str, ours: str) -> list[cst.Arg]:
-    renamed = [a.with_changes(keyword=cst.Name(ours)) if a.keyword and a.keyword.value == theirs else a for a in arguments]
+    renamed = [
+        a.with_changes(keyword=cst.Name(ours)) if a.keyword and a.keyword.value == theirs else a for a in arguments
+    ]
     if not settings:
         return renamed
     last = renamed[-1]
@@ -191,7 +223,9 @@ def _with_settings(arguments: list[cst.Arg], settings: list[str], theirs: str, o
 
 
 def _arguments(settings: list[str]) -> list[cst.Arg]:
-    return [cst.Arg(cst.Float(s.partition("=")[2]), keyword=cst.Name(s.partition("=")[0]), equal=_tight()) for s in settings]
+    return [
+        cst.Arg(cst.Float(s.partition("=")[2]), keyword=cst.Name(s.partition("=")[0]), equal=_tight()) for s in settings
+    ]
 
 
 def _tight() -> cst.AssignEqual:
@@ -199,7 +233,10 @@ def _tight() -> cst.AssignEqual:
 
 
 def _call(name: str, arguments: list[cst.Arg]) -> cst.Call:
-    spaced = [a.with_changes(comma=cst.MaybeSentinel.DEFAULT) if isinstance(a.comma, cst.MaybeSentinel) else a for a in arguments]
+    spaced = [
+        a.with_changes(comma=cst.MaybeSentinel.DEFAULT) if isinstance(a.comma, cst.MaybeSentinel) else a
+        for a in arguments
+    ]
     return cst.Call(cst.Name(name), spaced)
 
 
@@ -245,7 +282,9 @@ def _apply(source: Source, edits: list[Edit]) -> bytes:
     data = source.data
     for edit in sorted(edits, key=lambda e: e.start, reverse=True):
         if any(other is not edit and other.start <= edit.start and edit.end <= other.end for other in edits):
-            raise FinegrainedError(f"{source.path}: one chosen call stands inside another; choose one of them with --only")
+            raise FinegrainedError(
+                f"{source.path}: one chosen call stands inside another; choose one of them with --only"
+            )
         data = data[: edit.start] + edit.text + data[edit.end :]
     return _with_imports(source, data, {edit.needs for edit in edits})
 

@@ -34,7 +34,11 @@ def hand_made(source: Source, call: ast.Call) -> str:
     if not name or scope is None:
         return ""
     for node in ast.walk(scope):
-        if dotted(node) != name or not isinstance(getattr(node, "ctx", None), ast.Load) or any(node is a for a in ast.walk(call)):
+        if (
+            dotted(node) != name
+            or not isinstance(getattr(node, "ctx", None), ast.Load)
+            or any(node is a for a in ast.walk(call))
+        ):
             continue
         use = _use_of(source, node)
         if use:
@@ -48,7 +52,9 @@ def _use_of(source: Source, node: ast.AST) -> str:
         return parent.attr if parent.attr in ("sum", "mean", "gather", "mul", "index_select", "logsumexp") else ""
     if isinstance(parent, ast.Call) and node in parent.args:
         called = dotted(parent.func).rpartition(".")[2]
-        return called if called in ("sum", "mean", "gather", "mul", "kl_div", "one_hot") or "kl" in called.lower() else ""
+        return (
+            called if called in ("sum", "mean", "gather", "mul", "kl_div", "one_hot") or "kl" in called.lower() else ""
+        )
     if isinstance(parent, ast.BinOp) or (isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub)):
         return "arithmetic"
     return ""
@@ -106,9 +112,15 @@ def _counts_the_batch(source: Source, call: ast.Call) -> bool:
     if _is_arange(target):
         return True
     scope, name = _scope(source, call), dotted(target)
-    stored = [n.value for n in ast.walk(scope or call) if isinstance(n, ast.Assign) and name and name in {dotted(t) for t in n.targets}]
+    stored = [
+        n.value
+        for n in ast.walk(scope or call)
+        if isinstance(n, ast.Assign) and name and name in {dotted(t) for t in n.targets}
+    ]
     return bool(stored) and all(_is_arange(value) for value in stored)
 
 
 def _is_arange(node: ast.AST) -> bool:
-    return any(isinstance(part, ast.Call) and dotted(part.func).rpartition(".")[2] == "arange" for part in ast.walk(node))
+    return any(
+        isinstance(part, ast.Call) and dotted(part.func).rpartition(".")[2] == "arange" for part in ast.walk(node)
+    )

@@ -22,7 +22,9 @@ from finegrained_crl.retrofit.roles import guess_role, hand_made
 from finegrained_crl.retrofit.source import Source, read_source
 from finegrained_crl.retrofit.tree import python_files
 
-SEEDS = re.compile(rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\(")
+SEEDS = re.compile(
+    rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\("
+)
 TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
 SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
 ROUNDS = 6
@@ -181,14 +183,27 @@ def _handed_to(module: Module, criteria: Criteria) -> Iterable[str]:
     """Names of functions that get a criterion as an argument."""
     for node in module.nodes:
         name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
-        if isinstance(node, ast.Call) and name and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords))):
+        if (
+            isinstance(node, ast.Call)
+            and name
+            and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords)))
+        ):
             yield name
 
 
 def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Site]:
     for node in module.nodes:
-        if isinstance(node, ast.ClassDef) and SMOOTHING_CLASS.search(node.name) and node.name not in criteria.subclasses:
-            yield _looked(module, node, node.name, "a loss class of the repository's own: what its parts do stands below; edit it by hand")
+        if (
+            isinstance(node, ast.ClassDef)
+            and SMOOTHING_CLASS.search(node.name)
+            and node.name not in criteria.subclasses
+        ):
+            yield _looked(
+                module,
+                node,
+                node.name,
+                "a loss class of the repository's own: what its parts do stands below; edit it by hand",
+            )
         if not isinstance(node, ast.Call):
             continue
         loss, last = module.names.loss(node.func), module.names.meaning(node.func).rpartition(".")[2]
@@ -199,7 +214,9 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
         elif builds := _called_criterion(module, node, criteria):
             yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
         elif last[:1].isupper() and SMOOTHING_CLASS.search(last):
-            yield _looked(module, node, last, "builds a loss class of the repository's own, or of a library that is not changed")
+            yield _looked(
+                module, node, last, "builds a loss class of the repository's own, or of a library that is not changed"
+            )
         elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
             yield _looked(
                 module,
@@ -283,7 +300,9 @@ def _feeds_nll(module: Module, node: ast.Call) -> bool:
     if isinstance(parent, ast.Call) and (module.names.loss(parent.func) in ("nll_loss",)):
         return True
     if module.names.meaning(node.func).rpartition(".")[2] == "LogSoftmax" or _returned(module, node, parent):
-        return any(isinstance(n, ast.Call) and module.names.loss(n.func) in ("nll_loss", *CRITERIA) for n in module.nodes)
+        return any(
+            isinstance(n, ast.Call) and module.names.loss(n.func) in ("nll_loss", *CRITERIA) for n in module.nodes
+        )
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and (name := dotted(parent.targets[0])):
         inside = list(ast.walk(_scope(module, node)))
         used = [n for n in inside if isinstance(n, ast.Call) and n.args and dotted(n.args[0]) == name]
@@ -296,7 +315,11 @@ def _returned(module: Module, node: ast.AST, parent: ast.AST | None) -> bool:
     """`return F.log_softmax(x, 1)`, also by way of a name."""
     name = dotted(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
     return isinstance(parent, ast.Return) or bool(
-        name and any(isinstance(n, ast.Return) and n.value is not None and dotted(n.value) == name for n in ast.walk(_scope(module, node)))
+        name
+        and any(
+            isinstance(n, ast.Return) and n.value is not None and dotted(n.value) == name
+            for n in ast.walk(_scope(module, node))
+        )
     )
 
 
@@ -312,7 +335,10 @@ def _judged(sites: list[Site]) -> list[Site]:
     for site in sites:
         for built in site.built:
             calls.setdefault(built, []).append(site)
-    return [_judge(site, calls.get(str(site.place), [])) if site.kind == "construction" and not site.action else site for site in sites]
+    return [
+        _judge(site, calls.get(str(site.place), [])) if site.kind == "construction" and not site.action else site
+        for site in sites
+    ]
 
 
 def _judge(site: Site, calls: list[Site]) -> Site:

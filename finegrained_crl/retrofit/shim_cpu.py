@@ -66,7 +66,9 @@ def _devices(torch: Any, note: Note) -> None:
             return isinstance(value, real)
 
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(v, str) and v.startswith("cuda") for v in (*args, *kwargs.values())) or (args and isinstance(args[0], int)):
+            if any(isinstance(v, str) and v.startswith("cuda") for v in (*args, *kwargs.values())) or (
+                args and isinstance(args[0], int)
+            ):
                 note("torch.device(cuda) is the CPU")
                 return real("cpu")
             return real(*args, **kwargs)
@@ -129,7 +131,9 @@ def _parallel(torch: Any, note: Note) -> None:
     before = DistributedDataParallel.__init__
 
     @functools.wraps(before)
-    def without_devices(self: Any, module: Any, device_ids: Any = None, output_device: Any = None, *args: Any, **kwargs: Any) -> None:
+    def without_devices(
+        self: Any, module: Any, device_ids: Any = None, output_device: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
         if device_ids:
             note("DistributedDataParallel(device_ids=..) runs on the CPU")
         before(self, module, None, None, *args, **kwargs)

@@ -13,7 +13,18 @@ from typing import Any
 from finegrained_crl.retrofit.source import ASYNC_KEYWORD
 
 Note = Callable[[str], None]
-ABSTRACT = ("Iterable", "Iterator", "Mapping", "MutableMapping", "Sequence", "MutableSequence", "Callable", "Set", "Hashable", "Sized")
+ABSTRACT = (
+    "Iterable",
+    "Iterator",
+    "Mapping",
+    "MutableMapping",
+    "Sequence",
+    "MutableSequence",
+    "Callable",
+    "Set",
+    "Hashable",
+    "Sized",
+)
 
 
 def standard_library(note: Note) -> None:
@@ -22,7 +33,9 @@ def standard_library(note: Note) -> None:
     import collections.abc
     import time
 
-    collections.__dict__.setdefault("__getattr__", _fallback("collections", {n: getattr(collections.abc, n) for n in ABSTRACT}, note))
+    collections.__dict__.setdefault(
+        "__getattr__", _fallback("collections", {n: getattr(collections.abc, n) for n in ABSTRACT}, note)
+    )
     time.__dict__.setdefault("__getattr__", _fallback("time", {"clock": time.perf_counter}, note))
 
 

@@ -59,7 +59,12 @@ def _user_line() -> str:
     frame: Any = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not ("site-packages" in file or "finegrained_crl/retrofit" in file or file.startswith("<frozen") or "/lib/python" in file):
+        if not (
+            "site-packages" in file
+            or "finegrained_crl/retrofit" in file
+            or file.startswith("<frozen")
+            or "/lib/python" in file
+        ):
             return f"{file}:{frame.f_lineno}"
         frame = frame.f_back
     return ""

@@ -44,7 +44,13 @@ class Found:
 
 
 def look_around(
-    frames: Frames, frame: FrameType, loss: str, built: Built, choice: Choice, problem: str, base: FrameType | None = None
+    frames: Frames,
+    frame: FrameType,
+    loss: str,
+    built: Built,
+    choice: Choice,
+    problem: str,
+    base: FrameType | None = None,
 ) -> Found:
     """Collect what is known about a call.
 
@@ -91,7 +97,9 @@ def look_around(
 def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: FrameType | None) -> list[Context]:
     at = next((i for i, (_, frame) in enumerate(chain) if frame is base), len(chain))
     outer = {name for _, f in chain[at:] for name in (f.f_code.co_name, os.path.basename(f.f_code.co_filename))}
-    found = [_context_of(frames, kind, frame, is_loss=depth == 0) for depth, (kind, frame) in enumerate(chain[: at + 1])]
+    found = [
+        _context_of(frames, kind, frame, is_loss=depth == 0) for depth, (kind, frame) in enumerate(chain[: at + 1])
+    ]
     return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in found]
 
 
@@ -99,7 +107,11 @@ def _context_of(frames: Frames, kind: int, frame: FrameType, *, is_loss: bool) -
     name = frame.f_code.co_name
     if kind == LIBRARY:
         verdict = verdict_of(name)
-        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"`{name}` of {frames.library_of(frame)}", by_name=name)
+        return Context(
+            "eval" if verdict == "eval" else "train" if verdict else "",
+            f"`{name}` of {frames.library_of(frame)}",
+            by_name=name,
+        )
     call = frames.call_of(frame)
     if call is None:
         verdict = verdict_of(name)
@@ -113,7 +125,13 @@ def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:
     if not said:
         return "", contexts[0].why if contexts else "", -1
     depth, context = said[0]
-    if context.verdict == "eval" and context.by_name and len(said) > 1 and said[1][1].verdict == "train" and not said[1][1].by_name:
+    if (
+        context.verdict == "eval"
+        and context.by_name
+        and len(said) > 1
+        and said[1][1].verdict == "train"
+        and not said[1][1].by_name
+    ):
         depth, context = said[1]  # `predict_loss` may be called so, but its value is what is trained on
     return context.verdict, context.why + ("" if depth == 0 else " (a caller)"), depth
 
@@ -137,6 +155,11 @@ def _is_criterion_frame(frame: FrameType) -> bool:
 def _model_frame(chain: Sequence[tuple[int, FrameType]], first: int) -> int:
     for depth, (_, frame) in enumerate(chain):
         owner = frame.f_locals.get("self")
-        if depth >= first and isinstance(owner, nn.Module) and not isinstance(owner, _Loss) and frame.f_code.co_name == "forward":
+        if (
+            depth >= first
+            and isinstance(owner, nn.Module)
+            and not isinstance(owner, _Loss)
+            and frame.f_code.co_name == "forward"
+        ):
             return depth
     return -1

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 HUGE = 2_000_000  # bytes; hand-written modules stay far below
-PYTHON2 = re.compile(rb"^\s*(print\s+[\"'\w%]|exec\s+[\"'\w]|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,)", re.MULTILINE)
+PYTHON2 = re.compile(
+    rb"^\s*(print\s+[\"'\w%]|exec\s+[\"'\w]|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,)", re.MULTILINE
+)
 ASYNC_KEYWORD = re.compile(rb"\basync(?=\s*=[^=])")
 
 
@@ -32,7 +34,9 @@ class Source:
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """Every node's parent."""
-        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)} if self.tree else {}
+        return (
+            {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)} if self.tree else {}
+        )
 
     def text_of(self, node: ast.AST, limit: int = 100) -> str:
         """The node's source on one line, cut to `limit` characters."""

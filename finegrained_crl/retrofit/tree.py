@@ -8,7 +8,20 @@ from pathlib import Path
 
 from finegrained_crl.errors import FinegrainedError
 
-SKIPPED = {".git", ".hg", ".svn", "__pycache__", "node_modules", "site-packages", ".tox", ".nox", ".venv", "venv", ".eggs", ".mypy_cache"}
+SKIPPED = {
+    ".git",
+    ".hg",
+    ".svn",
+    "__pycache__",
+    "node_modules",
+    "site-packages",
+    ".tox",
+    ".nox",
+    ".venv",
+    "venv",
+    ".eggs",
+    ".mypy_cache",
+}
 
 
 def repository(path: Path) -> Path:
@@ -28,7 +41,9 @@ def python_files(root: Path) -> Iterator[Path]:
         yield root
         return
     for folder, names, files in os.walk(root, followlinks=False):
-        names[:] = sorted(n for n in names if n not in SKIPPED and not os.path.exists(os.path.join(folder, n, "pyvenv.cfg")))
+        names[:] = sorted(
+            n for n in names if n not in SKIPPED and not os.path.exists(os.path.join(folder, n, "pyvenv.cfg"))
+        )
         for name in sorted(files):
             path = os.path.join(folder, name)
             if name.endswith(".py") and os.path.isfile(path) and not os.path.islink(path):  # a fifo would never end

@@ -49,9 +49,14 @@ def verify(command: Sequence[str], settings: Settings, steps: int) -> int:
                     "is the program random beyond torch's and numpy's seeds, or does it use several threads?"
                 )
         if not first or not second:
-            raise FinegrainedError(f"--verify: {key[0]} was called in one of two equal runs only; is the program random?")
+            raise FinegrainedError(
+                f"--verify: {key[0]} was called in one of two equal runs only; is the program random?"
+            )
     compared = sum(min(len(untouched[k]), len(ours[k])) for k in untouched)
-    print(f"--verify: {compared} losses at {len(untouched)} sites equal the untouched program's bit for bit (beta = 0)", file=sys.stderr)
+    print(
+        f"--verify: {compared} losses at {len(untouched)} sites equal the untouched program's bit for bit (beta = 0)",
+        file=sys.stderr,
+    )
     return compared
 
 

@@ -13,9 +13,31 @@ EVALUATION = {
     *("validating", "validator", "test", "testing", "tester", "infer", "inference", "predict", "prediction", "predictor", "accuracy"),
 }  # fmt: skip
 TRAINING = {
-    *("train", "trains", "training", "trainer", "fit", "finetune", "finetuning", "learn", "learner", "optimize", "optimise"),
+    *(
+        "train",
+        "trains",
+        "training",
+        "trainer",
+        "fit",
+        "finetune",
+        "finetuning",
+        "learn",
+        "learner",
+        "optimize",
+        "optimise",
+    ),
 }
-HELD_OUT = {"val", "valid", "validation", "eval", "evaluation", "test", "testing", "dev", "holdout"}  # of a loss's own name
+HELD_OUT = {
+    "val",
+    "valid",
+    "validation",
+    "eval",
+    "evaluation",
+    "test",
+    "testing",
+    "dev",
+    "holdout",
+}  # of a loss's own name
 PHASE = frozenset(["phase", "mode", "split", "stage", "subset"])
 
 # The order decides where several match: what is more specific comes first.

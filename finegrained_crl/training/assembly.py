@@ -119,7 +119,9 @@ def make_trainee(recipe: Recipe, num_classes: int) -> Trainee:
     """
     seed_step(recipe.seed)
     method = make_method(recipe)
-    spec = ModelSpec(recipe.backbone, num_classes, recipe.weights, recipe.drop_rate, recipe.drop_path_rate, recipe.image_size)
+    spec = ModelSpec(
+        recipe.backbone, num_classes, recipe.weights, recipe.drop_rate, recipe.drop_path_rate, recipe.image_size
+    )
     model = method.build(spec)
     return Trainee(method, model, build_criteria(recipe.loss, method.roles(model)))
 
@@ -143,5 +145,9 @@ def check_images(records: Records, rows: np.ndarray, *, convert: bool) -> None:
     if absent:
         raise FinegrainedError(missing_text(absent, len(paths)))
     if errors:
-        more = f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)" if len(errors) > 1 else ""
+        more = (
+            f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)"
+            if len(errors) > 1
+            else ""
+        )
         raise FinegrainedError(errors[0] + more)

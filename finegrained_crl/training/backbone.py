@@ -32,7 +32,9 @@ class Backbone(nn.Module):
         FinegrainedError: an unknown backbone, unfit weights, a network without feature maps or without such a stride.
     """
 
-    def __init__(self, spec: ModelSpec, *, tap: int | None = None, nearest: bool = False, stop_at_tap: bool = False) -> None:
+    def __init__(
+        self, spec: ModelSpec, *, tap: int | None = None, nearest: bool = False, stop_at_tap: bool = False
+    ) -> None:
         super().__init__()
         from timm.data import resolve_model_data_config
 
@@ -52,12 +54,16 @@ class Backbone(nn.Module):
             return self.with_tap(images)[0]
         if self._gives_maps:
             return torch.as_tensor(self.maps(self.net.forward_features(images)))
-        return torch.as_tensor(self.maps(self.net.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)[-1]))
+        return torch.as_tensor(
+            self.maps(self.net.forward_intermediates(images, indices=1, norm=True, intermediates_only=True)[-1])
+        )
 
     def with_tap(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Final and tapped maps, one forward pass."""
         if self._stops:
-            tapped = self.net.forward_intermediates(images, indices=[self._index], intermediates_only=True, stop_early=True)[0]
+            tapped = self.net.forward_intermediates(
+                images, indices=[self._index], intermediates_only=True, stop_early=True
+            )[0]
             return self.maps(tapped), tapped
         if self._gives_maps:
             final, (tapped,) = self.net.forward_intermediates(images, indices=[self._index])
@@ -94,7 +100,9 @@ class _Passed:
 
     def __init__(self, net: nn.Module) -> None:
         self.seen: set[int] = set()
-        self.hooks = [module.register_forward_hook(lambda module, *_: self.seen.add(id(module))) for module in net.modules()]
+        self.hooks = [
+            module.register_forward_hook(lambda module, *_: self.seen.add(id(module))) for module in net.modules()
+        ]
 
     def stop(self) -> None:
         for hook in self.hooks:

@@ -63,7 +63,9 @@ def load(path: Path) -> dict[str, Any]:
     try:
         state: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise FinegrainedError(f"checkpoint {path} refused: it holds more than tensors and plain values and could run code") from None
+        raise FinegrainedError(
+            f"checkpoint {path} refused: it holds more than tensors and plain values and could run code"
+        ) from None
     except Exception as error:  # zipfile, torch and the pickle reader each raise their own kind for a damaged file
         raise FinegrainedError(f"checkpoint {path} is damaged ({type(error).__name__})") from error
     if not trailer.startswith(MAGIC):

@@ -21,7 +21,9 @@ RESTORE = "restore the file from a copy, or delete the folder and run again"
 
 def commit(folder: Path) -> None:
     """Write the record of a folder whose files are all there."""
-    digests = {name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in contents(folder)}
+    digests = {
+        name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in contents(folder)
+    }
     files.write_json(folder / NAME, {"format": FORMAT, "files": digests})
 
 
@@ -44,7 +46,9 @@ def read_record(folder: Path) -> dict[str, dict[str, Any]]:
     record = files.read_json(folder / NAME)
     listed = record.get("files")
     if record.get("format") != FORMAT or not isinstance(listed, dict):
-        raise FinegrainedError(f"{folder / NAME} has format {record.get('format')}, this version reads {FORMAT}: {RESTORE}")
+        raise FinegrainedError(
+            f"{folder / NAME} has format {record.get('format')}, this version reads {FORMAT}: {RESTORE}"
+        )
     return listed
 
 
@@ -56,7 +60,9 @@ def problems(folder: Path) -> list[str]:
         return [str(error)]
     lines = [problem for name in listed if (problem := file_problem(folder, name, listed))]
     # Reports and explanations may be written into a run folder; in the run's own places nothing may appear.
-    return lines + [f"{name}: not there when the run was finished" for name in contents(folder) if _is_foreign(name, listed)]
+    return lines + [
+        f"{name}: not there when the run was finished" for name in contents(folder) if _is_foreign(name, listed)
+    ]
 
 
 def _is_foreign(name: str, listed: dict[str, Any]) -> bool:

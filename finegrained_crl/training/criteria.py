@@ -96,5 +96,7 @@ def chosen_roles(loss: Component, roles: Mapping[str, Role]) -> list[str]:
     where = loss.options.get("where") or [role for role, shape in roles.items() if shape.by_default]
     for role in where:
         if role not in roles and role != "all":
-            raise FinegrainedError(f"--loss.where {role}: this method has no such role; {nearest(role, [*roles, 'all'])}")
+            raise FinegrainedError(
+                f"--loss.where {role}: this method has no such role; {nearest(role, [*roles, 'all'])}"
+            )
     return [role for role in roles if role in where or "all" in where]

@@ -29,7 +29,9 @@ def make_accelerator(precision: str, device: str) -> Any:
     try:
         return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=device == "cpu")
     except ValueError as error:
-        raise FinegrainedError(f"--precision {precision} is not available here: {error}; use --precision fp32 or auto") from None
+        raise FinegrainedError(
+            f"--precision {precision} is not available here: {error}; use --precision fp32 or auto"
+        ) from None
 
 
 def seed_step(*key: int) -> None:

@@ -92,13 +92,20 @@ def _time_evaluation(loop: Any) -> float:
 def _per_class(session: Session) -> dict[str, dict[str, int]]:
     labels = session.records.table["label"].to_numpy()
     parts = {"train": session.parts.train, "val": session.parts.val, "test": session.parts.test}
-    counts = {name: np.bincount(labels[rows], minlength=session.records.num_classes) for name, rows in parts.items() if len(rows)}
+    counts = {
+        name: np.bincount(labels[rows], minlength=session.records.num_classes)
+        for name, rows in parts.items()
+        if len(rows)
+    }
     return {name: {part: int(c[i]) for part, c in counts.items()} for i, name in enumerate(session.records.class_names)}
 
 
 def _parameters(trainee: torch.nn.Module) -> dict[str, int]:
     everything = list(trainee.parameters())
-    return {"total": sum(p.numel() for p in everything), "trained": sum(p.numel() for p in everything if p.requires_grad)}
+    return {
+        "total": sum(p.numel() for p in everything),
+        "trained": sum(p.numel() for p in everything if p.requires_grad),
+    }
 
 
 def _memory(device: torch.device) -> int:

@@ -10,7 +10,9 @@ from finegrained_crl.training.scorer import Scorer
 from finegrained_crl.training.trainee import Trainee
 
 
-def evaluate(trainee: Trainee, pictures: Pictures, rows: np.ndarray, scorer: Scorer, *, batch_size: int, workers: int) -> np.ndarray:
+def evaluate(
+    trainee: Trainee, pictures: Pictures, rows: np.ndarray, scorer: Scorer, *, batch_size: int, workers: int
+) -> np.ndarray:
     """Scores of the given rows in their order.
 
     Args:

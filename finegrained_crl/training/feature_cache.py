@@ -86,10 +86,14 @@ class FeatureCache:
         start, was_training = 0, trainee.training
         trainee.eval()
         with torch.inference_mode(), s.accelerator.autocast():
-            for batch in batches(keyed_loader(s.train_pictures, keys, batch_size=s.recipe.batch_size, workers=s.options.workers)):
+            for batch in batches(
+                keyed_loader(s.train_pictures, keys, batch_size=s.recipe.batch_size, workers=s.options.workers)
+            ):
                 features = trainee.method.features(trainee.model, s.scorer.inputs(batch.images)).float().cpu().numpy()
                 if np.abs(features).max(initial=0) > np.finfo(DTYPE).max:
-                    raise FinegrainedError("a feature is too large for the half-precision cache; train this stage without cached views")
+                    raise FinegrainedError(
+                        "a feature is too large for the half-precision cache; train this stage without cached views"
+                    )
                 yield start, features.astype(DTYPE)
                 start += len(features)
         trainee.train(was_training)

@@ -70,7 +70,9 @@ def misfit(backbone: str, image_size: int, reason: str, patch: int | None = None
     import timm
 
     sizes = nearest_sizes(patch or _patch_side(timm.create_model(backbone, pretrained=False)), image_size)
-    return FinegrainedError(f"--backbone {backbone} can't take --image-size {image_size}: {reason}; the nearest sizes are {sizes}")
+    return FinegrainedError(
+        f"--backbone {backbone} can't take --image-size {image_size}: {reason}; the nearest sizes are {sizes}"
+    )
 
 
 def adapted_state(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -50,5 +50,7 @@ def _from_table(path: Path, column: str) -> list[Path]:
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         raise FinegrainedError(f"{path} can't be read as a table: {' '.join(str(error).split())}") from None
     if column not in table:
-        raise FinegrainedError(f"{path} has no column '{column}': {nearest(column, table.columns)}; choose with --path-column")
+        raise FinegrainedError(
+            f"{path} has no column '{column}': {nearest(column, table.columns)}; choose with --path-column"
+        )
     return [path.parent / name for name in table[column].dropna()]

@@ -186,7 +186,11 @@ class Loop:
     def _epoch_row(self, seconds: float) -> dict[str, Any]:
         s, p = self.session, self.progress
         images = p.sums.get("images", 0.0) * s.accelerator.num_processes
-        row: dict[str, Any] = {"epoch": p.epoch + 1, "lr": max(g["lr"] for g in self.stage.optimizer.param_groups), **p.means()}
+        row: dict[str, Any] = {
+            "epoch": p.epoch + 1,
+            "lr": max(g["lr"] for g in self.stage.optimizer.param_groups),
+            **p.means(),
+        }
         if len(s.stages) > 1:
             row["stage"] = self.stage.placed.stage.name
         due = self.stage.validates(p.epoch)
@@ -253,7 +257,9 @@ class Loop:
         if self.session.accelerator.scaler and state["scaler"]:
             self.session.accelerator.scaler.load_state_dict(state["scaler"])
         p = self.progress = Progress.from_dict(state["progress"])
-        self.reporter.say(f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over")
+        self.reporter.say(
+            f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over"
+        )
         return state
 
     def _require_same_data(self, state: dict[str, Any]) -> None:
@@ -269,7 +275,9 @@ class Loop:
             self.save()
 
     def _refuse_broken_weights(self) -> None:
-        require_finite_weights(self.trainee, f"epoch {self.progress.epoch + 1}, batch {self.progress.update}", self.session.run.last)
+        require_finite_weights(
+            self.trainee, f"epoch {self.progress.epoch + 1}, batch {self.progress.update}", self.session.run.last
+        )
 
     # Small parts.
 

@@ -30,7 +30,9 @@ def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
     for prefix in prefixes:
         if prefix != "backbone" and prefix not in children:
             top = [name for name, _ in net.named_children()]
-            raise FinegrainedError(f"--freeze: the model has no module '{prefix}'; {nearest(prefix, ['backbone', *top])}")
+            raise FinegrainedError(
+                f"--freeze: the model has no module '{prefix}'; {nearest(prefix, ['backbone', *top])}"
+            )
         root = net if prefix == "backbone" else children[prefix]
         for module in root.modules():
             own = list(module.parameters(recurse=False))
@@ -55,7 +57,11 @@ def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
             groups.setdefault((id(parameter) in head, is_decayed), []).append(parameter)
     head_lr = recipe.lr if recipe.head_lr is None else recipe.head_lr
     return [
-        {"params": params, "lr": head_lr if in_head else recipe.lr, "weight_decay": recipe.weight_decay if decayed else 0.0}
+        {
+            "params": params,
+            "lr": head_lr if in_head else recipe.lr,
+            "weight_decay": recipe.weight_decay if decayed else 0.0,
+        }
         for (in_head, decayed), params in groups.items()
     ]
 
@@ -69,7 +75,9 @@ def make_optimizer(trainee: Trainee, recipe: Recipe) -> torch.optim.Optimizer:
     from timm.optim import create_optimizer_v2, list_optimizers
 
     if recipe.optimizer not in list_optimizers():
-        hint = "; ".join(filter(None, (guess(recipe.optimizer, list_optimizers()), "common: sgd, momentum, adamw, lamb")))
+        hint = "; ".join(
+            filter(None, (guess(recipe.optimizer, list_optimizers()), "common: sgd, momentum, adamw, lamb"))
+        )
         raise FinegrainedError(f"--optimizer: timm has no '{recipe.optimizer}'; {hint}")
     groups: Any = parameter_groups(trainee, recipe)
     options: dict[str, Any] = {"weight_decay": recipe.weight_decay, "momentum": recipe.momentum}

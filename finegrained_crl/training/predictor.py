@@ -50,7 +50,9 @@ class Predictor:
         FinegrainedError: no finished run, or not those weights.
     """
 
-    def __init__(self, folder: Path, *, weights: Literal["last", "selected"] | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, folder: Path, *, weights: Literal["last", "selected"] | None = None, device: str = "auto"
+    ) -> None:
         self.run = RunFolder(folder)
         results = self.run.read_results()
         self.class_names: list[str] = results["class_names"]
@@ -66,7 +68,9 @@ class Predictor:
     def _load(self, which: str) -> None:
         run = self.run
         if not run.weights(which).is_file():
-            raise FinegrainedError(f"{run.folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part")
+            raise FinegrainedError(
+                f"{run.folder} has no '{which}' weights ({run.weights(which).name}): the run had no validation part"
+            )
         self.trainee.model.exported().load_state_dict(checkpoint.load_weights_file(run.checked(run.weights(which))))
         if run.loss_weights(which).is_file():
             self.trainee.criteria.load_state_dict(checkpoint.load_weights_file(run.checked(run.loss_weights(which))))
@@ -109,7 +113,9 @@ class Predictor:
         top_names = "|".join(self.class_names[label] for label in best)
         top_shares = "|".join(f"{probabilities[label]:.6f}" for label in best)
         share = round(float(probabilities[chosen]), 6)
-        return dict(zip(COLUMNS, (str(path), self.class_names[chosen], chosen, share, top_names, top_shares), strict=True))
+        return dict(
+            zip(COLUMNS, (str(path), self.class_names[chosen], chosen, share, top_names, top_shares), strict=True)
+        )
 
 
 COLUMNS = ("path", "class", "label", "probability", "top5_classes", "top5_probabilities")

@@ -115,9 +115,7 @@ def _conflicts(r: Recipe) -> Iterator[str]:
     if r.split is not None and r.fold is not None:
         yield "give --split or --fold, not both"
     if r.early_stopping > 0 and r.val_fraction == 0:
-        yield (
-            "--early-stopping needs a validation part: add --val-fraction 0.1 (the test part is never used to stop)"
-        )
+        yield ("--early-stopping needs a validation part: add --val-fraction 0.1 (the test part is never used to stop)")
     if (r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 1:
         yield f"mixup and CutMix pair the images of a batch: --batch-size must be even, got {r.batch_size}"
     if r.label_smoothing > 0 and r.loss.name == "smoothing":

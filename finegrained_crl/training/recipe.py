@@ -44,15 +44,23 @@ class Recipe:
     data: str = _set("", "data", "folder (or CSV file) that holds the data set")
     split: str | None = _set(None, "data", "part held out for the final evaluation [test]")
     fold: int | None = _set(None, "data", "fold held out for the final evaluation, for data sets that have folds")
-    val_fraction: float = _set(0.0, "data", "share of the training images cut off as validation part (subject-exclusive where known)")
+    val_fraction: float = _set(
+        0.0, "data", "share of the training images cut off as validation part (subject-exclusive where known)"
+    )
     convert_images: bool = _set(False, "data", "convert CMYK, 16-bit and transparent images instead of refusing them")
     class_balanced: bool = _set(False, "data", "draw every class equally often (with replacement)")
-    missing: Literal["refuse", "skip"] = _set("refuse", "data", "images that are listed and not there: 'skip' leaves them out, counted")
-    allow_leaks: bool = _set(False, "data", "train although a subject or picture is on both sides of the split; noted in results.json")
+    missing: Literal["refuse", "skip"] = _set(
+        "refuse", "data", "images that are listed and not there: 'skip' leaves them out, counted"
+    )
+    allow_leaks: bool = _set(
+        False, "data", "train although a subject or picture is on both sides of the split; noted in results.json"
+    )
 
     method: Component = _set(Component("resnet"), "model", "method; `fgcrl list methods` shows all")
     backbone: str = _set("resnet50", "model", "any timm classifier")
-    weights: str = _set("pretrained", "model", "'pretrained' (timm / Hugging Face), 'none', or a .safetensors / .pth FILE")
+    weights: str = _set(
+        "pretrained", "model", "'pretrained' (timm / Hugging Face), 'none', or a .safetensors / .pth FILE"
+    )
     drop_rate: float = _set(0.0, "model", "dropout before the head")
     drop_path_rate: float = _set(0.0, "model", "stochastic depth, for backbones that have it")
     freeze: list[str] = _list("model", "modules kept as they are: name prefixes, or 'backbone' for all but the head")
@@ -86,19 +94,31 @@ class Recipe:
     momentum: float = _set(0.9, "optimisation", "momentum, for optimisers that have one")
     weight_decay: float = _set(1e-4, "optimisation", "weight decay; of biases and norms only with --decay-all")
     decay_all: bool = _set(False, "optimisation", "decay biases and norms too, as a plain torch optimiser does")
-    schedule: Literal["cosine", "step", "multistep", "constant"] = _set("cosine", "optimisation", "learning-rate schedule")
-    decay_epochs: list[int] = _list("optimisation", "epochs at which 'multistep' decays; one number: the period of 'step'")
+    schedule: Literal["cosine", "step", "multistep", "constant"] = _set(
+        "cosine", "optimisation", "learning-rate schedule"
+    )
+    decay_epochs: list[int] = _list(
+        "optimisation", "epochs at which 'multistep' decays; one number: the period of 'step'"
+    )
     decay_rate: float = _set(0.1, "optimisation", "factor of each decay")
     warmup_epochs: int = _set(0, "optimisation", "epochs of linear warm-up")
     min_lr: float = _set(0.0, "optimisation", "where the cosine ends")
     clip_grad: float = _set(0.0, "optimisation", "largest gradient norm; 0 is off")
     ema: float = _set(0.0, "optimisation", "decay of the averaged weights (EMA) that are evaluated; 0 is off")
-    early_stopping: int = _set(0, "optimisation", "stop after so many epochs without a better validation accuracy; 0 is off")
-    test_every: int = _set(0, "optimisation", "also watch the test part every N epochs (never used to select); 0 = at the end only")
+    early_stopping: int = _set(
+        0, "optimisation", "stop after so many epochs without a better validation accuracy; 0 is off"
+    )
+    test_every: int = _set(
+        0, "optimisation", "also watch the test part every N epochs (never used to select); 0 = at the end only"
+    )
 
     seed: int = _set(0, "run", "seed of weights, order, augmentation and dropout")
-    precision: Literal["fp32", "bf16", "fp16", "auto"] = _set("fp32", "run", "arithmetic; 'auto' times what the machine can do")
-    memory_format: Literal["channels_last", "contiguous", "auto"] = _set("channels_last", "run", "layout of image tensors")
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = _set(
+        "fp32", "run", "arithmetic; 'auto' times what the machine can do"
+    )
+    memory_format: Literal["channels_last", "contiguous", "auto"] = _set(
+        "channels_last", "run", "layout of image tensors"
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain values, components as {name: .., option: ..}; what `recipe.yaml` holds."""

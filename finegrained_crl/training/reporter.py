@@ -24,7 +24,12 @@ class Reporter:
     def begin_epoch(self, epoch: int, done: int, updates: int) -> None:
         """Start the epoch's bar, on a terminal."""
         if self.console.is_terminal and not self.console.quiet:
-            columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}")]
+            columns = [
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[state]}"),
+            ]
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
             self._task = self._bar.add_task(f"epoch {epoch + 1}/{self.epochs}", total=updates, completed=done, state="")
             self._bar.start()
@@ -38,8 +43,16 @@ class Reporter:
     def end_epoch(self, row: dict[str, Any], eta_seconds: float) -> None:
         """One line about a finished epoch; the bar goes."""
         self.close()
-        parts = [f"epoch {row['epoch']}/{self.epochs}", f"loss {row['train_loss']:.4f}", f"train {100 * row['train_accuracy']:.1f} %"]
-        parts += [f"{part} {100 * row[f'{part}_top1']:.1f} %" for part in ("val", "test") if row.get(f"{part}_top1") is not None]
+        parts = [
+            f"epoch {row['epoch']}/{self.epochs}",
+            f"loss {row['train_loss']:.4f}",
+            f"train {100 * row['train_accuracy']:.1f} %",
+        ]
+        parts += [
+            f"{part} {100 * row[f'{part}_top1']:.1f} %"
+            for part in ("val", "test")
+            if row.get(f"{part}_top1") is not None
+        ]
         parts += [f"{row['images_per_second']:.1f} images/s", f"{duration(eta_seconds)} left"]
         self.say("  ".join(parts))
 

@@ -43,7 +43,9 @@ def finish(loop: Loop) -> dict[str, Any]:
                 scores = loop.scores(trainee, rows)
                 frames.append(_prediction_frame(session, rows, scores, part, which))
                 labels = session.records.table["label"].to_numpy()[rows]
-                metrics[which][part] = all_figures(make_scores(scores, labels, decoder), ordered=session.records.ordered)
+                metrics[which][part] = all_figures(
+                    make_scores(scores, labels, decoder), ordered=session.records.ordered
+                )
         if session.is_main:
             _export(session, trainee, which)
     results = build_results(loop, metrics)
@@ -63,7 +65,9 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
         "format": FORMAT,
         "headline": "selected" if recipe.early_stopping else "last",
         "metrics": {"last": metrics["last"], "selected_on_validation": metrics.get("selected")},
-        "oracle_on_test": {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"} if watched else None,
+        "oracle_on_test": {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"}
+        if watched
+        else None,
         "protocol": describe_protocol(session),
         "dataset": recipe.dataset.as_dict(),
         "method": recipe.method.as_dict(),

@@ -106,7 +106,9 @@ class RunFolder:
             FinegrainedError: no run here, or a damaged recipe.
         """
         if not self.holds_run:
-            raise FinegrainedError(f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run")
+            raise FinegrainedError(
+                f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run"
+            )
         return read_yaml(self.checked(self.recipe), "the recipe of a run")
 
     def read_results(self) -> dict[str, Any]:
@@ -118,7 +120,9 @@ class RunFolder:
         if not self.is_done:
             self._require_format()
             self.read_recipe()
-            raise FinegrainedError(f"the run in {self.folder} is not finished: continue it with --resume --out {self.folder}")
+            raise FinegrainedError(
+                f"the run in {self.folder} is not finished: continue it with --resume --out {self.folder}"
+            )
         self._require_format()
         return files.read_json(self.checked(self.results))
 
@@ -166,7 +170,9 @@ class RunFolder:
                 # lockf, not flock: loader processes would inherit a flock and keep it for seconds after a kill.
                 fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise FinegrainedError(f"another process is training in {self.folder}: wait for it, or choose another --out") from None
+                raise FinegrainedError(
+                    f"another process is training in {self.folder}: wait for it, or choose another --out"
+                ) from None
             yield
 
     def _only_leftovers(self) -> bool:
@@ -178,9 +184,13 @@ class RunFolder:
         stored = self.read_recipe()
         changed = differences(stored, recipe)
         if not resume:
-            raise FinegrainedError(f"{self.folder} holds {state} run: add --resume to go on with it, or choose another --out")
+            raise FinegrainedError(
+                f"{self.folder} holds {state} run: add --resume to go on with it, or choose another --out"
+            )
         if changed:
-            raise FinegrainedError(f"{self.folder} holds a run with other settings ({'; '.join(changed)}): choose another --out")
+            raise FinegrainedError(
+                f"{self.folder} holds a run with other settings ({'; '.join(changed)}): choose another --out"
+            )
 
 
 def differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:

@@ -18,7 +18,9 @@ def is_finite(losses: dict[str, float]) -> bool:
 def diverged(place: str, losses: dict[str, float], pictures: list[str], checkpoint: Path) -> FinegrainedError:
     """The error for a loss that is not finite: where, which loss, on which pictures, what is left, what to do."""
     named = ", ".join(f"{role} loss {value}" for role, value in losses.items())
-    kept = f"the last good checkpoint is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was written yet"
+    kept = (
+        f"the last good checkpoint is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was written yet"
+    )
     return FinegrainedError(
         f"training diverged in {place}: {named}; images: {', '.join(pictures)}; {kept}; "
         "lower --lr, or set --clip-grad 1 or --precision fp32"

@@ -68,4 +68,6 @@ def make_scorer(trainee: Trainee, recipe: Recipe, accelerator: Any, *, ordered: 
     """
     model = trainee.model
     decoder: Decoder = getattr(trainee.method, "decoder", "argmax") if ordered else "argmax"
-    return Scorer(normaliser(model.mean, model.std, accelerator.device), memory_format(recipe.memory_format), accelerator, decoder)
+    return Scorer(
+        normaliser(model.mean, model.std, accelerator.device), memory_format(recipe.memory_format), accelerator, decoder
+    )

@@ -77,7 +77,9 @@ class Session:
         if self.accelerator.device.type == "cpu":
             keep_freed_memory()
         if options.workers < 0:
-            self.options = dataclasses.replace(options, workers=loading.default_workers(self.accelerator.device.type == "cuda"))
+            self.options = dataclasses.replace(
+                options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
+            )
         self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, ordered=self.records.ordered)
         self.trainee = self.trainee.to(memory_format=self.scorer.memory_format)
         self.stages = place(self.trainee.method.stages(self.recipe), self.recipe)
@@ -91,7 +93,11 @@ class Session:
     def order(self) -> loading.EpochOrder:
         """The batches of each epoch."""
         train = self.parts.train
-        weights = loading.balanced_weights(self.records.table["label"].to_numpy()[train]) if self.recipe.class_balanced else None
+        weights = (
+            loading.balanced_weights(self.records.table["label"].to_numpy()[train])
+            if self.recipe.class_balanced
+            else None
+        )
         accelerator, r = self.accelerator, self.recipe
         place = {"rank": accelerator.process_index, "world": accelerator.num_processes}
         return loading.EpochOrder(train, r.batch_size, r.seed, weights, **place, drop_last=r.drop_last)
@@ -104,7 +110,10 @@ class Session:
     @cached_property
     def train_pictures(self) -> loading.Pictures:
         """Augmented pictures, with what the method does to each."""
-        transform, per_image = TrainTransform(image_settings(self.recipe), self.recipe.seed), self.trainee.method.per_image()
+        transform, per_image = (
+            TrainTransform(image_settings(self.recipe), self.recipe.seed),
+            self.trainee.method.per_image(),
+        )
         return loading.Pictures(self.records, transform, convert=self.recipe.convert_images, per_image=per_image)
 
     @cached_property

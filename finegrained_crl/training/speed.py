@@ -57,7 +57,13 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
 
 def combinations(recipe: Recipe, device: torch.device) -> list[tuple[str, str]]:
     """(precision, memory format) pairs that the recipe allows and the device can do."""
-    able = ["fp32", "bf16"] if device.type == "cpu" else ["fp32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["fp32", "fp16"]
+    able = (
+        ["fp32", "bf16"]
+        if device.type == "cpu"
+        else ["fp32", "bf16", "fp16"]
+        if torch.cuda.is_bf16_supported()
+        else ["fp32", "fp16"]
+    )
     precisions = able if recipe.precision == "auto" else [recipe.precision]
     formats = ["contiguous", "channels_last"] if recipe.memory_format == "auto" else [recipe.memory_format]
     return [(p, f) for p in precisions for f in formats]

@@ -93,7 +93,9 @@ def check_stage(session: Session, placed: PlacedStage) -> None:
             f"mixup and CutMix mix images, and stage '{placed.stage.name}' trains on cached features: set them to 0, or cache no views"
         )
     if (recipe.mixup or recipe.cutmix) and trainee.method.per_image():
-        raise FinegrainedError("mixup and CutMix would mix what the method made of each image in the workers: set them to 0")
+        raise FinegrainedError(
+            "mixup and CutMix would mix what the method made of each image in the workers: set them to 0"
+        )
     optim.freeze(trainee, recipe.freeze)
     optim.make_optimizer(trainee, recipe)
     Targets(recipe, session.records.num_classes, trainee.criteria)

@@ -63,7 +63,9 @@ def place(stages: list[Stage], recipe: Recipe) -> list[PlacedStage]:
     for stage in stages:
         wrong = [key for key in stage.settings if key not in CHANGEABLE]
         if wrong:
-            raise FinegrainedError(f"stage '{stage.name}' of the method sets {', '.join(wrong)}; a stage may set {', '.join(CHANGEABLE)}")
+            raise FinegrainedError(
+                f"stage '{stage.name}' of the method sets {', '.join(wrong)}; a stage may set {', '.join(CHANGEABLE)}"
+            )
         own = recipe.replace(**stage.settings)
         if own.epochs > 0:
             placed.append(PlacedStage(stage, placed[-1].end if placed else 0, own))

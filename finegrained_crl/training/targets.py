@@ -23,7 +23,9 @@ class Targets:
         self.num_classes, self.smoothing = num_classes, recipe.label_smoothing
         self.mixer = _mixer(recipe, num_classes)
         if (self.mixer or self.smoothing) and not criteria.takes_soft_targets:
-            raise FinegrainedError(f"--loss {recipe.loss.name} takes class indices only: set --label-smoothing, --mixup and --cutmix to 0")
+            raise FinegrainedError(
+                f"--loss {recipe.loss.name} takes class indices only: set --label-smoothing, --mixup and --cutmix to 0"
+            )
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Args:

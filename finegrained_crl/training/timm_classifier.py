@@ -67,10 +67,14 @@ class PlainFineTuning(Method):
         """Build the timm model with `spec.num_classes` outputs, weights loaded."""
         return TimmClassifier(*timm_classifier(spec))
 
-    def training_step(self, model: FineGrainedModel, criteria: Criteria, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor]:
+    def training_step(
+        self, model: FineGrainedModel, criteria: Criteria, batch: TrainBatch
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """One criterion on the logits, under the role "class"."""
         outputs = model(batch.images)
-        return {"class": classification_loss(criteria["class"], outputs, batch.target)}, classification_scores(criteria["class"], outputs)
+        return {"class": classification_loss(criteria["class"], outputs, batch.target)}, classification_scores(
+            criteria["class"], outputs
+        )
 
     def scores(self, model: FineGrainedModel, criteria: Criteria, images: Tensor) -> Tensor:
         """Scores of the logits, or of the criterion's own classifier."""

@@ -99,7 +99,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise FinegrainedError(f"weights {path} can't be read: {_line(error)}") from error
     tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
     if not tensors:
-        raise FinegrainedError(f"weights {path} hold no tensors; expected a state dict (bare, or under 'state_dict' or 'model')")
+        raise FinegrainedError(
+            f"weights {path} hold no tensors; expected a state dict (bare, or under 'state_dict' or 'model')"
+        )
     return tensors
 
 
@@ -120,7 +122,9 @@ def _from_hub(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:
     from huggingface_hub import constants
 
     if not _hub_answers():
-        constants.HF_HUB_OFFLINE = True  # use what is in the cache, or say so at once instead of after a minute of retries
+        constants.HF_HUB_OFFLINE = (
+            True  # use what is in the cache, or say so at once instead of after a minute of retries
+        )
     try:
         model: nn.Module = timm.create_model(spec.backbone, pretrained=True, **options)
     except Exception as error:  # the hub client's errors have no common base
@@ -156,11 +160,21 @@ def _fits(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> bo
 
 def _refuse_misfit(path: Path, model: str, state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
     shared = state.keys() & wanted.keys()
-    reshaped = [f"{k} {tuple(state[k].shape)} for {tuple(wanted[k].shape)}" for k in sorted(shared) if state[k].shape != wanted[k].shape]
-    kinds = {"missing": sorted(wanted.keys() - shared), "unexpected": sorted(state.keys() - shared), "of another shape": reshaped}
+    reshaped = [
+        f"{k} {tuple(state[k].shape)} for {tuple(wanted[k].shape)}"
+        for k in sorted(shared)
+        if state[k].shape != wanted[k].shape
+    ]
+    kinds = {
+        "missing": sorted(wanted.keys() - shared),
+        "unexpected": sorted(state.keys() - shared),
+        "of another shape": reshaped,
+    }
     text = "; ".join(f"{len(names)} {kind} ({_some(names)})" for kind, names in kinds.items() if names)
     if text:
-        raise FinegrainedError(f"weights {path} don't fit {model}: {text}. Choose the --backbone that they were made for")
+        raise FinegrainedError(
+            f"weights {path} don't fit {model}: {text}. Choose the --backbone that they were made for"
+        )
 
 
 def _some(names: Iterable[str], most: int = 4) -> str:

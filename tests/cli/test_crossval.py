@@ -43,7 +43,10 @@ def same_cells(one: Path, other: Path) -> None:
     assert names == sorted(path.name for path in (other / "cells").iterdir())
     for name in names:
         for file in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
-            assert (one / "cells" / name / file).read_bytes() == (other / "cells" / name / file).read_bytes(), (name, file)
+            assert (one / "cells" / name / file).read_bytes() == (other / "cells" / name / file).read_bytes(), (
+                name,
+                file,
+            )
 
 
 def test_each_cell_is_a_run_folder(study):
@@ -114,9 +117,13 @@ def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path):
         "--out",
         str(folder),
     ]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
-    while not list(folder.glob("cells/*/checkpoints/last.pt")) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not list(folder.glob("cells/*/checkpoints/last.pt")) and process.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -154,7 +161,14 @@ def test_a_failing_cell_does_not_stop_the_others(flags, tmp_path, capsys):
 def test_report_of_a_study(study, tmp_path, capsys):
     assert main(["report", str(study), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "report.md").read_text()
-    for needed in ("last weights", "selected on validation weights", "Oracle on test (not a result)", "ddof = 1", "levi-hassner", "16"):
+    for needed in (
+        "last weights",
+        "selected on validation weights",
+        "Oracle on test (not a result)",
+        "ddof = 1",
+        "levi-hassner",
+        "16",
+    ):
         assert needed in text
     assert "RoR-34 | 66.74 | 97.38 | not stated | IMDB-WIKI" in text
     assert "nothing in it can be compared with these rows" in text
@@ -168,11 +182,15 @@ def test_report_of_a_study(study, tmp_path, capsys):
     assert mine["ece"] == pytest.approx(results["ece"])
     assert mine["nll"] == pytest.approx(results["nll"])
     both = cells[(cells["variant"] == "crl") & (cells["weights"] == "last")]["exact_accuracy"]
-    row = figures[(figures["variant"] == "crl") & (figures["weights"] == "last") & (figures["figure"] == "exact_accuracy")].iloc[0]
+    row = figures[
+        (figures["variant"] == "crl") & (figures["weights"] == "last") & (figures["figure"] == "exact_accuracy")
+    ].iloc[0]
     assert row["mean"] == pytest.approx(both.mean())
     assert row["deviation"] == pytest.approx(both.std(ddof=1))
     assert "\\begin{tabular}" in (tmp_path / "tables" / "losses-last.tex").read_text()
-    assert main(["report", str(study), "--out", str(tmp_path / "median"), "--decoder", "median", "--baseline", "crl"]) == 0
+    assert (
+        main(["report", str(study), "--out", str(tmp_path / "median"), "--decoder", "median", "--baseline", "crl"]) == 0
+    )
     assert main(["report", str(study), "--baseline", "clr"]) == 1
     assert "no variant 'clr' in this study: did you mean 'crl'" in capsys.readouterr().err
 
@@ -219,8 +237,26 @@ def test_no_study_no_report(tmp_path, capsys):
 def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):
     words = "--recipe small-cpu --methods resnet dcl --losses ce crl --folds 0 --weights none --backbone test_resnet --dataset adience"
     words += " --plan --json"
-    assert main(["crossval", *words.split(), "--data", str(faces), "--image-size", "32", "--out", str(tmp_path / "study")]) == 0
+    assert (
+        main(["crossval", *words.split(), "--data", str(faces), "--image-size", "32", "--out", str(tmp_path / "study")])
+        == 0
+    )
     plan = json.loads(capsys.readouterr().out)
     assert plan["variants"] == ["ce method=resnet", "crl method=resnet", "ce method=dcl", "crl method=dcl"]
-    assert main(["crossval", *words.split(), "--data", str(faces), "--methods", "dcl", "dcl", "--out", str(tmp_path / "study")]) == 1
+    assert (
+        main(
+            [
+                "crossval",
+                *words.split(),
+                "--data",
+                str(faces),
+                "--methods",
+                "dcl",
+                "dcl",
+                "--out",
+                str(tmp_path / "study"),
+            ]
+        )
+        == 1
+    )
     assert "--methods dcl dcl: one of them twice" in capsys.readouterr().err

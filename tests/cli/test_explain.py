@@ -13,7 +13,11 @@ METHODS = {
     "dfl": ["photograph", "Grad-CAM", "strongest filters"],
     "dcl": ["photograph", "Grad-CAM", "destroyed"],
 }
-OPTIONS = {"bcnn": ["--method.reduce", "4", "--method.stage1-epochs", "0"], "dcl": ["--method.grid", "2"], "dfl": ["--method.filters", "2"]}
+OPTIONS = {
+    "bcnn": ["--method.reduce", "4", "--method.stage1-epochs", "0"],
+    "dcl": ["--method.grid", "2"],
+    "dfl": ["--method.filters", "2"],
+}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -27,7 +31,9 @@ def test_a_png_with_the_methods_panels(method, tiny_flags, tiny_folder, tmp_path
     (row,) = json.loads(capsys.readouterr().out)["images"]
     assert row["explained"] == "right"
     assert len(row["top"]) == 3
-    assert [title.startswith(start) for title, start in zip(row["panels"], METHODS[method], strict=True)] == [True] * len(METHODS[method])
+    assert [title.startswith(start) for title, start in zip(row["panels"], METHODS[method], strict=True)] == [
+        True
+    ] * len(METHODS[method])
     drawn = Image.open(row["png"])
     assert drawn.size[0] == round((len(METHODS[method]) * 3.4 + 0.5) * 130)
     assert (row["true_class"], row["predicted"]) == ("left", row["top"][0]["class"])

@@ -76,7 +76,20 @@ def test_json_prints_the_results(run, capsys):
     "extra",
     [
         [],
-        ["--mixup", 0.4, "--cutmix", 1.0, "--ema", 0.9, "--accumulate", 2, "--optimizer", "adamw", "--label-smoothing", 0.1],
+        [
+            "--mixup",
+            0.4,
+            "--cutmix",
+            1.0,
+            "--ema",
+            0.9,
+            "--accumulate",
+            2,
+            "--optimizer",
+            "adamw",
+            "--label-smoothing",
+            0.1,
+        ],
         ["--val-fraction", 0.25, "--early-stopping", 2, "--drop-rate", 0.3, "--class-balanced", "--clip-grad", 1],
     ],
 )
@@ -108,7 +121,9 @@ def test_killed_for_real_ends_bit_identical(run, tiny_flags, tmp_path):
     ]
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.monotonic() + 120
     while not (folder / "checkpoints" / "last.pt").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -120,7 +135,12 @@ def test_killed_for_real_ends_bit_identical(run, tiny_flags, tmp_path):
 
 
 def test_validation_is_cut_from_train_and_kept_apart(tiny_flags, tmp_path):
-    assert finetune(*tiny_flags, "--val-fraction", 0.25, "--early-stopping", 1, "--test-every", 1, "--out", tmp_path / "run") == 0
+    assert (
+        finetune(
+            *tiny_flags, "--val-fraction", 0.25, "--early-stopping", 1, "--test-every", 1, "--out", tmp_path / "run"
+        )
+        == 0
+    )
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["data"] == {**results["data"], "train": 18, "val": 6, "test": 12}
     assert results["headline"] == "selected"
@@ -138,13 +158,20 @@ def test_views_stand_in_the_results(views, tiny_flags, tmp_path):
 def test_freezing_the_backbone_leaves_it_untouched(loss, tiny_flags, tmp_path):
     assert finetune(*tiny_flags, "--loss", loss, "--freeze", "backbone", "--epochs", 1, "--out", tmp_path / "one") == 0
     assert finetune(*tiny_flags, "--loss", loss, "--freeze", "backbone", "--epochs", 2, "--out", tmp_path / "two") == 0
-    one, two = (checkpoint.load_weights_file(tmp_path / n / "checkpoints" / "model_last.safetensors") for n in ("one", "two"))
+    one, two = (
+        checkpoint.load_weights_file(tmp_path / n / "checkpoints" / "model_last.safetensors") for n in ("one", "two")
+    )
     changed = {name for name in one if not one[name].equal(two[name])}
     assert changed == {"fc.weight", "fc.bias"}
 
 
 def test_auto_times_and_records_a_choice(tiny_flags, tmp_path, capsys):
-    assert finetune(*tiny_flags, "--epochs", 1, "--precision", "auto", "--memory-format", "auto", "--out", tmp_path / "run") == 0
+    assert (
+        finetune(
+            *tiny_flags, "--epochs", 1, "--precision", "auto", "--memory-format", "auto", "--out", tmp_path / "run"
+        )
+        == 0
+    )
     recipe = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
     assert recipe["precision"] in ("fp32", "bf16")
     assert recipe["memory_format"] in ("contiguous", "channels_last")
@@ -165,7 +192,18 @@ def test_two_processes_evaluate_every_picture_once(tiny_flags, tmp_path):
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = ["-m", "finegrained_crl", "finetune", *tiny_flags, "--batch-size", "4", "--device", "cpu", "--out", str(tmp_path / "run")]
+    words = [
+        "-m",
+        "finegrained_crl",
+        "finetune",
+        *tiny_flags,
+        "--batch-size",
+        "4",
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -189,7 +227,10 @@ MISTAKES = [
     (["--weights", "/no.pth"], "no weights file /no.pth"),
     (["--optimizer", "sgdd"], "timm has no 'sgdd'; did you mean 'sgd'"),
     (["--freeze", "layr1"], "the model has no module 'layr1'; did you mean 'layer1'"),
-    (["--epochs", "0", "--batch-size", "0"], "--epochs must be at least 1, got 0; --batch-size must be at least 1, got 0"),
+    (
+        ["--epochs", "0", "--batch-size", "0"],
+        "--epochs must be at least 1, got 0; --batch-size must be at least 1, got 0",
+    ),
     (["--early-stopping", "3"], "--early-stopping needs a validation part"),
     (["--mixup", "1", "--batch-size", "7"], "--batch-size must be even, got 7"),
     (["--split", "tset"], "tset"),

@@ -17,7 +17,22 @@ from PIL import Image
 from finegrained_crl.cli.main import main
 from finegrained_crl.training import checkpoint
 
-FLAGS = "--dataset table --backbone test_resnet --weights none --image-size 32 --batch-size 8 --lr 0.01 --workers 0".split()
+FLAGS = [
+    "--dataset",
+    "table",
+    "--backbone",
+    "test_resnet",
+    "--weights",
+    "none",
+    "--image-size",
+    "32",
+    "--batch-size",
+    "8",
+    "--lr",
+    "0.01",
+    "--workers",
+    "0",
+]
 
 
 @pytest.fixture
@@ -58,7 +73,10 @@ CHANGES = {
     "a picture replaced": (lambda t: repaint(t.parent / "train/left/0.png"), "train/left/0.png"),
     "a label changed": (lambda t: rewrite(t, set_first("label", "right")), "label"),
     "all labels rotated": (lambda t: rewrite(t, lambda r: r.__setitem__("label", r["label"].map(ROTATED))), "label"),
-    "train and test swapped": (lambda t: rewrite(t, lambda r: r.__setitem__("split", r["split"].map(SWAPPED))), "swapped"),
+    "train and test swapped": (
+        lambda t: rewrite(t, lambda r: r.__setitem__("split", r["split"].map(SWAPPED))),
+        "swapped",
+    ),
     "one picture to the other part": (lambda t: rewrite(t, set_first("split", "train")), "split"),
     "a class renamed": (lambda t: rewrite(t, lambda r: r.replace({"label": {"left": "port"}}, inplace=True)), "port"),
     "a picture removed": (lambda t: rewrite(t, lambda r: r.drop(index=0, inplace=True)), "test/left/0.png"),
@@ -72,11 +90,18 @@ CHANGES = {
     "two pictures exchanged": (
         lambda t: [
             os.rename(t.parent / a, t.parent / b)
-            for a, b in (("train/left/0.png", "x"), ("train/right/0.png", "train/left/0.png"), ("x", "train/right/0.png"))
+            for a, b in (
+                ("train/left/0.png", "x"),
+                ("train/right/0.png", "train/left/0.png"),
+                ("x", "train/right/0.png"),
+            )
         ],
         "2 pictures",
     ),
-    "a subject column": (lambda t: rewrite(t, lambda r: r.__setitem__("subject", [f"p{i}" for i in range(len(r))])), "subject"),
+    "a subject column": (
+        lambda t: rewrite(t, lambda r: r.__setitem__("subject", [f"p{i}" for i in range(len(r))])),
+        "subject",
+    ),
 }
 
 
@@ -110,8 +135,23 @@ def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_
 
 def kill_when_trained(table, out, number, *words):
     """Start `fgcrl finetune`, send a signal after its first epoch; (exit code, what it said)."""
-    command = [sys.executable, "-m", "finegrained_crl", "finetune", *FLAGS, "--data", str(table), "--out", str(out), *words]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [
+        sys.executable,
+        "-m",
+        "finegrained_crl",
+        "finetune",
+        *FLAGS,
+        "--data",
+        str(table),
+        "--out",
+        str(out),
+        *words,
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
     while not (out / "epochs.csv").exists() and process.poll() is None:
         time.sleep(0.02)
@@ -155,7 +195,9 @@ def flip_bit(path, at):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.9, 0.9999])
-def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(share, table, tmp_path, stop_after_saves, monkeypatch, capsys):
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(
+    share, table, tmp_path, stop_after_saves, monkeypatch, capsys
+):
     assert finetune(table, tmp_path / "whole") == 0
     stop_after_saves(2)
     with pytest.raises(RuntimeError, match="pulled the plug"):
@@ -182,7 +224,14 @@ def test_both_checkpoints_damaged_is_one_line(table, tmp_path, stop_after_saves,
     assert "is damaged" in capsys.readouterr().err.splitlines()[-1]
 
 
-COMMITTED_FILES = ("recipe.yaml", "results.json", "predictions.parquet", "data.parquet", "checkpoints/model_last.safetensors", "epochs.csv")
+COMMITTED_FILES = (
+    "recipe.yaml",
+    "results.json",
+    "predictions.parquet",
+    "data.parquet",
+    "checkpoints/model_last.safetensors",
+    "epochs.csv",
+)
 
 
 def test_every_file_of_a_finished_run_is_guarded(table, tmp_path, capsys):
@@ -194,7 +243,9 @@ def test_every_file_of_a_finished_run_is_guarded(table, tmp_path, capsys):
         flip_bit(run / name, len(before) // 2)
         capsys.readouterr()
         assert main(["verify", str(run), "--json"]) == 1, name
-        assert json.loads(capsys.readouterr().out)["damaged"] == {str(run): [f"{name}: its content is not what the run wrote"]}
+        assert json.loads(capsys.readouterr().out)["damaged"] == {
+            str(run): [f"{name}: its content is not what the run wrote"]
+        }
         if name in ("recipe.yaml", "results.json", "checkpoints/model_last.safetensors"):
             assert main(["predict", str(run), str(table.parent / "test")]) == 1, name
             assert f"{name}: its content is not what the run wrote" in capsys.readouterr().err

@@ -62,7 +62,9 @@ def test_metrics_and_reports_need_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("words", [["retrofit", "run", "--only"], ["retrofit", "patch", "--nosuch"], ["explain"], ["plot", "nothing"]])
+@pytest.mark.parametrize(
+    "words", [["retrofit", "run", "--only"], ["retrofit", "patch", "--nosuch"], ["explain"], ["plot", "nothing"]]
+)
 def test_usage_errors_are_one_line_and_exit_code_1(words, capsys):
     assert main(words) == 1
     assert capsys.readouterr().err.count("\n") == 1

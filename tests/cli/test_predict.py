@@ -27,7 +27,9 @@ def test_a_folder_agrees_with_the_runs_own_predictions(run, tiny_folder, tmp_pat
     assert list(table.columns) == ["path", "class", "label", "probability", "top5_classes", "top5_probabilities"]
     own = pd.read_parquet(run / "predictions.parquet")
     expected = {path: logits.argmax() for path, logits in zip(own["path"], own["logits"], strict=True)}
-    found = {path.removeprefix(f"{tiny_folder}/"): label for path, label in zip(table["path"], table["label"], strict=True)}
+    found = {
+        path.removeprefix(f"{tiny_folder}/"): label for path, label in zip(table["path"], table["label"], strict=True)
+    }
     assert found == expected
     assert table["top5_classes"].str.split("|").map(set).map({"left", "middle", "right"}.__eq__).all()
     sums = table["top5_probabilities"].map(lambda text: sum(map(float, text.split("|"))))
@@ -35,7 +37,9 @@ def test_a_folder_agrees_with_the_runs_own_predictions(run, tiny_folder, tmp_pat
 
 
 def test_a_glob_and_a_csv_name_the_same_pictures(run, tiny_folder, tmp_path, capsys):
-    pd.DataFrame({"file": [f"{i}.png" for i in range(4)]}).to_csv(tiny_folder / "test" / "left" / "list.csv", index=False)
+    pd.DataFrame({"file": [f"{i}.png" for i in range(4)]}).to_csv(
+        tiny_folder / "test" / "left" / "list.csv", index=False
+    )
     assert predict(run, tiny_folder / "test" / "left" / "*.png", "--json") == 0
     by_glob = json.loads(capsys.readouterr().out)["predictions"]
     assert predict(run, tiny_folder / "test" / "left" / "list.csv", "--path-column", "file", "--json") == 0

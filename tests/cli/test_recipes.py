@@ -38,7 +38,12 @@ def test_pretrained_weights_are_named_by_their_tag_where_timm_has_several(path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in RECIPES if p.stem.endswith("-public") or p.stem in ("cub", "cars", "resnet34", "resnet101", "resnet152")]
+    "path",
+    [
+        p
+        for p in RECIPES
+        if p.stem.endswith("-public") or p.stem in ("cub", "cars", "resnet34", "resnet101", "resnet152")
+    ],
 )
 def test_recipes_by_a_paper_or_a_repository_take_torchvisions_weights(path):
     values = yaml.safe_load(path.read_text())
@@ -48,7 +53,14 @@ def test_recipes_by_a_paper_or_a_repository_take_torchvisions_weights(path):
 def test_the_public_recipes_do_as_their_repositories():
     folder = RECIPES[0].parents[2]
     says = {}
-    for name in ("bcnn/cub-public", "bcnn/cars-public", "dfl/cub-public", "dfl/cars-public", "dcl/cub-public", "dcl/cars-public"):
+    for name in (
+        "bcnn/cub-public",
+        "bcnn/cars-public",
+        "dfl/cub-public",
+        "dfl/cars-public",
+        "dcl/cub-public",
+        "dcl/cars-public",
+    ):
         method, recipe = name.split("/")
         values = yaml.safe_load((folder / method / "recipes" / f"{recipe}.yaml").read_text())
         says[name] = (values["drop_last"], values["decay_all"], values["rotate_border"] if values["rotate"] else None)

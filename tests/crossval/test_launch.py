@@ -39,7 +39,9 @@ def launcher(tmp_path, monkeypatch):
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3], [0], threads=3))
     told = []
     machine = Machine(jobs=2, gpus=("4", "6"))
-    return Launcher(folder, study, machine, lambda cell, status: told.append((cell.name, status.state)), lambda: None), told
+    return Launcher(
+        folder, study, machine, lambda cell, status: told.append((cell.name, status.state)), lambda: None
+    ), told
 
 
 def test_cells_run_side_by_side_and_a_failure_stops_nothing(launcher):
@@ -56,7 +58,12 @@ def test_cells_run_side_by_side_and_a_failure_stops_nothing(launcher):
     results = {p.parent.name: json.loads(p.read_text()) for p in launcher.folder.folder.glob("cells/*/results.json")}
     assert {r["OMP_NUM_THREADS"] for r in results.values()} == {"3"}
     assert {r["CUDA_VISIBLE_DEVICES"] for r in results.values()} == {"4", "6"}
-    assert any(a["begun"] < b["ended"] and b["begun"] < a["ended"] for a in results.values() for b in results.values() if a != b)
+    assert any(
+        a["begun"] < b["ended"] and b["begun"] < a["ended"]
+        for a in results.values()
+        for b in results.values()
+        if a != b
+    )
 
 
 def test_what_is_done_is_not_run_again(launcher):

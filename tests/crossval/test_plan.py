@@ -72,7 +72,10 @@ def test_every_combination_once_and_comparable_cells_together(folds, seeds, cont
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: variants(["loss.alhpa=1"]), "--grid loss.alhpa: no such setting of these losses; did you mean 'loss.alpha'"),
+        (
+            lambda: variants(["loss.alhpa=1"]),
+            "--grid loss.alhpa: no such setting of these losses; did you mean 'loss.alpha'",
+        ),
         (lambda: variants(["loss.alpha=1"], bases=(CE,)), "no such setting"),
         (lambda: variants(["seed=1,2"]), "give these with --seeds"),
         (lambda: variants(["lr"]), "expected SETTING=VALUE"),
@@ -108,7 +111,9 @@ def test_a_folder_of_another_version(tmp_path):
         StudyFolder(tmp_path).read()
 
 
-@pytest.mark.parametrize("text", ["format: 1\n", "[1, 2]", "a: [", "format: 1\nvariants: 3\nfolds: []\nseeds: []\nthreads: 1\n", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["format: 1\n", "[1, 2]", "a: [", "format: 1\nvariants: 3\nfolds: []\nseeds: []\nthreads: 1\n", "\x00"]
+)
 def test_a_damaged_plan(tmp_path, text):
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(FinegrainedError, match=r"study\.yaml"):

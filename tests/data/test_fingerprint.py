@@ -90,7 +90,9 @@ def test_a_file_under_another_name(root):
 def test_a_class_more_is_no_other_label(root):
     stored = take(root)
     columns = {"path": [*BASE["path"], "a/5.jpg"], "label": [1, 1, 2, 2, 0], "split": [*BASE["split"], "train"]}
-    now = take(root, names=("ant", "owl", "hen"), **columns, subject=[*BASE["subject"], None], album=[*BASE["album"], None])
+    now = take(
+        root, names=("ant", "owl", "hen"), **columns, subject=[*BASE["subject"], None], album=[*BASE["album"], None]
+    )
     assert differences(stored, now) == ["2 classes there, 3 now (new 'ant')", "1 picture added (first: a/5.jpg)"]
 
 

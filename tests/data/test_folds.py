@@ -14,7 +14,9 @@ from finegrained_crl.errors import FinegrainedError
 def records_of(labels: list[int], **columns: list[object]) -> Records:
     names = tuple("abcdefghij"[: max(labels) + 1])
     paths = columns.pop("path", [f"{i}.jpg" for i in range(len(labels))])
-    return make_records({"path": paths, "label": labels, **columns}, class_names=names, root=Path("x"), protocol="made up")
+    return make_records(
+        {"path": paths, "label": labels, **columns}, class_names=names, root=Path("x"), protocol="made up"
+    )
 
 
 def test_split_defaults_to_test_and_keeps_val_apart() -> None:
@@ -44,7 +46,11 @@ def test_fold_against_the_others() -> None:
         ({"fold": [0, 0, 1, 1]}, {"fold": 5}, r"--fold 5: no such fold, there are 0, 1"),
         ({"fold": [0, 0, 1, 1]}, {"fold": 0, "split": "test"}, r"exclude each other"),
         ({"split": ["train", "train", "test", "test"]}, {"fold": 0}, r"has no folds \(made up\)"),
-        ({"split": ["train", "train", "test", "test"]}, {"split": "val"}, r"no split 'val' to evaluate on; this data set has test"),
+        (
+            {"split": ["train", "train", "test", "test"]},
+            {"split": "val"},
+            r"no split 'val' to evaluate on; this data set has test",
+        ),
         ({"split": ["train", "train", "test", "test"]}, {"split": "train"}, r"no split 'train' to evaluate on"),
         ({"split": ["train"] * 4}, {}, r"no split 'test' to evaluate on; this data set has nothing but train"),
         ({}, {}, r"neither splits nor folds"),
@@ -64,7 +70,9 @@ def test_what_cannot_be_held_out(columns: dict[str, list[object]], asked: dict[s
     seed=st.integers(0, 1000),
     subjects=st.booleans(),
 )
-def test_validation_part_properties(num_classes: int, per_class: int, fraction: float, seed: int, subjects: bool) -> None:
+def test_validation_part_properties(
+    num_classes: int, per_class: int, fraction: float, seed: int, subjects: bool
+) -> None:
     size = num_classes * per_class * 3
     labels = [i % num_classes for i in range(size)]
     # Three photos per subject, all of one class; some subjects unknown.

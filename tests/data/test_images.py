@@ -19,7 +19,9 @@ def picture(mode: str) -> Image.Image:
     return rgb.convert(mode)
 
 
-@pytest.mark.parametrize(("mode", "suffix"), [("RGB", "png"), ("L", "png"), ("P", "png"), ("1", "png"), ("L", "jpg"), ("P", "gif")])
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("RGB", "png"), ("L", "png"), ("P", "png"), ("1", "png"), ("L", "jpg"), ("P", "gif")]
+)
 def test_plain_modes_become_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     picture(mode).save(path)
@@ -65,11 +67,19 @@ def deep_colour(path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("make", "kind"),
-    [(deep, r"16-bit image \(mode I;16"), (deep_colour, "16-bit"), (transparent, "alpha"), (palette_hole, "alpha"), (cmyk, "CMYK")],
+    [
+        (deep, r"16-bit image \(mode I;16"),
+        (deep_colour, "16-bit"),
+        (transparent, "alpha"),
+        (palette_hole, "alpha"),
+        (cmyk, "CMYK"),
+    ],
 )
 def test_doubtful_modes_are_refused_with_a_way_out(tmp_path: Path, make: object, kind: str) -> None:
     path = make(tmp_path / "a.png")  # type: ignore[operator]
-    with pytest.raises(FinegrainedError, match=rf"{path.name}: {kind}.*convert the file to 8-bit RGB, or pass --convert-images"):
+    with pytest.raises(
+        FinegrainedError, match=rf"{path.name}: {kind}.*convert the file to 8-bit RGB, or pass --convert-images"
+    ):
         read_image(path)
     assert "--convert-images" in (check_header(path) or "")
     assert check_header(path, convert=True) is None
@@ -113,7 +123,9 @@ def twelve_bit(path: Path, values: np.ndarray) -> Path:
 
 @pytest.mark.parametrize(("highest", "full"), [(255, 255), (1000, 1023), (4095, 4095), (16000, 16383), (40000, 65535)])
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 3)], ids=["grey", "colour"])
-def test_deep_values_are_scaled_by_the_bits_that_they_fill(tmp_path: Path, highest: int, full: int, shape: tuple[int, ...]) -> None:
+def test_deep_values_are_scaled_by_the_bits_that_they_fill(
+    tmp_path: Path, highest: int, full: int, shape: tuple[int, ...]
+) -> None:
     values = np.full(shape, highest // 2)
     values[0, 0] = highest
     pixels = read_image(twelve_bit(tmp_path / "a.png", values), convert=True)
@@ -150,10 +162,16 @@ def test_several_pictures_in_one_file(tmp_path: Path, kind: str) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
     path = tmp_path / "a.png"
     frames[0].save(path, kind, save_all=True, append_images=frames[1:], lossless=True, duration=100)
-    with pytest.raises(FinegrainedError, match=rf"{kind} file with several pictures: .*or pass --convert-images for the first"):
+    with pytest.raises(
+        FinegrainedError, match=rf"{kind} file with several pictures: .*or pass --convert-images for the first"
+    ):
         read_image(path)
     assert "several pictures" in (check_header(path) or "")
-    assert read_image(path, convert=True)[0, 0].tolist() == [255 if kind != "GIF" else read_image(path, convert=True)[0, 0, 0], 0, 0]
+    assert read_image(path, convert=True)[0, 0].tolist() == [
+        255 if kind != "GIF" else read_image(path, convert=True)[0, 0, 0],
+        0,
+        0,
+    ]
 
 
 def test_a_phones_file_of_two_views_is_one_picture(tmp_path: Path) -> None:
@@ -178,7 +196,9 @@ def test_damaged_pictures_are_pixels_or_one_line(tmp_path: Path, data: st.DataOb
     whole = io.BytesIO()
     picture("RGB").resize((20, 20)).save(whole, kind)
     content = bytearray(whole.getvalue())
-    for place, value in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)):
+    for place, value in data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=8)
+    ):
         content[place] = value
     path = tmp_path / "a.jpg"
     path.write_bytes(bytes(content[: data.draw(st.integers(0, len(content)))]))

@@ -45,7 +45,9 @@ def test_processes_share_each_global_batch(count, batch, world):
 
 @given(st.integers(1, 60), st.integers(1, 16), st.integers(1, 4), st.integers(0, 3))
 def test_with_the_last_batch_every_row_is_shown_and_no_process_waits(count, batch, world, seed):
-    orders = [loading.EpochOrder(np.arange(count), batch, seed, rank=r, world=world, drop_last=False) for r in range(world)]
+    orders = [
+        loading.EpochOrder(np.arange(count), batch, seed, rank=r, world=world, drop_last=False) for r in range(world)
+    ]
     parts = [list(order) for order in orders]
     assert {len(part) for part in parts} == {len(orders[0])}
     if count >= world:  # each process has as many pictures of a batch as the others

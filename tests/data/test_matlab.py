@@ -12,7 +12,9 @@ from finegrained_crl.errors import FinegrainedError
 @pytest.fixture
 def annotations(tmp_path):
     rows = np.array([(1, "a.jpg"), (2, "b.jpg")], dtype=[("class", "O"), ("fname", "O")])
-    savemat(tmp_path / "a.mat", {"annotations": rows, "class_names": np.array(["Audi A", "BMW Ö"], dtype=object), "one": 3})
+    savemat(
+        tmp_path / "a.mat", {"annotations": rows, "class_names": np.array(["Audi A", "BMW Ö"], dtype=object), "one": 3}
+    )
     return tmp_path / "a.mat"
 
 
@@ -36,7 +38,9 @@ def test_the_real_devkit_is_what_scipy_reads(shared_data):
 @pytest.mark.parametrize("content", [b"", b"no MATLAB", b"MATLAB 5.0" + bytes(118) + b"\x00\x01IM" + b"\xff" * 200])
 def test_garbage(tmp_path, content):
     (tmp_path / "a.mat").write_bytes(content)
-    with pytest.raises(FinegrainedError, match=r"a\.mat is not a MATLAB file that can be read \(.+\); download it again") as caught:
+    with pytest.raises(
+        FinegrainedError, match=r"a\.mat is not a MATLAB file that can be read \(.+\); download it again"
+    ) as caught:
         read_mat(tmp_path / "a.mat")
     assert "\n" not in str(caught.value)
 

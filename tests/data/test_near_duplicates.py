@@ -22,8 +22,12 @@ spec.loader.exec_module(benchmark)
 def drawn(seed: int) -> Image.Image:
     """A picture with structure of every size, and a mark that no turn leaves in its place."""
     random_ = np.random.default_rng(seed)
-    coarse = Image.fromarray(random_.integers(0, 256, (7, 9, 3), dtype=np.uint8)).resize((180, 140), Image.Resampling.BICUBIC)
-    fine = Image.fromarray(random_.integers(0, 256, (35, 45, 3), dtype=np.uint8)).resize((180, 140), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(random_.integers(0, 256, (7, 9, 3), dtype=np.uint8)).resize(
+        (180, 140), Image.Resampling.BICUBIC
+    )
+    fine = Image.fromarray(random_.integers(0, 256, (35, 45, 3), dtype=np.uint8)).resize(
+        (180, 140), Image.Resampling.BICUBIC
+    )
     return Image.blend(coarse, fine.filter(ImageFilter.GaussianBlur(1)), 0.4)
 
 
@@ -66,7 +70,9 @@ HOW = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in benchmark.CHANGES if name != "logo in a corner"])  # covers too much of the drawn ones
+@pytest.mark.parametrize(
+    "name", [name for name in benchmark.CHANGES if name != "logo in a corner"]
+)  # covers too much of the drawn ones
 def test_every_change_is_found(looks, tmp_path, name):
     for i in (3, 17):
         copy = look_of(benchmark.CHANGES[name](drawn(i), random.Random(i)), tmp_path)
@@ -150,7 +156,9 @@ def test_recall_and_pairs_on_real_cars(shared_data):
     assert {frozenset(Path(path).stem for path in pair[:2]) for pair in measured["pairs"]} <= TRUE_COPIES
 
 
-TRUE_COPIES = {frozenset(pair) for pair in [("01129", "03178"), ("00755", "04818"), ("02456", "02598"), ("00070", "03722")]}
+TRUE_COPIES = {
+    frozenset(pair) for pair in [("01129", "03178"), ("00755", "04818"), ("02456", "02598"), ("00070", "03722")]
+}
 """Looked at: the same photograph twice."""
 
 
@@ -165,7 +173,10 @@ def test_the_benchmark_runs(folder, capsys, monkeypatch):
 def test_sheet(folder, tmp_path):
     from finegrained_crl.data.contact_sheet import ACROSS, Pair, contact_sheet
 
-    sheet = contact_sheet(folder, [Pair("0.png", "1.png", "one"), Pair("2.png", "gone.png", "a \u4e2d")] + [Pair("3.png", "3.png", "x")] * 2)
+    sheet = contact_sheet(
+        folder,
+        [Pair("0.png", "1.png", "one"), Pair("2.png", "gone.png", "a \u4e2d")] + [Pair("3.png", "3.png", "x")] * 2,
+    )
     with Image.open(io.BytesIO(sheet)) as opened:
         pixels = np.asarray(opened)
     assert opened.format == "PNG"

@@ -7,7 +7,9 @@ from finegrained_crl.errors import FinegrainedError
 
 
 def records(paths, labels, names=("a", "b"), **columns):
-    return make_records({"path": paths, "label": labels, **columns}, class_names=names, root="/data", protocol="test set")
+    return make_records(
+        {"path": paths, "label": labels, **columns}, class_names=names, root="/data", protocol="test set"
+    )
 
 
 def test_standard_columns_are_filled_in():

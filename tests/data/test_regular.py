@@ -18,7 +18,9 @@ def pipe(tmp_path):
 
 @pytest.mark.timeout(20)
 def test_a_pipe_is_not_waited_for(pipe):
-    with pytest.raises(FinegrainedError, match=r"pipe\.jpg: not a regular file but a named pipe; put the file itself there"):
+    with pytest.raises(
+        FinegrainedError, match=r"pipe\.jpg: not a regular file but a named pipe; put the file itself there"
+    ):
         read_regular(pipe)
     assert not is_regular(pipe)
 

@@ -40,7 +40,12 @@ def test_each_image_is_tested_once(seed, num_folds):
     who = np.random.default_rng(seed).integers(0, 40, 200)
     labels = pd.Series(np.where(who % 2, "old", "young"))
     folds = seeded_folds(labels, pd.Series(who).astype(str), num_folds, seed)
-    table = {"path": [f"{i}.jpg" for i in range(200)], "label": (who % 2).tolist(), "fold": folds, "subject": [str(w) for w in who]}
+    table = {
+        "path": [f"{i}.jpg" for i in range(200)],
+        "label": (who % 2).tolist(),
+        "fold": folds,
+        "subject": [str(w) for w in who],
+    }
     records = make_records(table, class_names=("young", "old"), root=Path("x"), protocol="made up")
     parts = [hold_out(records, fold=fold) for fold in range(num_folds)]
     assert sorted(np.concatenate([part.test for part in parts])) == list(range(200))

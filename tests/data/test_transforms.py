@@ -26,7 +26,9 @@ def test_same_key_same_picture_whatever_came_before(image):
 @pytest.mark.parametrize("other", [(4, 1, 5), (3, 2, 5), (3, 1, 6)])
 def test_seed_epoch_and_row_each_matter(other, image):
     seed, epoch, row = other
-    assert not np.array_equal(TrainTransform(SETTINGS, seed)(image, epoch, row), TrainTransform(SETTINGS, 3)(image, 1, 5))
+    assert not np.array_equal(
+        TrainTransform(SETTINGS, seed)(image, epoch, row), TrainTransform(SETTINGS, 3)(image, 1, 5)
+    )
 
 
 @pytest.mark.parametrize("resize", ["crop", "squash"])

@@ -117,11 +117,15 @@ def test_pipes_devices_and_huge_pictures_end_at_once(six: Path, monkeypatch: pyt
         "too large": ["2.png"],
     }
     assert "0.0 megapixels, more than the limit of 0.0" in report.reasons["2.png"]
-    assert any("1 too large (first: 2.png): make these pictures smaller, or raise the limit" in line for line in report.advice)
+    assert any(
+        "1 too large (first: 2.png): make these pictures smaller, or raise the limit" in line for line in report.advice
+    )
 
 
 @pytest.mark.parametrize(("budget", "most"), [(100, 1), (130, 2), (10, 1)])
-def test_large_pictures_are_decoded_one_at_a_time(six: Path, monkeypatch: pytest.MonkeyPatch, budget: int, most: int) -> None:
+def test_large_pictures_are_decoded_one_at_a_time(
+    six: Path, monkeypatch: pytest.MonkeyPatch, budget: int, most: int
+) -> None:
     """64 pixels each: a budget of 100 admits one, one of 130 two; each waits a moment for a second one to come."""
     real, counter, others = verifying.decode, AtOnce(), threading.Barrier(2)
 
@@ -167,7 +171,9 @@ def test_what_the_reader_noticed_is_advice(six: Path) -> None:
 
     report = verify(Odd(expected=0), "odd", six)
     assert report.ok
-    assert report.warnings == ["classes 'Lantern_Shrike ' and 'LANTERN SHRIKE' look like one class: give them one spelling if they are"]
+    assert report.warnings == [
+        "classes 'Lantern_Shrike ' and 'LANTERN SHRIKE' look like one class: give them one spelling if they are"
+    ]
     assert report.warnings[0] in report.advice
 
 

@@ -21,8 +21,14 @@ def row(user: str, image: str, face: int, age: str, gender: str = "f") -> str:
 @pytest.fixture
 def adience(tmp_path: Path) -> Path:
     for fold in range(5):
-        rows = [row(f"u{fold}", f"{i}.jpg", 10 * fold + i, f"({group.replace('-', ', ')})") for i, group in enumerate(GROUPS)]
-        rows += [row(f"u{fold}", f"x{i}.jpg", 10 * fold, age) for i, age in enumerate(["35", "(25, 23)", "None", "", "æ?!", "(1, 2, 3)"])]
+        rows = [
+            row(f"u{fold}", f"{i}.jpg", 10 * fold + i, f"({group.replace('-', ', ')})")
+            for i, group in enumerate(GROUPS)
+        ]
+        rows += [
+            row(f"u{fold}", f"x{i}.jpg", 10 * fold, age)
+            for i, age in enumerate(["35", "(25, 23)", "None", "", "æ?!", "(1, 2, 3)"])
+        ]
         rows.append(rows[0])
         (tmp_path / f"fold_{fold}_data.txt").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
     (tmp_path / "aligned").mkdir()
@@ -33,7 +39,13 @@ def test_columns(adience: Path) -> None:
     table = Adience().read(adience).table
     first = table.iloc[0]
     assert first["path"] == "aligned/u0/landmark_aligned_face.0.0.jpg"
-    assert (first["fold"], first["subject"], first["user_id"], first["gender"], first["age_text"]) == (0, "0", "u0", "f", "(0, 2)")
+    assert (first["fold"], first["subject"], first["user_id"], first["gender"], first["age_text"]) == (
+        0,
+        "0",
+        "u0",
+        "f",
+        "(0, 2)",
+    )
     assert table["id"].is_unique
     assert table["split"].eq("").all()
 
@@ -113,7 +125,11 @@ def test_unknown_policy_lists_the_known(adience: Path) -> None:
         ("\tface_id", "", r"fold_2_data\.txt, line 1: no column 'face_id'"),
         ("\t", " ", r"line 1: no column 'user_id' \(the fields must be separated by tabs\)"),
         ("u2\t1.jpg\t21\t", "u2 1.jpg 21 ", r"fold_2_data\.txt, line 3: expected 12 tab-separated fields, got 9"),
-        ("u2\t1.jpg\t21\t", f"{HEADER}\nu2\t1.jpg\t21\t", r"fold_2_data\.txt, line 3: the header is there a second time"),
+        (
+            "u2\t1.jpg\t21\t",
+            f"{HEADER}\nu2\t1.jpg\t21\t",
+            r"fold_2_data\.txt, line 3: the header is there a second time",
+        ),
         ("u2\t1.jpg\t21\t", "u2\t1.jpg\tface\t", r"line 3: face_id must be a number, got 'face'"),
         ("u2\t1.jpg", "../..\t1.jpg", r"path escapes the image root"),
     ],

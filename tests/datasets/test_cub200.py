@@ -56,7 +56,12 @@ def test_no_image_is_needed_for_labels_only(cub: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "message"),
     [
-        ("image_class_labels.txt", "4 2", "4 3", r"image_class_labels\.txt: image 4 has class 3, classes\.txt knows 1\.\.2"),
+        (
+            "image_class_labels.txt",
+            "4 2",
+            "4 3",
+            r"image_class_labels\.txt: image 4 has class 3, classes\.txt knows 1\.\.2",
+        ),
         ("image_class_labels.txt", "4 2\n", "", r"no row for image 4"),
         ("train_test_split.txt", "4 0", "5 0", r"no row for image 4 \(2 such\)"),
         ("train_test_split.txt", "4 0", "4 2", r"image 4 has '2', expected 1 \(train\) or 0"),

@@ -29,7 +29,11 @@ def test_has_the_traps_of_the_original(faces: Path) -> None:
     raw = {line["raw"] for line in report.label_table}
     assert {"(25, 23)", "(38, 42)", "None", "13"} <= raw
     assert report.repeated_rows > 0
-    assert len(Adience(duplicates="drop").read(faces)) < len(Adience().read(faces)) < len(Adience(label_policy="nearest").read(faces))
+    assert (
+        len(Adience(duplicates="drop").read(faces))
+        < len(Adience().read(faces))
+        < len(Adience(label_policy="nearest").read(faces))
+    )
     assert {"f", "m"} < set(Adience().read(faces).table["gender"])
 
 

@@ -19,7 +19,13 @@ def test_train_and_test(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/.hidden.jpg", "train/a/notes.txt", "train/.git/x.jpg", "train/readme.md")
     records = ImageFolder().read(tmp_path)
     assert records.class_names == ("a", "b")
-    assert sorted(records.table["path"]) == ["test/a/9.jpg", "test/b/9.webp", "train/a/1.jpg", "train/a/deep/er/2.PNG", "train/b/1.jpg"]
+    assert sorted(records.table["path"]) == [
+        "test/a/9.jpg",
+        "test/b/9.webp",
+        "train/a/1.jpg",
+        "train/a/deep/er/2.PNG",
+        "train/b/1.jpg",
+    ]
     assert records.dropped == {"not an image file (.txt)": 1}
 
 
@@ -49,7 +55,11 @@ def test_seeded_split(tmp_path: Path) -> None:
     ("files", "empty", "message"),
     [
         (["train/a/1.jpg", "test/a/1.jpg", "test/b/1.jpg"], "train/b", r"class folder .*train/b has no image"),
-        (["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/c/1.jpg"], "x", r"only in train/: b; only in test/: c"),
+        (
+            ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "test/c/1.jpg"],
+            "x",
+            r"only in train/: b; only in test/: c",
+        ),
         (["train/a/1.jpg", "train/b/1.jpg"], "train/.x", r"has train/ but no test/, val/"),
         (["test/a/1.jpg", "test/b/1.jpg"], ".x", r"has test/ but no train/"),
         (["a/1.jpg", "b/1.jpg", "b/2.jpg"], ".x", r"class 'a' has a single image"),
@@ -70,7 +80,15 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_pictures_of_a_kind_that_is_not_read_are_told(tmp_path: Path) -> None:
     touch(tmp_path, *[f"{part}/{c}/1.jpg" for part in ("train", "test") for c in "ab"])
-    touch(tmp_path, "train/a/2.jxl", "train/a/3.JXL", "train/b/4.psd", "train/b/5.jfif", "train/b/6.avif", "train/b/Thumbs.db")
+    touch(
+        tmp_path,
+        "train/a/2.jxl",
+        "train/a/3.JXL",
+        "train/b/4.psd",
+        "train/b/5.jfif",
+        "train/b/6.avif",
+        "train/b/Thumbs.db",
+    )
     records = ImageFolder().read(tmp_path)
     assert {"train/b/5.jfif", "train/b/6.avif"} <= set(records.table["path"])
     assert records.dropped == {
@@ -78,7 +96,9 @@ def test_pictures_of_a_kind_that_is_not_read_are_told(tmp_path: Path) -> None:
         "picture of a kind that isn't read (.psd)": 1,
         "not an image file (.db)": 1,
     }
-    assert records.warnings == ("3 pictures are left out, their kind isn't read here (2 .jxl, 1 .psd): convert them to JPEG",)
+    assert records.warnings == (
+        "3 pictures are left out, their kind isn't read here (2 .jxl, 1 .psd): convert them to JPEG",
+    )
 
 
 def test_a_class_of_nothing_but_such_pictures(tmp_path: Path) -> None:
@@ -96,12 +116,19 @@ def test_what_is_no_file_is_counted(tmp_path: Path) -> None:
     assert records.dropped == {"not a regular file (a pipe, a device, a broken link, a linked folder)": 3}
 
 
-FAMILIES = [f"{family}/{species}/{i}.jpg" for family, kinds in (("owls", "xy"), ("hens", "zw")) for species in kinds for i in range(4)]
+FAMILIES = [
+    f"{family}/{species}/{i}.jpg"
+    for family, kinds in (("owls", "xy"), ("hens", "zw"))
+    for species in kinds
+    for i in range(4)
+]
 
 
 def test_folders_in_folders_are_asked_about(tmp_path: Path) -> None:
     touch(tmp_path, *FAMILIES)
-    with pytest.raises(FinegrainedError, match=r"images of 'hens' lie in 2 folders below it \(w, z\); .*--dataset\.depth leaf .*top"):
+    with pytest.raises(
+        FinegrainedError, match=r"images of 'hens' lie in 2 folders below it \(w, z\); .*--dataset\.depth leaf .*top"
+    ):
         ImageFolder().read(tmp_path)
     assert ImageFolder(depth="top").read(tmp_path).class_names == ("hens", "owls")
     records = ImageFolder(depth="leaf").read(tmp_path)
@@ -112,7 +139,10 @@ def test_folders_in_folders_are_asked_about(tmp_path: Path) -> None:
 
 
 def test_leaves_of_one_name_keep_the_way_to_them(tmp_path: Path) -> None:
-    touch(tmp_path, *[f"{part}/{way}/1.jpg" for part in ("train", "test") for way in ("owls/brown", "hens/brown", "hens/white")])
+    touch(
+        tmp_path,
+        *[f"{part}/{way}/1.jpg" for part in ("train", "test") for way in ("owls/brown", "hens/brown", "hens/white")],
+    )
     assert ImageFolder(depth="leaf").read(tmp_path).class_names == ("hens/brown", "owls/brown", "white")
 
 
@@ -131,6 +161,8 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     touch(tmp_path, *[f"{c}/{i}.jpg" for c in "ab" for i in range(10)])
     with open(os.fsencode(tmp_path) + b"/a/caf\xe9.jpg", "wb") as file:
         file.write(b"x")
-    with pytest.raises(FinegrainedError, match=r"1 names are not UTF-8 \(first: a/caf\\udce9\.jpg\): rename the files") as caught:
+    with pytest.raises(
+        FinegrainedError, match=r"1 names are not UTF-8 \(first: a/caf\\udce9\.jpg\): rename the files"
+    ) as caught:
         ImageFolder().read(tmp_path)
     str(caught.value).encode()

@@ -68,22 +68,42 @@ def test_seeded_split_keeps_a_repeated_path_on_one_side(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("file,label\n1.jpg,a\n", {}, r"no column 'path'; name the right one with --dataset\.path-column.*Known: file, label"),
+        (
+            "file,label\n1.jpg,a\n",
+            {},
+            r"no column 'path'; name the right one with --dataset\.path-column.*Known: file, label",
+        ),
         ("path,lable\n1.jpg,a\n", {}, r"no column 'label'.*did you mean 'lable'"),
         ("path,label\n1.jpg,a\n", {"fold_column": "part"}, r"no column 'part'.*--dataset\.fold-column"),
         ("path,label\n1.jpg,a\n,b\n", {}, r"empty 'path' in row 3"),
         ("path,label\n1.jpg,\n2.jpg,\n", {}, r"empty 'label' in row 2 and 1 more"),
         ("path,label\n1.jpg,0\n2.jpg,5\n", {"num_classes": 5}, r"label 5 in row 3 is beyond the 5 classes \(0\.\.4\)"),
-        ("path,label\n1.jpg,0\n2.jpg,x\n", {"num_classes": 2}, r"'label' in row 3 must be a class index in 0\.\.1, got 'x'"),
+        (
+            "path,label\n1.jpg,0\n2.jpg,x\n",
+            {"num_classes": 2},
+            r"'label' in row 3 must be a class index in 0\.\.1, got 'x'",
+        ),
         ("path,label,fold\n1.jpg,a,0\n2.jpg,b,one\n", {}, r"'fold' in row 3 must be a fold number, got 'one'"),
         ("path,label,split\n1.jpg,a,train\n2.jpg,b,holdout\n", {}, r"split must be train, val or test: holdout"),
-        ("path,label,split\n../1.jpg,a,train\n2.jpg,b,test\n", {}, r"path '\.\./1\.jpg' in row 2 leads out of the image folder"),
-        ("path,label,split\n/etc/1.jpg,a,train\n2.jpg,b,test\n", {}, r"path '/etc/1\.jpg' in row 2 leads out of the image folder"),
+        (
+            "path,label,split\n../1.jpg,a,train\n2.jpg,b,test\n",
+            {},
+            r"path '\.\./1\.jpg' in row 2 leads out of the image folder",
+        ),
+        (
+            "path,label,split\n/etc/1.jpg,a,train\n2.jpg,b,test\n",
+            {},
+            r"path '/etc/1\.jpg' in row 2 leads out of the image folder",
+        ),
         ("path,label\n1.jpg,a,3,4\n", {}, r"cannot be read as a \.csv table"),
         ("path,label\n1.jpg,a\n2.jpg,b\n", {}, r"class 'a' has a single image"),
         ("path,label\n", {}, r"no row below the header"),
         ("", {}, r"cannot be read as a \.csv table"),
-        ("path,label\n1.jpg,a\n", {"image_root": "nowhere"}, r"no image folder .*nowhere; name it with --dataset\.image-root"),
+        (
+            "path,label\n1.jpg,a\n",
+            {"image_root": "nowhere"},
+            r"no image folder .*nowhere; name it with --dataset\.image-root",
+        ),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, text: str, options: dict[str, Any], message: str) -> None:
@@ -115,7 +135,10 @@ def test_folds_of_its_own(tmp_path: Path) -> None:
     assert records.table.groupby("subject")["fold"].nunique().max() == 1
     assert sorted(records.table["fold"].unique()) == [0, 1, 2, 3, 4]
     assert records.table["split"].eq("").all()
-    assert records.protocol == "labels.csv, 5 seeded stratified folds (subject-exclusive, seed 0, not the table's own split)"
+    assert (
+        records.protocol
+        == "labels.csv, 5 seeded stratified folds (subject-exclusive, seed 0, not the table's own split)"
+    )
     assert not records.ordered
     assert Table(num_folds=5, ordered=True).read(tmp_path).ordered
     assert Table(num_folds=5).read(tmp_path).fingerprint() == records.fingerprint()
@@ -136,7 +159,10 @@ def test_seeded_parts_keep_albums_and_originals_apart(tmp_path: Path, options: d
         for kind in ("album", "original"):
             who = records.table[kind].str.strip().str.lower().str.replace(".0", "", regex=False)
             assert side.groupby(who).nunique().max() == 1
-    assert "no album or original in both" in records.protocol or "album-exclusive and original-exclusive" in records.protocol
+    assert (
+        "no album or original in both" in records.protocol
+        or "album-exclusive and original-exclusive" in records.protocol
+    )
 
 
 def test_spellings_of_a_subject_are_one(tmp_path: Path) -> None:
@@ -154,7 +180,9 @@ def test_spellings_of_a_path_are_one(tmp_path: Path) -> None:
 
 def test_small_classes_in_a_seeded_split(tmp_path: Path) -> None:
     rows = [f"{i}.jpg,c{i // 3},{'s0' if i in (0, 1) else f's{i}'}" for i in range(6)]
-    with pytest.raises(FinegrainedError, match=r"no class has 5 images, one for each of 5 parts \(fraction 0\.2\); hold out more"):
+    with pytest.raises(
+        FinegrainedError, match=r"no class has 5 images, one for each of 5 parts \(fraction 0\.2\); hold out more"
+    ):
         Table().read(write(tmp_path / "t.csv", "\n".join(["path,label,subject", *rows])))
 
 
@@ -162,7 +190,9 @@ def test_small_classes_in_a_seeded_split(tmp_path: Path) -> None:
 def test_a_parquet_table_with_an_odd_fold(tmp_path: Path, folds: list[object]) -> None:
     frame = pd.DataFrame({"path": ["1.jpg", "2.jpg", "3.jpg", "4.jpg"], "label": ["a", "b"] * 2, "fold": folds})
     frame.to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(FinegrainedError, match=r"'fold' in row [234] must be a fold number, got '(one|<NA>|nan|0\.5|)'"):
+    with pytest.raises(
+        FinegrainedError, match=r"'fold' in row [234] must be a fold number, got '(one|<NA>|nan|0\.5|)'"
+    ):
         Table().read(tmp_path / "t.parquet")
 
 

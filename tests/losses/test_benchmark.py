@@ -16,7 +16,9 @@ def run(*words):
 
 @pytest.mark.skipif(not SCRIPT.exists(), reason="tools are not installed")
 def test_memory_of_crl_is_cross_entropys():
-    done = run("losses", "--sizes", "256x1000", "--losses", "crl", "authors", "--repeats", "2", "--threads", "1", "--json")
+    done = run(
+        "losses", "--sizes", "256x1000", "--losses", "crl", "authors", "--repeats", "2", "--threads", "1", "--json"
+    )
     rows = {row["loss"]: row for row in json.loads(done.stdout)["rows"]}
     assert rows["crl"]["extra_scalars_per_row"] <= 1
     assert rows["authors"]["extra_scalars_per_row"] > 500

@@ -122,14 +122,18 @@ def test_first_and_second_derivatives(name):
 
 @pytest.mark.parametrize("name", [n for n in ON_LOGITS if n in OURS])
 def test_extreme_logits_stay_finite(name):
-    logits = torch.tensor([[1e4, -1e4, 0.0, 1e4, 3.0], [-1e4, 1e4, 0.0, 3.0, 1.0], [1e4, 0.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    logits = torch.tensor(
+        [[1e4, -1e4, 0.0, 1e4, 3.0], [-1e4, 1e4, 0.0, 3.0, 1.0], [1e4, 0.0, 0.0, 0.0, 0.0]], requires_grad=True
+    )
     value = build(name)(logits, torch.tensor([0, 0, 0]))
     value.backward()
     assert value.isfinite()
     assert logits.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("name", [n for n in ON_LOGITS if issubclass(loss_class(n), torch.nn.CrossEntropyLoss) and n != "smoothing"])
+@pytest.mark.parametrize(
+    "name", [n for n in ON_LOGITS if issubclass(loss_class(n), torch.nn.CrossEntropyLoss) and n != "smoothing"]
+)
 def test_masked_classes_are_legal(name):
     logits = torch.tensor([[2.0, -torch.inf, 0.5, -torch.inf], [0.1, -torch.inf, 0.7, -torch.inf]], requires_grad=True)
     value = build(name)(logits, torch.tensor([0, 2]))
@@ -221,8 +225,16 @@ def test_options_are_plain():
     [
         ("crll", {}, "unknown loss 'crll': did you mean 'crl'? Known: a-softmax, "),
         ("crl", {"alpha": -1.0}, "--loss crl: alpha must be >= 0, got -1.0"),
-        ("crl", {"alhpa": 1.0}, "--loss crl: unknown option 'alhpa', did you mean 'alpha'? Known: alpha, beta, subtract_floor"),
-        ("crl", {"label_smoothing": 0.1}, "--loss crl: label smoothing is a setting of the recipe; give --label-smoothing 0.1"),
+        (
+            "crl",
+            {"alhpa": 1.0},
+            "--loss crl: unknown option 'alhpa', did you mean 'alpha'? Known: alpha, beta, subtract_floor",
+        ),
+        (
+            "crl",
+            {"label_smoothing": 0.1},
+            "--loss crl: label smoothing is a setting of the recipe; give --label-smoothing 0.1",
+        ),
         ("crl", {"weight": None}, "--loss crl: unknown option 'weight', Known: alpha"),
         ("focal", {"gamma": -2}, "--loss focal: gamma must be >= 0, got -2"),
         ("triplet", {"mining": "soft"}, "--loss triplet: mining must be one of all, easy, semihard, hard, got 'soft'"),

@@ -26,7 +26,9 @@ SETTINGS = [(1.5, 1.0), (1.0, 1.0), (1.0, 1.25), (2.0, 0.25), (0.3, 0.7), (1e-5,
 
 def rows(count=6, classes=5, seed=0, dtype=DOUBLE):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, classes, generator=generator, dtype=dtype) * 2, torch.randint(classes, (count,), generator=generator)
+    return torch.randn(count, classes, generator=generator, dtype=dtype) * 2, torch.randint(
+        classes, (count,), generator=generator
+    )
 
 
 def plain_loop(logits, target, alpha, beta):
@@ -45,7 +47,14 @@ GOLDEN = [
     ([2.0, 0.0, -1.0], 0, 1.5, 1.0, 0.6743750204457506, [-0.235787901371, 0.172374768035, 0.0634131333366]),
     ([2.0, 0.0, -1.0], 2, 1.5, 1.0, 4.069189935437851, [0.858216222589, 0.116146935562, -0.974363158151]),
     ([2.0, 0.0, -1.0], 1, 2.0, 0.25, 2.43479697490874, [0.852142259228, -0.894567924147, 0.0424256649193]),
-    ([1.0, 2.0, 3.0, 4.0], 3, 1.0, 1.25, 0.8209427206741612, [0.051086706734, 0.138868066591, 0.377482541967, -0.567437315292]),
+    (
+        [1.0, 2.0, 3.0, 4.0],
+        3,
+        1.0,
+        1.25,
+        0.8209427206741612,
+        [0.051086706734, 0.138868066591, 0.377482541967, -0.567437315292],
+    ),
     ([0.0] * 8, 5, 1.5, 1.0, 2.94443897916644, [0.131578947368] * 5 + [-0.921052631579] + [0.131578947368] * 2),
 ]
 
@@ -72,7 +81,9 @@ def test_equals_the_plain_loop(alpha, beta, dtype):
 
 def every_option():
     shapes = [(5,), (7, 5), (4, 5, 3), (2, 5, 3, 2)]
-    options = itertools.product(shapes, [False, True], [-100, 2], ["none", "mean", "sum"], [0.0, 0.1, 1.0], ["indices", "probabilities"])
+    options = itertools.product(
+        shapes, [False, True], [-100, 2], ["none", "mean", "sum"], [0.0, 0.1, 1.0], ["indices", "probabilities"]
+    )
     return [o for o in options if not (o[-1] == "probabilities" and o[2] >= 0)]  # PyTorch refuses ignore_index there
 
 
@@ -107,8 +118,12 @@ def test_t2_beta_one_is_soft_margin_softmax_plus_log_alpha(alpha):
     margin = math.log1p(1 / alpha)
     shifted = logits - margin * F.one_hot(target, 5).double()
     ours = competing_ratio_loss(logits, target, alpha, 1.0, reduction="none")
-    torch.testing.assert_close(ours, F.cross_entropy(shifted, target, reduction="none") + math.log(alpha), atol=1e-13, rtol=0)
-    torch.testing.assert_close(ours, SoftMarginSoftmaxLoss(margin, reduction="none")(logits, target) + math.log(alpha), atol=1e-13, rtol=0)
+    torch.testing.assert_close(
+        ours, F.cross_entropy(shifted, target, reduction="none") + math.log(alpha), atol=1e-13, rtol=0
+    )
+    torch.testing.assert_close(
+        ours, SoftMarginSoftmaxLoss(margin, reduction="none")(logits, target) + math.log(alpha), atol=1e-13, rtol=0
+    )
 
 
 def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
@@ -117,21 +132,32 @@ def test_t3_is_a_mixture_of_cross_entropy_and_soft_margin():
         alpha, beta = torch.rand(2, generator=torch.Generator().manual_seed(seed)).mul(3).add(0.05).tolist()
         margin = math.log1p(1 / alpha)
         mixture = (1 - beta) * F.cross_entropy(logits, target) + beta * SoftMarginSoftmaxLoss(margin)(logits, target)
-        torch.testing.assert_close(competing_ratio_loss(logits, target, alpha, beta), mixture + beta * math.log(alpha), atol=1e-13, rtol=0)
+        torch.testing.assert_close(
+            competing_ratio_loss(logits, target, alpha, beta), mixture + beta * math.log(alpha), atol=1e-13, rtol=0
+        )
 
 
 def test_t4_alpha_zero_beta_one_is_nllr():
     logits, target = rows(50)
-    expected = torch.stack([row[torch.arange(5) != c].logsumexp(0) - row[c] for row, c in zip(logits, target, strict=True)])
-    torch.testing.assert_close(competing_ratio_loss(logits, target, 0.0, 1.0, reduction="none"), expected, atol=1e-13, rtol=0)
-    torch.testing.assert_close(NegativeLogLikelihoodRatioLoss(reduction="none")(logits, target), expected, atol=1e-13, rtol=0)
+    expected = torch.stack(
+        [row[torch.arange(5) != c].logsumexp(0) - row[c] for row, c in zip(logits, target, strict=True)]
+    )
+    torch.testing.assert_close(
+        competing_ratio_loss(logits, target, 0.0, 1.0, reduction="none"), expected, atol=1e-13, rtol=0
+    )
+    torch.testing.assert_close(
+        NegativeLogLikelihoodRatioLoss(reduction="none")(logits, target), expected, atol=1e-13, rtol=0
+    )
 
 
 def test_t5_two_classes_equal_dual_cross_entropy():
     logits, target = rows(50, classes=2)
     for alpha, beta in [(1.5, 1.0), (0.4, 0.8)]:
         torch.testing.assert_close(
-            competing_ratio_loss(logits, target, alpha, beta), DualCrossEntropyLoss(alpha, beta)(logits, target), atol=1e-14, rtol=0
+            competing_ratio_loss(logits, target, alpha, beta),
+            DualCrossEntropyLoss(alpha, beta)(logits, target),
+            atol=1e-14,
+            rtol=0,
         )
 
 
@@ -245,7 +271,8 @@ def test_t10_gradient_of_soft_targets():
 
 
 @pytest.mark.parametrize(
-    ("alpha", "beta", "convex"), [(1.5, 2.5, True), (1.5, 1.0, True), (0.0, 1.0, True), (1.5, 3.0, False), (0.2, 2.0, False)]
+    ("alpha", "beta", "convex"),
+    [(1.5, 2.5, True), (1.5, 1.0, True), (0.0, 1.0, True), (1.5, 3.0, False), (0.2, 2.0, False)],
 )
 def test_t11_convex_exactly_up_to_beta_of_one_plus_alpha(alpha, beta, convex):
     lowest = 0.0
@@ -317,11 +344,15 @@ def test_subtract_floor_moves_the_value_to_zero_and_leaves_the_gradient(alpha):
     for goal in (target, q):
         for options in ({}, {"label_smoothing": 0.1}):
             leaf = logits.clone().requires_grad_()
-            values = [competing_ratio_loss(leaf, goal, alpha, 0.8, subtract_floor=flag, **options) for flag in (False, True)]
+            values = [
+                competing_ratio_loss(leaf, goal, alpha, 0.8, subtract_floor=flag, **options) for flag in (False, True)
+            ]
             torch.testing.assert_close(values[0] - values[1], torch.tensor(0.8 * math.log(alpha), dtype=DOUBLE))
             torch.testing.assert_close(*(torch.autograd.grad(v, leaf)[0] for v in values))
     solved = torch.tensor([[1e4, 0.0]])
-    assert competing_ratio_loss(solved, torch.tensor([0]), alpha, subtract_floor=True).item() == pytest.approx(0, abs=1e-6)
+    assert competing_ratio_loss(solved, torch.tensor([0]), alpha, subtract_floor=True).item() == pytest.approx(
+        0, abs=1e-6
+    )
 
 
 def test_one_class_is_constant_and_alpha_zero_refuses_it():
@@ -393,7 +424,9 @@ def test_compiles_with_changing_settings():
     logits, target = rows(dtype=torch.float32)
     function = torch.compile(competing_ratio_loss, fullgraph=True, backend="eager")
     for alpha, beta in [(1.5, 1.0), (2.0, 0.25), (1.0, 0.5), (0.7, 0.4)]:
-        torch.testing.assert_close(function(logits, target, alpha, beta), competing_ratio_loss(logits, target, alpha, beta))
+        torch.testing.assert_close(
+            function(logits, target, alpha, beta), competing_ratio_loss(logits, target, alpha, beta)
+        )
 
 
 @pytest.mark.parametrize("alpha", [1.5, 0.0])
@@ -410,7 +443,9 @@ def test_function_transforms(alpha):
 def test_is_a_cross_entropy_loss_that_copies_pickles_moves_and_shows_itself():
     criterion = CompetingRatioLoss(2.0, 0.5, weight=torch.ones(5), label_smoothing=0.1, subtract_floor=True)
     assert isinstance(criterion, nn.CrossEntropyLoss)
-    assert repr(criterion) == ("CompetingRatioLoss(alpha=2.0, beta=0.5, weight=<(5,)>, label_smoothing=0.1, subtract_floor=True)")
+    assert repr(criterion) == (
+        "CompetingRatioLoss(alpha=2.0, beta=0.5, weight=<(5,)>, label_smoothing=0.1, subtract_floor=True)"
+    )
     assert repr(CompetingRatioLoss()) == "CompetingRatioLoss(alpha=1.5, beta=1.0)"
     logits, target = rows(dtype=torch.float32)
     for twin in (copy.deepcopy(criterion), pickle.loads(pickle.dumps(criterion))):
@@ -422,7 +457,9 @@ def test_is_a_cross_entropy_loss_that_copies_pickles_moves_and_shows_itself():
 def test_class_table_is_what_the_loss_picks_from():
     logits, target = rows()
     table = competing_ratio_losses(logits, 1.5, 1.0)
-    torch.testing.assert_close(table.gather(1, target.unsqueeze(1)).mean(), competing_ratio_loss(logits, target), atol=1e-14, rtol=0)
+    torch.testing.assert_close(
+        table.gather(1, target.unsqueeze(1)).mean(), competing_ratio_loss(logits, target), atol=1e-14, rtol=0
+    )
 
 
 def test_printed_equation_is_the_other_sign():

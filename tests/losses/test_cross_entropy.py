@@ -7,7 +7,9 @@ LOGITS, TARGET = torch.randn(20, 6, generator=torch.Generator().manual_seed(0)),
 
 
 def test_is_pytorchs_own():
-    assert torch.equal(CrossEntropyLoss(label_smoothing=0.2)(LOGITS, TARGET), nn.CrossEntropyLoss(label_smoothing=0.2)(LOGITS, TARGET))
+    assert torch.equal(
+        CrossEntropyLoss(label_smoothing=0.2)(LOGITS, TARGET), nn.CrossEntropyLoss(label_smoothing=0.2)(LOGITS, TARGET)
+    )
 
 
 def test_smoothing_equals_timm():

@@ -21,7 +21,11 @@ from finegrained_crl.losses import (
 )
 
 GENERATOR = torch.Generator().manual_seed(0)
-LOGITS, FEATURES, TARGET = torch.randn(12, 4, generator=GENERATOR), torch.randn(12, 8, generator=GENERATOR), torch.arange(12) % 4
+LOGITS, FEATURES, TARGET = (
+    torch.randn(12, 4, generator=GENERATOR),
+    torch.randn(12, 8, generator=GENERATOR),
+    torch.arange(12) % 4,
+)
 
 
 def test_center_loss_by_hand():
@@ -37,7 +41,9 @@ def test_center_loss_by_hand():
 def test_center_loss_moves_its_centers_while_training_only():
     criterion = CenterLoss(num_classes=5, feature_dim=8, alpha=0.5)
     value = criterion(LOGITS, TARGET, FEATURES)
-    torch.testing.assert_close(value, F.cross_entropy(LOGITS, TARGET) + 0.003 * center_loss(FEATURES, TARGET, torch.zeros(5, 8)))
+    torch.testing.assert_close(
+        value, F.cross_entropy(LOGITS, TARGET) + 0.003 * center_loss(FEATURES, TARGET, torch.zeros(5, 8))
+    )
     for c in range(5):
         own = FEATURES[c == TARGET]
         torch.testing.assert_close(criterion.centers[c], 0.5 * own.sum(0) / (1 + len(own)))
@@ -83,7 +89,9 @@ def test_pedcc_by_hand():
     unit = F.normalize(FEATURES, dim=1)
     cosines = unit @ criterion.centroids.T
     classification = F.cross_entropy(7.5 * (cosines - 0.35 * F.one_hot(TARGET, 4)), TARGET)
-    torch.testing.assert_close(criterion(FEATURES, TARGET), classification + ((unit - criterion.centroids[TARGET]) ** 2).mean() ** 2)
+    torch.testing.assert_close(
+        criterion(FEATURES, TARGET), classification + ((unit - criterion.centroids[TARGET]) ** 2).mean() ** 2
+    )
     torch.testing.assert_close(criterion.scores(FEATURES), 7.5 * cosines)
 
 

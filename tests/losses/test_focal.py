@@ -10,7 +10,9 @@ LOGITS, TARGET = torch.randn(20, 6, generator=torch.Generator().manual_seed(0)),
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0, 5.0])
 def test_equals_kornia(gamma):
     kornia = pytest.importorskip("kornia.losses")
-    terms = kornia.focal_loss(LOGITS, TARGET, alpha=None, gamma=gamma, reduction="none")  # (batch, classes), zero off the target
+    terms = kornia.focal_loss(
+        LOGITS, TARGET, alpha=None, gamma=gamma, reduction="none"
+    )  # (batch, classes), zero off the target
     torch.testing.assert_close(FocalLoss(gamma, reduction="none")(LOGITS, TARGET), terms.sum(1), atol=1e-6, rtol=1e-5)
 
 

@@ -20,7 +20,9 @@ def minimiser(eta, alpha, beta):
     """The softmax that minimises the expected loss under the class posterior eta."""
     posterior = torch.tensor([eta], dtype=torch.float64)
     logits = posterior.log().clone().requires_grad_()
-    optimizer = torch.optim.LBFGS([logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [logits], max_iter=300, tolerance_grad=1e-12, tolerance_change=1e-16, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -40,7 +42,9 @@ def test_t12_round_trip(eta, alpha, beta, known):
     np.testing.assert_allclose(crl_link(found.numpy(), alpha, beta), eta, atol=1e-6)
 
 
-@pytest.mark.parametrize(("classes", "target", "known"), [(10, 0.91, 0.9418), (8, 0.9125, 0.9435), (1000, 0.9001, 0.9350)])
+@pytest.mark.parametrize(
+    ("classes", "target", "known"), [(10, 0.91, 0.9418), (8, 0.9125, 0.9435), (1000, 0.9001, 0.9350)]
+)
 def test_label_smoothing_is_sharpened_as_documented(classes, target, known):
     eta = [target] + [(1 - target) / (classes - 1)] * (classes - 1)
     assert minimiser(eta, 1.5, 1.0)[0].item() == pytest.approx(known, abs=6e-5)

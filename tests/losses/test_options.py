@@ -36,7 +36,10 @@ def test_docstrings_have_the_options_after_the_own_arguments():
         "    gamma: >= 0; strength of the turning away. 2 is the paper's choice, 0 is cross-entropy.\n    weight: float,"
         in FocalLoss.__doc__
     )
-    assert CrossEntropyLoss.__doc__.splitlines()[2:4] == ["Args:", "    weight: float, (num_classes,), factor per class; a buffer."]
+    assert CrossEntropyLoss.__doc__.splitlines()[2:4] == [
+        "Args:",
+        "    weight: float, (num_classes,), factor per class; a buffer.",
+    ]
     assert LabelSmoothingLoss.__doc__.count("    reduction: ") == 1
     assert "label_smoothing" not in SORDLoss.__doc__
 
@@ -72,7 +75,9 @@ def test_weights_of_the_wrong_length_are_refused_with_both_numbers(name, size):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"beta": 0.0}, {"alpha": 0.0}, {"alpha": 1e-6}, {"label_smoothing": 0.1}, {"reduction": "none"}], ids=str
+    "options",
+    [{}, {"beta": 0.0}, {"alpha": 0.0}, {"alpha": 1e-6}, {"label_smoothing": 0.1}, {"reduction": "none"}],
+    ids=str,
 )
 def test_the_functional_form_refuses_them_too(options):
     with pytest.raises(ValueError, match="weight has 9 factors for 5 classes"):

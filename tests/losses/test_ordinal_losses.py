@@ -46,16 +46,23 @@ def test_squared_distances_are_squared():
 def test_crl_on_soft_targets_is_crl_on_probabilities(beta):
     for loss, table in ((CompetingRatioSORDLoss, sord_targets(8)), (CompetingRatioDLDLLoss, dldl_targets(8))):
         torch.testing.assert_close(
-            loss(1.5, beta)(LOGITS, TARGET), competing_ratio_loss(LOGITS, table.double()[TARGET], 1.5, beta), atol=1e-9, rtol=1e-9
+            loss(1.5, beta)(LOGITS, TARGET),
+            competing_ratio_loss(LOGITS, table.double()[TARGET], 1.5, beta),
+            atol=1e-9,
+            rtol=1e-9,
         )
     torch.testing.assert_close(CompetingRatioSORDLoss(beta=0.0)(LOGITS, TARGET), SORDLoss()(LOGITS, TARGET))
 
 
-@pytest.mark.parametrize("criterion", [SORDLoss(), CompetingRatioSORDLoss(), CompetingRatioDLDLLoss(), OrdinalSoftLabelLoss(8)])
+@pytest.mark.parametrize(
+    "criterion", [SORDLoss(), CompetingRatioSORDLoss(), CompetingRatioDLDLLoss(), OrdinalSoftLabelLoss(8)]
+)
 def test_mixtures_of_labels_are_mixtures_of_losses(criterion):
     other = TARGET.flip(0)
     mixture = 0.3 * F.one_hot(TARGET, 8).double() + 0.7 * F.one_hot(other, 8).double()
-    torch.testing.assert_close(criterion(LOGITS, mixture), 0.3 * criterion(LOGITS, TARGET) + 0.7 * criterion(LOGITS, other))
+    torch.testing.assert_close(
+        criterion(LOGITS, mixture), 0.3 * criterion(LOGITS, TARGET) + 0.7 * criterion(LOGITS, other)
+    )
 
 
 def test_dldl_equals_kl_and_the_expected_error():

@@ -20,9 +20,9 @@ def test_is_the_competing_ratio_to_first_order():
     p = torch.tensor([0.99, 0.999, 0.9999], dtype=torch.float64)
     logits = torch.stack([p.log(), (1 - p).log()], dim=1)
     target = torch.zeros(3, dtype=torch.long)
-    difference = competing_ratio_loss(logits, target, reduction="none", subtract_floor=True) - PolyLoss(1 / 1.5, reduction="none")(
-        logits, target
-    )
+    difference = competing_ratio_loss(logits, target, reduction="none", subtract_floor=True) - PolyLoss(
+        1 / 1.5, reduction="none"
+    )(logits, target)
     assert (difference.abs() < (1 - p) ** 2).all()
 
 

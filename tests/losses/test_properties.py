@@ -94,8 +94,12 @@ def test_the_floor_is_a_floor(batch, alpha, beta):
 @given(batches(), alphas, st.floats(0, 3), st.floats(0, 3))
 def test_linear_in_beta(batch, alpha, first, second):
     logits, target = batch
-    average = (competing_ratio_loss(logits, target, alpha, first) + competing_ratio_loss(logits, target, alpha, second)) / 2
-    torch.testing.assert_close(competing_ratio_loss(logits, target, alpha, (first + second) / 2), average, atol=1e-10, rtol=1e-10)
+    average = (
+        competing_ratio_loss(logits, target, alpha, first) + competing_ratio_loss(logits, target, alpha, second)
+    ) / 2
+    torch.testing.assert_close(
+        competing_ratio_loss(logits, target, alpha, (first + second) / 2), average, atol=1e-10, rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("loss", LIKE_CROSS_ENTROPY, ids=lambda f: f.__name__)

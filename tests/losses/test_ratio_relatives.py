@@ -84,15 +84,20 @@ def test_soft_margin_refuses_margins_outside_its_range():
 
 def test_one_vs_rest_equals_a_plain_loop_and_its_gradient():
     expected = [
-        -math.log(p[c]) - sum(math.log(1 - q) for k, q in enumerate(p) if k != c) for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
+        -math.log(p[c]) - sum(math.log(1 - q) for k, q in enumerate(p) if k != c)
+        for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
     ]
-    torch.testing.assert_close(OneVsRestSoftmaxBCE(reduction="none")(LOGITS, TARGET), torch.tensor(expected, dtype=DOUBLE))
+    torch.testing.assert_close(
+        OneVsRestSoftmaxBCE(reduction="none")(LOGITS, TARGET), torch.tensor(expected, dtype=DOUBLE)
+    )
     r = P / (1 - P) * (1 - ONE_HOT)
     torch.testing.assert_close(gradient(OneVsRestSoftmaxBCE), P - ONE_HOT + r - P * r.sum(1, keepdim=True))
 
 
 def test_one_vs_rest_of_two_classes_is_twice_cross_entropy():
-    torch.testing.assert_close(OneVsRestSoftmaxBCE()(LOGITS[:, :2], TARGET % 2), 2 * F.cross_entropy(LOGITS[:, :2], TARGET % 2))
+    torch.testing.assert_close(
+        OneVsRestSoftmaxBCE()(LOGITS[:, :2], TARGET % 2), 2 * F.cross_entropy(LOGITS[:, :2], TARGET % 2)
+    )
 
 
 def test_one_vs_rest_keeps_small_terms_beside_large_ones():

@@ -24,7 +24,9 @@ def test_dual_equals_a_plain_loop(alpha, beta):
         -math.log(p[c]) + beta * sum(math.log(alpha + q) for k, q in enumerate(p) if k != c)
         for p, c in zip(P.tolist(), TARGET.tolist(), strict=True)
     ]
-    torch.testing.assert_close(DualCrossEntropyLoss(alpha, beta, reduction="none")(LOGITS, TARGET), torch.tensor(expected, dtype=DOUBLE))
+    torch.testing.assert_close(
+        DualCrossEntropyLoss(alpha, beta, reduction="none")(LOGITS, TARGET), torch.tensor(expected, dtype=DOUBLE)
+    )
 
 
 def test_dual_gradient():
@@ -48,7 +50,9 @@ def test_tamed_equals_a_plain_loop_and_its_gain(alpha):
 
 
 def test_tamed_is_continuous_at_one():
-    torch.testing.assert_close(TamedCrossEntropyLoss(1 + 1e-9)(LOGITS, TARGET), TamedCrossEntropyLoss(1.0)(LOGITS, TARGET))
+    torch.testing.assert_close(
+        TamedCrossEntropyLoss(1 + 1e-9)(LOGITS, TARGET), TamedCrossEntropyLoss(1.0)(LOGITS, TARGET)
+    )
 
 
 @pytest.mark.parametrize("name", ["dual-ce", "tamed-ce"])

@@ -44,7 +44,9 @@ def test_nll_and_brier_equal_scikit_learn():
 
 
 def test_temperature_equals_a_general_optimiser():
-    oracle = minimize_scalar(lambda t: negative_log_likelihood(softmax(LOGITS / t), LABELS), bounds=(0.05, 20), method="bounded")
+    oracle = minimize_scalar(
+        lambda t: negative_log_likelihood(softmax(LOGITS / t), LABELS), bounds=(0.05, 20), method="bounded"
+    )
     assert fit_temperature(LOGITS, LABELS) == pytest.approx(oracle.x, rel=1e-4)
 
 

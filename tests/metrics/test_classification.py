@@ -12,7 +12,9 @@ LOGITS, LABELS = RANDOM.normal(size=(200, 6)), RANDOM.integers(0, 5, 200)  # cla
 def test_equal_scikit_learn():
     guesses = LOGITS.argmax(1)
     assert top1_accuracy(LOGITS, LABELS) == pytest.approx(accuracy_score(LABELS, guesses))
-    assert top_k_accuracy(LOGITS, LABELS, 3) == pytest.approx(top_k_accuracy_score(LABELS, LOGITS, k=3, labels=range(6)))
+    assert top_k_accuracy(LOGITS, LABELS, 3) == pytest.approx(
+        top_k_accuracy_score(LABELS, LOGITS, k=3, labels=range(6))
+    )
     with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
         expected = balanced_accuracy_score(LABELS, guesses)
     assert mean_class_accuracy(LOGITS, LABELS, 6) == pytest.approx(expected)

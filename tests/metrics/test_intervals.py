@@ -50,7 +50,9 @@ def paired_coverage(simulations, subjects, draws):
         first, who = photos(random, subjects)
         flip = random.random(who.size)
         second = np.where((first == 0) & (flip < 0.125), 1.0, first)  # .4 * .125 = 5 points
-        interval = mean_difference_interval([CellTotals(who.astype(str), with_count(second), with_count(first))], draws=draws, seed=i)
+        interval = mean_difference_interval(
+            [CellTotals(who.astype(str), with_count(second), with_count(first))], draws=draws, seed=i
+        )
         hits += interval.low <= 0.05 <= interval.high
     return hits / simulations
 
@@ -162,7 +164,10 @@ def test_p_values_are_uniform_under_the_null():
 
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=9))
 def test_counts_every_sign_pattern(numbers):
-    patterns = [abs(sum(s * x for s, x in zip(signs, numbers, strict=True))) for signs in itertools.product((-1, 1), repeat=len(numbers))]
+    patterns = [
+        abs(sum(s * x for s, x in zip(signs, numbers, strict=True)))
+        for signs in itertools.product((-1, 1), repeat=len(numbers))
+    ]
     expected = np.mean([value >= abs(sum(numbers)) for value in patterns])
     assert sign_flip_test([x / 7 for x in numbers]).p == pytest.approx(expected)
 

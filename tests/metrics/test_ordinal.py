@@ -34,7 +34,9 @@ def test_agrees_with_scikit_learn(guesses):
     assert ordinal.quadratic_weighted_kappa(predicted, labels, GROUPS) == pytest.approx(kappa)
     recalls = sk.recall_score(labels, predicted, labels=range(GROUPS), average=None)
     np.testing.assert_allclose(ordinal.recall_per_group(predicted, labels, GROUPS), recalls)
-    assert (ordinal.group_counts(predicted, labels, GROUPS) == sk.confusion_matrix(labels, predicted, labels=range(GROUPS))).all()
+    assert (
+        ordinal.group_counts(predicted, labels, GROUPS) == sk.confusion_matrix(labels, predicted, labels=range(GROUPS))
+    ).all()
     assert ordinal.cumulative_score(predicted, labels, GROUPS, 0) == sk.accuracy_score(labels, predicted)
 
 

@@ -13,7 +13,9 @@ from finegrained_crl.training.run_folder import FORMAT, RunFolder
 def make_run(folder, *, loss="crl", fingerprint="abc", headline="last", top1=0.5):
     folder.mkdir(parents=True)
     (folder / "recipe.yaml").write_text("seed: 0\n")
-    (folder / "epochs.csv").write_text("epoch,train_loss,train_accuracy,val_top1,seconds\n1,2.0,0.4,0.3,10\n2,1.0,0.6,,12.5\n")
+    (folder / "epochs.csv").write_text(
+        "epoch,train_loss,train_accuracy,val_top1,seconds\n1,2.0,0.4,0.3,10\n2,1.0,0.6,,12.5\n"
+    )
     part = {"num_images": 10, "top1_accuracy": top1, "mean_class_accuracy": 0.4, "ece": 0.1}
     results = {
         "format": FORMAT,
@@ -57,7 +59,9 @@ def test_empty_cells_are_left_out(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_curves_are_drawn(tmp_path, suffix):
-    target = draw_curves({"CRL": make_run(tmp_path / "a"), "CE": make_run(tmp_path / "b")}, tmp_path / f"curves{suffix}")
+    target = draw_curves(
+        {"CRL": make_run(tmp_path / "a"), "CE": make_run(tmp_path / "b")}, tmp_path / f"curves{suffix}"
+    )
     content = target.read_bytes()
     assert content.startswith(b"\x89PNG") if suffix == ".png" else b"<svg" in content
 

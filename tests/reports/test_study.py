@@ -36,7 +36,9 @@ def predictions(fold, seed, strength, *, validation):
     return pd.concat(rows, ignore_index=True)
 
 
-def write_study(folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=(), changed=None):
+def write_study(
+    folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=(), changed=None
+):
     """A study as its cells would have left it; `changed` is called with (cell, frame, results) before they are written."""
     recipes = {name: Recipe(data="x", loss=Component(name)) for name in strengths}
     place = StudyFolder(folder)
@@ -54,7 +56,14 @@ def write_study(folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=Tru
 def results_of(frame, *, ordered):
     test = frame[frame["part"] == "test"]
     scores = make_scores(np.stack(test["logits"].to_list()), test["label"].to_numpy(), "argmax")
-    protocol = {"text": "made up", "policy": "", "denominator": 40, "views": "single", "decoder": "argmax", "validation": "some"}
+    protocol = {
+        "text": "made up",
+        "policy": "",
+        "denominator": 40,
+        "views": "single",
+        "decoder": "argmax",
+        "validation": "some",
+    }
     return {
         "format": FORMAT,
         "dataset": {"name": "made_up"},
@@ -152,7 +161,9 @@ def test_classes_without_an_order_get_no_ordinal_figure(tmp_path):
 
 
 def test_one_split_has_its_spread_over_seeds(tmp_path):
-    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2))))
+    figures = study_figures(
+        collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=(None,), seeds=(0, 1, 2)))
+    )
     found = row(figures.variants, variant="ce", figure="exact_accuracy")
     assert (found["over"], found["n"]) == ("seeds", 3)
 
@@ -172,7 +183,9 @@ def test_nothing_finished_yet(tmp_path):
 def test_a_damaged_run_folder_is_named(tmp_path):
     folder = write_study(tmp_path / "s", {"ce": 1.0})
     (folder / "cells" / "ce_f1_s1" / "predictions.parquet").write_bytes(b"PAR1")
-    with pytest.raises(FinegrainedError, match=r"ce_f1_s1 is damaged: predictions\.parquet: 4 bytes, \d+ when the run was finished"):
+    with pytest.raises(
+        FinegrainedError, match=r"ce_f1_s1 is damaged: predictions\.parquet: 4 bytes, \d+ when the run was finished"
+    ):
         collect(folder)
 
 

@@ -20,7 +20,12 @@ HAND = re.compile(r"^(\s*)\S.*  # by hand: (.*)$", re.MULTILINE)
 
 def environment():
     paths = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "datasets"), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 class Workshop:

@@ -33,7 +33,8 @@ F.cross_entropy(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])).bac
 
 
 @pytest.mark.parametrize(
-    "words", [["mirror.py", "--lr", "0.1", "--only", "x"], ["-u", "sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]]
+    "words",
+    [["mirror.py", "--lr", "0.1", "--only", "x"], ["-u", "sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]],
 )
 def test_the_program_finds_its_usual_world(workshop, words):
     (workshop.folder / "sub").mkdir()
@@ -86,7 +87,9 @@ def test_a_signal_ends_both_alike_and_the_receipt_knows_what_happened_before(wor
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(_environment())}
     command = [sys.executable, "-m", "finegrained_crl", "retrofit", "run", "--", "python", "waits.py"]
-    process = subprocess.Popen(command, cwd=workshop.folder, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=workshop.folder, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     for _ in range(600):
         if (workshop.folder / "ready").exists():
             break

@@ -52,12 +52,16 @@ def test_cross_entropy_is_crl_bit_for_bit(options):
 
 @pytest.mark.parametrize("options", [o for o in OPTIONS if "label_smoothing" not in o], ids=str)
 def test_nll_of_log_softmax_is_crl_bit_for_bit(options):
-    receipt, same = both(lambda z: F.nll_loss(F.log_softmax(z, 1), Y, **options), lambda z: CompetingRatioLoss(**options)(z, Y))
+    receipt, same = both(
+        lambda z: F.nll_loss(F.log_softmax(z, 1), Y, **options), lambda z: CompetingRatioLoss(**options)(z, Y)
+    )
     assert same
     assert receipt.replaced == 1
 
 
-@pytest.mark.parametrize("old", [{"size_average": False}, {"reduce": False}, {"size_average": True, "reduce": True}], ids=str)
+@pytest.mark.parametrize(
+    "old", [{"size_average": False}, {"reduce": False}, {"size_average": True, "reduce": True}], ids=str
+)
 def test_the_old_reductions_are_understood(old):
     reduction = nn._reduction.legacy_get_string(old.get("size_average"), old.get("reduce"), emit_warning=False)
     _, same = both(lambda z: F.cross_entropy(z, Y, **old), lambda z: CompetingRatioLoss(reduction=reduction)(z, Y))
@@ -188,7 +192,12 @@ def test_pytorch_is_given_back():
         assert F.cross_entropy.__code__ is not before[1]
         with pytest.raises(FinegrainedError, match="active already"), retrofit():
             pass
-    assert (F.cross_entropy, F.cross_entropy.__code__, F.nll_loss.__code__, nn.CrossEntropyLoss.__init__.__code__) == before
+    assert (
+        F.cross_entropy,
+        F.cross_entropy.__code__,
+        F.nll_loss.__code__,
+        nn.CrossEntropyLoss.__init__.__code__,
+    ) == before
     assert "_fgcrl_cross_entropy" not in vars(F)
 
 
@@ -231,7 +240,9 @@ def test_timms_losses_have_twins():
     timm = pytest.importorskip("timm.loss")
     twin = retrofit_criterion(timm.LabelSmoothingCrossEntropy(0.2))
     assert torch.equal(twin(Z, Y), CompetingRatioLoss(label_smoothing=0.2)(Z, Y))
-    assert torch.equal(retrofit_criterion(timm.SoftTargetCrossEntropy())(Z, F.softmax(Z, 1)), CompetingRatioLoss()(Z, F.softmax(Z, 1)))
+    assert torch.equal(
+        retrofit_criterion(timm.SoftTargetCrossEntropy())(Z, F.softmax(Z, 1)), CompetingRatioLoss()(Z, F.softmax(Z, 1))
+    )
 
 
 def test_what_has_no_twin_is_refused():
@@ -267,7 +278,9 @@ def test_the_twin_of_a_subclass_runs_its_forward_on_its_state():
 
 def test_what_is_measured_is_hidden_from_what_watches_the_program():
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: saved.append(tensor.shape) or tensor, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: saved.append(tensor.shape) or tensor, lambda tensor: tensor
+    ):
         competing = CompetingRatioLoss()(logits(), Y)
         by_hand, saved[:] = len(saved), []
         with retrofit() as receipt:
@@ -278,7 +291,9 @@ def test_what_is_measured_is_hidden_from_what_watches_the_program():
 
 
 def test_log_probability_loss_at_beta_0_is_nll_loss():
-    assert torch.equal(log_probability_loss(Z.log_softmax(1), Y, beta=0.0, weight=W), F.nll_loss(Z.log_softmax(1), Y, W))
+    assert torch.equal(
+        log_probability_loss(Z.log_softmax(1), Y, beta=0.0, weight=W), F.nll_loss(Z.log_softmax(1), Y, W)
+    )
     small = log_probability_loss(Z.double().log_softmax(1), Y, alpha=0.0)
     assert small.item() == pytest.approx(CompetingRatioLoss(0.0, 1.0)(Z.double(), Y).item())
 

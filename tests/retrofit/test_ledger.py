@@ -7,7 +7,15 @@ from finegrained_crl.retrofit.ledger import Ledger, read_ledgers
 from finegrained_crl.retrofit.receipt import make_receipt
 from finegrained_crl.retrofit.settings import Settings
 
-CALL = {"site": "a.py:1", "column": 0, "function": "f", "loss": "cross_entropy", "role": "class", "action": "replace", "reason": "r"}
+CALL = {
+    "site": "a.py:1",
+    "column": 0,
+    "function": "f",
+    "loss": "cross_entropy",
+    "role": "class",
+    "action": "replace",
+    "reason": "r",
+}
 
 
 def test_counts_of_a_process_and_its_fork_are_added_up_even_if_the_fork_is_killed(tmp_path):

@@ -24,7 +24,9 @@ def repo(tmp_path, monkeypatch):
     (tmp_path / "main.py").write_text(MAIN)
     known = {
         "repository": "somebody/something",
-        "files": {name: hashlib.sha256(text.encode()).hexdigest() for name, text in {"loop.py": LOOP, "main.py": MAIN}.items()},
+        "files": {
+            name: hashlib.sha256(text.encode()).hexdigest() for name, text in {"loop.py": LOOP, "main.py": MAIN}.items()
+        },
         "sites": {"loop.py:2": "class", "loop.py:3": "swap"},
         "only": ["loop.py:2"],
         "shims": ["cpu"],

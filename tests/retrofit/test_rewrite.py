@@ -82,7 +82,9 @@ def test_what_can_not_be_written_down_is_refused_by_name(tmp_path):
 
 
 def test_a_call_inside_another_is_an_error_that_says_so(tmp_path):
-    (tmp_path / "a.py").write_text("import torch.nn.functional as F\nF.cross_entropy(F.cross_entropy(a, b), c).backward()\n")
+    (tmp_path / "a.py").write_text(
+        "import torch.nn.functional as F\nF.cross_entropy(F.cross_entropy(a, b), c).backward()\n"
+    )
     with pytest.raises(FinegrainedError, match="inside another"):
         make_patch(scan(tmp_path.resolve()))
 
@@ -118,18 +120,27 @@ def test_the_command_writes_only_to_standard_output(tmp_path, capfdbinary):
 
 
 def test_a_call_whose_callers_decide_is_pointed_out(tmp_path):
-    (tmp_path / "a.py").write_text("import torch.nn.functional as F\ndef helper(x, y):\n    return F.cross_entropy(x, y)\n")
+    (tmp_path / "a.py").write_text(
+        "import torch.nn.functional as F\ndef helper(x, y):\n    return F.cross_entropy(x, y)\n"
+    )
     assert make_patch(scan(tmp_path.resolve())).shared == ["a.py:3"]
 
 
 def test_what_stands_between_a_criterion_and_its_options_keeps_them(tmp_path):
     head = "from functools import partial\nimport torch.nn.functional as F\nfrom torch import nn\n"
     (tmp_path / "a.py").write_text(head + "f = partial(F.cross_entropy, label_smoothing=.1)\nf(x, y).backward()\n")
-    (tmp_path / "b.py").write_text(head + "Make = partial(nn.CrossEntropyLoss, weight=w)\nc = Make()\nc(x, y).backward()\n")
-    (tmp_path / "c.py").write_text(head + "f = partial(F.cross_entropy, weight=w)\nf(x, y).backward()\nval_loss = f(x, y)\n")
+    (tmp_path / "b.py").write_text(
+        head + "Make = partial(nn.CrossEntropyLoss, weight=w)\nc = Make()\nc(x, y).backward()\n"
+    )
+    (tmp_path / "c.py").write_text(
+        head + "f = partial(F.cross_entropy, weight=w)\nf(x, y).backward()\nval_loss = f(x, y)\n"
+    )
     (tmp_path / "d.py").write_text(head + "c = getattr(nn, loss_name)()\nc(x, y).backward()\n")
     changed, made = patched(tmp_path, beta=0.5)
-    assert "f = partial(competing_ratio_loss, label_smoothing=.1, beta=0.5)\nf(x, y).backward()" in changed["a.py"].decode()
+    assert (
+        "f = partial(competing_ratio_loss, label_smoothing=.1, beta=0.5)\nf(x, y).backward()"
+        in changed["a.py"].decode()
+    )
     assert "c = Make()\nretrofit_criterion(c, beta=0.5)(x, y).backward()" in changed["b.py"].decode()
     assert set(made.refused) == {"c.py:5", "d.py:5"}
 

@@ -31,7 +31,12 @@ def test_what_a_scan_says_is_what_a_run_does(tmp_path):
     assert calls["two_roles.py:10"] == ("gender", "replace")
     assert calls["two_roles.py:11"] == ("age", "replace")
     assert calls["validation_grad.py:8"] == calls["validation_grad.py:25"] == ("validation", "leave")
-    assert calls["validation_grad.py:19"] == calls["functional.py:9"] == calls["package/__main__.py:9"] == ("class", "replace")
+    assert (
+        calls["validation_grad.py:19"]
+        == calls["functional.py:9"]
+        == calls["package/__main__.py:9"]
+        == ("class", "replace")
+    )
     assert calls["import_time.py:7"] == calls["nll.py:12"] == calls["timm_losses.py:10"] == ("class", "replace")
     built = actions(found, "construction")
     assert built["unused.py:4"][1] == "look"
@@ -66,7 +71,10 @@ def test_a_criterion_is_followed_through_arguments_attributes_and_factories(tmp_
     ],
 )
 def test_roles_come_from_names(tmp_path, line, role):
-    found = scanned(tmp_path, {"a.py": f"import torch\nimport torch.nn.functional as F\ndef step(x, y):\n    {line}\n    return x\n"})
+    found = scanned(
+        tmp_path,
+        {"a.py": f"import torch\nimport torch.nn.functional as F\ndef step(x, y):\n    {line}\n    return x\n"},
+    )
     assert actions(found)["a.py:4"][0] == role
 
 
@@ -81,7 +89,10 @@ def test_roles_come_from_names(tmp_path, line, role):
         ("d = {}\nd['a'] = crit(m(x), y)\ntotal = sum(d.values())\nscaler.scale(total).backward()\n", "train"),
         ("self.loss = crit(m(x), y)\naccelerator.backward(self.loss)\n", "train"),
         ("if a:\n    loss = crit(m(x), y)\nelse:\n    loss = 0\nloss.backward()\n", "train"),
-        ("def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n    loss.backward()\n", "train"),
+        (
+            "def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n    loss.backward()\n",
+            "train",
+        ),
         ("loss = crit(m(x), y)\n", ""),
         ("m.train(); m.eval(); loss = crit(m(x), y)\n", "eval"),
         ("m.eval(); m.train(); loss = crit(m(x), y); m.eval()\n", "train"),
@@ -164,7 +175,9 @@ def test_unreadable_files_are_named(tmp_path):
             "bad.py": "from torch.nn import CrossEntropyLoss\ndef f(:\n",
             "bin.py": b"\x00\x01CrossEntropyLoss",
             "huge.py": b"# CrossEntropyLoss\n" + b"#" * 2_100_000,
-            "latin.py": "# -*- coding: latin-1 -*-\nimport torch.nn as nn\nc = nn.CrossEntropyLoss()  # é\n".encode("latin-1"),
+            "latin.py": "# -*- coding: latin-1 -*-\nimport torch.nn as nn\nc = nn.CrossEntropyLoss()  # é\n".encode(
+                "latin-1"
+            ),
             "old.py": "import torch.nn as nn\nx = y.cuda(async=True)\nc = nn.CrossEntropyLoss()\n",
         },
     )

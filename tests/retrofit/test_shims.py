@@ -49,9 +49,18 @@ def test_with_the_shims_the_old_program_runs_and_they_are_listed(old):
     receipt = old.receipt()
     used = {(row["shim"], row["what"]) for row in receipt["shims"]}
     assert {shim for shim, _ in used} == {"cpu", "old-torch"}
-    for what in ("Tensor.cuda() stays on the CPU", "torch.device(cuda) is the CPU", "torch.cuda.synchronize() does nothing"):
+    for what in (
+        "Tensor.cuda() stays on the CPU",
+        "torch.device(cuda) is the CPU",
+        "torch.cuda.synchronize() does nothing",
+    ):
         assert ("cpu", what) in used
-    for what in ("loss.data[0] of a scalar is its number", "numpy.int", "collections.Iterable", "ReduceLROnPlateau(verbose=) is left out"):
+    for what in (
+        "loss.data[0] of a scalar is its number",
+        "numpy.int",
+        "collections.Iterable",
+        "ReduceLROnPlateau(verbose=) is left out",
+    ):
         assert ("old-torch", what) in used
     lines = {row["what"]: row["site"] for row in receipt["shims"]}
     assert lines["loss.data[0] of a scalar is its number"].endswith("old.py:23")

@@ -20,7 +20,11 @@ def flowers(workshop):
 
 
 def rows(first_cell, columns):
-    cells = [[c.strip() for c in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith(f"| {first_cell}")]
+    cells = [
+        [c.strip() for c in line.strip("|").split("|")]
+        for line in PAGE.splitlines()
+        if line.startswith(f"| {first_cell}")
+    ]
     return [row for row in cells if len(row) == columns]
 
 
@@ -29,7 +33,9 @@ def test_scan_and_patch(flowers, tmp_path):
     repo.mkdir()
     for name in ("losses.py", "train.py"):
         (repo / name).write_bytes((flowers.folder / name).read_bytes())
-    sites = [[f"{s.file}:{s.line}", s.kind, s.expression, s.role, s.action, s.reason] for s in scan(repo.resolve()).sites]
+    sites = [
+        [f"{s.file}:{s.line}", s.kind, s.expression, s.role, s.action, s.reason] for s in scan(repo.resolve()).sites
+    ]
     assert sites == rows("losses.py:3", 6) + rows("train.py:", 6)
     diff = re.search(r"```diff\n(.*?)```", PAGE, re.DOTALL).group(1)
     assert diff in make_patch(scan(repo.resolve(), Choice(only=("class",)))).diff.decode()
@@ -39,7 +45,9 @@ def test_run_with_verify(flowers):
     done = flowers.retrofit("--only", "class", "--verify", "3", "--", "python", "train.py")
     assert done.returncode == 0, done.stderr
     assert re.search(r"    (--verify: .*)", PAGE).group(1) in done.stderr
-    shown = [[c.strip() for c in line.strip("│").split("│")] for line in done.stderr.splitlines() if line.startswith("│")]
+    shown = [
+        [c.strip() for c in line.strip("│").split("│")] for line in done.stderr.splitlines() if line.startswith("│")
+    ]
     assert [row[:5] for row in shown] == [row[:5] for row in [*rows("train.py:", 8), *rows("losses.py:3", 8)]]
 
 

@@ -12,7 +12,9 @@ def spec(name, size=64):
     return ModelSpec(name, 5, "none", 0.0, 0.0, size)
 
 
-@pytest.mark.parametrize("name", ["test_resnet", "test_efficientnet", "test_convnext", "test_vit", "mobilenetv3_small_050"])
+@pytest.mark.parametrize(
+    "name", ["test_resnet", "test_efficientnet", "test_convnext", "test_vit", "mobilenetv3_small_050"]
+)
 def test_maps_of_every_family(name):
     side = 160 if name == "test_vit" else 64
     backbone = Backbone(spec(name, side))
@@ -29,7 +31,9 @@ def test_a_tap_beside_the_final_maps():
     final, tapped = backbone.with_tap(images)
     assert tapped.shape == (2, backbone.tap_channels, 4, 4)
     torch.testing.assert_close(final, backbone(images))
-    torch.testing.assert_close(tapped, backbone.net.layer3(backbone.net.layer2(backbone.net.layer1(_stem(backbone.net, images)))))
+    torch.testing.assert_close(
+        tapped, backbone.net.layer3(backbone.net.layer2(backbone.net.layer1(_stem(backbone.net, images))))
+    )
 
 
 def test_what_comes_after_the_tap_is_taken_out():
@@ -46,7 +50,9 @@ def test_vggs_fully_connected_layers_go():
 
 
 def test_a_stride_that_is_not_there_names_those_that_are():
-    with pytest.raises(FinegrainedError, match=r"--backbone test_resnet has no feature maps of stride 64; it has 2, 4, 8, 16, 32"):
+    with pytest.raises(
+        FinegrainedError, match=r"--backbone test_resnet has no feature maps of stride 64; it has 2, 4, 8, 16, 32"
+    ):
         Backbone(spec("test_resnet"), tap=64)
 
 

@@ -19,14 +19,18 @@ ROLES = {"class": Role(5, 8), "swap": Role(10, 8, by_default=False)}
 def test_roles_that_get_the_loss(where, expected):
     options = {"alpha": 2.0} | ({"where": where} if where else {})
     criteria = build_criteria(Component("crl", options), ROLES)
-    assert {role for role, criterion in criteria.by_role.items() if isinstance(criterion, CompetingRatioLoss)} == expected
+    assert {
+        role for role, criterion in criteria.by_role.items() if isinstance(criterion, CompetingRatioLoss)
+    } == expected
     assert all(c.alpha == 2.0 for c in criteria.by_role.values() if isinstance(c, CompetingRatioLoss))
     others = [c for role, c in criteria.by_role.items() if role not in expected]
     assert all(isinstance(c, loss_class("ce")) for c in others)
 
 
 def test_a_role_that_is_not_there_names_the_nearest():
-    with pytest.raises(FinegrainedError, match=r"--loss.where clas: this method has no such role; did you mean 'class'"):
+    with pytest.raises(
+        FinegrainedError, match=r"--loss.where clas: this method has no such role; did you mean 'class'"
+    ):
         build_criteria(Component("crl", {"where": ["clas"]}), ROLES)
 
 
@@ -37,5 +41,7 @@ def test_each_role_is_built_for_its_own_sizes():
 
 def test_a_loss_with_a_classifier_needs_a_single_role():
     build_criteria(Component("l-softmax"), {"class": Role(5, 8)})
-    with pytest.raises(FinegrainedError, match="brings a classifier of its own, and this method has classifiers in 2 roles"):
+    with pytest.raises(
+        FinegrainedError, match="brings a classifier of its own, and this method has classifiers in 2 roles"
+    ):
         build_criteria(Component("l-softmax"), ROLES)

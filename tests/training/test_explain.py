@@ -50,7 +50,9 @@ def test_heat_is_the_rectified_weighted_sum_of_the_maps():
     assert np.unravel_index(other.argmax(), other.shape) == (3, 3)
 
 
-@pytest.mark.parametrize(("backbone", "side"), [("test_resnet", 64), ("test_vit", 160), ("test_convnext", 64), ("test_efficientnet", 64)])
+@pytest.mark.parametrize(
+    ("backbone", "side"), [("test_resnet", 64), ("test_vit", 160), ("test_convnext", 64), ("test_efficientnet", 64)]
+)
 def test_every_family_gives_a_heat_map_of_the_inputs_size(backbone, side):
     method = ResNet()
     model = method.build(ModelSpec(backbone, 3, "none", 0.0, 0.0, side))

@@ -118,7 +118,9 @@ def test_a_weights_file_of_a_fixed_size_network_says_that_the_size_is_the_troubl
 
     real = timm.create_model
     monkeypatch.setattr(
-        timm, "create_model", lambda name, pretrained=False, **o: create(name, pretrained, **o) if pretrained else real(name, **o)
+        timm,
+        "create_model",
+        lambda name, pretrained=False, **o: create(name, pretrained, **o) if pretrained else real(name, **o),
     )
     monkeypatch.setattr("finegrained_crl.training.weights._hub_answers", lambda: True)
     with pytest.raises(FinegrainedError, match=r"--backbone mixer_s32_224 can't take --image-size 96: .*size mismatch"):

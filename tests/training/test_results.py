@@ -21,7 +21,9 @@ def test_scores_whose_probabilities_underflow_have_a_finite_nll():
 
 
 def test_scores_that_are_nan_are_one_line(tiny_flags, tmp_path, monkeypatch, capsys):
-    def scores(self: PlainFineTuning, model: FineGrainedModel, criteria: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    def scores(
+        self: PlainFineTuning, model: FineGrainedModel, criteria: nn.Module, images: torch.Tensor
+    ) -> torch.Tensor:
         return model(images).logits * float("nan")
 
     monkeypatch.setattr(PlainFineTuning, "scores", scores)

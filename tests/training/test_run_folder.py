@@ -68,7 +68,12 @@ def test_progress_survives_its_plain_form():
     assert progress.means() == {"train_loss": 2.0, "train_accuracy": 0.5}
     assert Progress.from_dict(progress.as_dict()) == progress
     progress.add("loss/law", 8.0)
-    assert progress.means() == {"train_loss": 3.0, "train_loss_class": 2.0, "train_loss_law": 1.0, "train_accuracy": 0.5}
+    assert progress.means() == {
+        "train_loss": 3.0,
+        "train_loss_class": 2.0,
+        "train_loss_law": 1.0,
+        "train_accuracy": 0.5,
+    }
 
 
 def test_the_best_epoch_is_the_first_of_equals():

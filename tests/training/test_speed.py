@@ -30,5 +30,7 @@ def test_timing_changes_nothing_and_sorts_by_speed():
     before = {k: v.clone() for k, v in trainee.state_dict().items()}
     timings = choose(trainee, Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=4), CPU, 3)
     assert [t.seconds for t in timings] == sorted(t.seconds for t in timings)
-    assert {(t.precision, t.memory_format) for t in timings} == set(combinations(Recipe(precision="auto", memory_format="auto"), CPU))
+    assert {(t.precision, t.memory_format) for t in timings} == set(
+        combinations(Recipe(precision="auto", memory_format="auto"), CPU)
+    )
     assert all(torch.equal(v, before[k]) for k, v in trainee.state_dict().items())

@@ -37,7 +37,9 @@ def test_smoothing_zero_is_one_hot(batch):
     assert torch.equal(smooth_targets(batch[1], 5, 0.0), F.one_hot(batch[1], 5).float())
 
 
-@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0, "label_smoothing": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0, "label_smoothing": 0.1}]
+)
 def test_mixed_targets_are_distributions_and_seeded(options, batch):
     targets = Targets(Recipe(**options), 5, Criteria({"class": CompetingRatioLoss()}))
     np.random.seed(3)
@@ -57,7 +59,9 @@ def test_crl_of_a_mixed_target_is_the_mix_of_two_crls(batch):
 
 
 def test_an_odd_last_batch_is_smoothed_not_mixed(batch):
-    images, target = Targets(Recipe(mixup=0.4), 5, Criteria({"class": CompetingRatioLoss()}))(batch[0][:3], batch[1][:3])
+    images, target = Targets(Recipe(mixup=0.4), 5, Criteria({"class": CompetingRatioLoss()}))(
+        batch[0][:3], batch[1][:3]
+    )
     assert torch.equal(images, batch[0][:3])
     assert torch.equal(hard_labels(target), batch[1][:3])
 
@@ -70,5 +74,7 @@ def test_a_loss_for_class_indices_refuses_soft_targets():
 def test_a_loss_that_smooths_is_not_smoothed_again():
     check_recipe(Recipe(data="x", loss=Component("smoothing")))
     check_recipe(Recipe(data="x", label_smoothing=0.1))
-    with pytest.raises(FinegrainedError, match="--label-smoothing and --loss smoothing would smooth twice: give one of them"):
+    with pytest.raises(
+        FinegrainedError, match="--label-smoothing and --loss smoothing would smooth twice: give one of them"
+    ):
         check_recipe(Recipe(data="x", label_smoothing=0.1, loss=Component("smoothing")))

@@ -59,7 +59,8 @@ def test_every_kind_of_misfit_is_listed(state, tmp_path):
     state["bn1.bias"] = torch.zeros(5)
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(
-        FinegrainedError, match=r"1 missing \(bn1.weight\); 1 unexpected \(extra\); 1 of another shape \(bn1.bias \(5,\) for"
+        FinegrainedError,
+        match=r"1 missing \(bn1.weight\); 1 unexpected \(extra\); 1 of another shape \(bn1.bias \(5,\) for",
     ):
         load(tmp_path / "w.pth")
 
@@ -69,7 +70,9 @@ def test_damaged_unsafe_and_empty_files_are_told_apart(tmp_path):
     with pytest.raises(FinegrainedError, match=r"junk\.safetensors can't be read"):
         load(tmp_path / "junk.safetensors")
     (tmp_path / "code.pth").write_bytes(pickle.dumps({"state_dict": print}, protocol=2))
-    with pytest.raises(FinegrainedError, match=r"code\.pth refused: the pickle holds more than tensors and could run code"):
+    with pytest.raises(
+        FinegrainedError, match=r"code\.pth refused: the pickle holds more than tensors and could run code"
+    ):
         load(tmp_path / "code.pth")
     torch.save({"state_dict": {}}, tmp_path / "empty.pth")
     with pytest.raises(FinegrainedError, match="hold no tensors"):
@@ -82,7 +85,9 @@ def test_offline_says_what_to_do_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", constants.HF_HUB_OFFLINE)  # put back afterwards
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(weights, "_hub_answers", lambda: False)
-    with pytest.raises(FinegrainedError, match=r"can't get pretrained weights of 'resnet18'.*give --weights FILE or --weights none"):
+    with pytest.raises(
+        FinegrainedError, match=r"can't get pretrained weights of 'resnet18'.*give --weights FILE or --weights none"
+    ):
         weights.timm_classifier(ModelSpec("resnet18", 3, "pretrained", 0.0, 0.0, 32))
 
 

@@ -36,7 +36,9 @@ def downloaded(file, tmp_path, monkeypatch):
     cached = tmp_path / "model.safetensors"
     shutil.copy(file, cached)
     places = {("timm/test_resnet.r160_in1k", "model.safetensors"): str(cached)}
-    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda repository, name: places.get((repository, name)))
+    monkeypatch.setattr(
+        huggingface_hub, "try_to_load_from_cache", lambda repository, name: places.get((repository, name))
+    )
     create = timm.create_model
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained=False, **options: create(name, **options))
     return cached
@@ -46,13 +48,22 @@ def downloaded(file, tmp_path, monkeypatch):
 def test_a_files_digest_is_on_every_methods_model(method, file):
     (source,) = weights_sources(method.build(spec(file)))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert source == {"kind": "file", "backbone": "test_resnet", "url": None, "file": "own.safetensors", "sha256": digest}
+    assert source == {
+        "kind": "file",
+        "backbone": "test_resnet",
+        "url": None,
+        "file": "own.safetensors",
+        "sha256": digest,
+    }
 
 
 def test_two_streams_have_two_sources(file):
     method = BilinearCNN(second_backbone="test_resnet", second_weights=str(file))
     model = method.build(spec())
-    assert [source["kind"] for source in weights_sources(model)] == ["none", "none"]  # a predictor asks for none of both
+    assert [source["kind"] for source in weights_sources(model)] == [
+        "none",
+        "none",
+    ]  # a predictor asks for none of both
     model = method.build(spec(file))
     assert [source["kind"] for source in weights_sources(model)] == ["file", "file"]
 
@@ -67,7 +78,9 @@ def test_pretrained_weights_name_the_tag_that_timm_resolved(name, downloaded):
     net, notes = weights.timm_classifier(spec("pretrained", name))
     digest = hashlib.sha256(downloaded.read_bytes()).hexdigest()
     address = "hf-hub:timm/test_resnet.r160_in1k"
-    assert net.weights_source == WeightsSource("pretrained", "test_resnet.r160_in1k", address, "model.safetensors", digest)
+    assert net.weights_source == WeightsSource(
+        "pretrained", "test_resnet.r160_in1k", address, "model.safetensors", digest
+    )
     assert notes == [f"pretrained weights {address} of test_resnet.r160_in1k, SHA-256 {digest[:12]}", "head new"]
 
 

@@ -22,7 +22,12 @@ import torch
 from PIL import Image
 
 from finegrained_crl.training.device import keep_freed_memory
-from finegrained_crl_plugins.dcl.destruction import picture_permutation, random_permutations, shuffle_blocks, shuffle_picture
+from finegrained_crl_plugins.dcl.destruction import (
+    picture_permutation,
+    random_permutations,
+    shuffle_blocks,
+    shuffle_picture,
+)
 
 summary = "DCL's destruction against the public PIL version, pictures per second on one core"
 
@@ -63,8 +68,16 @@ def destruction(size: int = 448, grid: int = 7, repeats: int = 20, batch: int = 
     ways: dict[str, tuple[int, Callable[[], object]]] = {
         "PIL public": (1, lambda: pil_public(picture, grid)),
         "PIL blocks": (1, lambda: pil_blocks(picture, grid)),
-        "ours, worker": (1, lambda: shuffle_picture(pixels, picture_permutation(dice.random((2, grid, grid), dtype=np.float32), 4), grid)),
-        f"ours, batch of {batch} floats": (batch, lambda: shuffle_blocks(images, random_permutations(batch, grid, 4), grid)),
+        "ours, worker": (
+            1,
+            lambda: shuffle_picture(
+                pixels, picture_permutation(dice.random((2, grid, grid), dtype=np.float32), 4), grid
+            ),
+        ),
+        f"ours, batch of {batch} floats": (
+            batch,
+            lambda: shuffle_blocks(images, random_permutations(batch, grid, 4), grid),
+        ),
     }
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

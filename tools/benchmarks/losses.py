@@ -67,7 +67,11 @@ def main(argv: list[str]) -> int:
     rows = [row for size in options.sizes for dtype in options.dtypes for row in measure(size, dtype, options)]
     machine = {"torch": torch.__version__, "device": device_name(options.device), "threads": torch.get_num_threads(),
                "compiled": options.compile, "date": time.strftime("%Y-%m-%d")}  # fmt: skip
-    print(json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=1) if options.json else table(machine, rows))
+    print(
+        json.dumps({"machine": machine, "rows": [asdict(row) for row in rows]}, indent=1)
+        if options.json
+        else table(machine, rows)
+    )
     return 0
 
 
@@ -155,7 +159,9 @@ def peak_bytes(call: Callable[[], None], device: str) -> int:
     if device == "cuda":
         call()
         torch.cuda.synchronize()
-        before = torch.cuda.memory_allocated()  # includes one gradient, which the call replaces: the same for every loss
+        before = (
+            torch.cuda.memory_allocated()
+        )  # includes one gradient, which the call replaces: the same for every loss
         torch.cuda.reset_peak_memory_stats()
         call()
         torch.cuda.synchronize()
@@ -178,7 +184,9 @@ def device_name(device: str) -> str:
 def table(machine: dict[str, object], rows: list[Row]) -> str:
     """Lay the rows out as text."""
     lines = [", ".join(f"{key} {value}" for key, value in machine.items()), ""]
-    lines.append(f"{'size':>11} {'dtype':>9} {'loss':>14} {'median':>12} {'/ CE':>7} {'peak MiB':>10} {'scalars/row over CE':>20}")
+    lines.append(
+        f"{'size':>11} {'dtype':>9} {'loss':>14} {'median':>12} {'/ CE':>7} {'peak MiB':>10} {'scalars/row over CE':>20}"
+    )
     for row in rows:
         lines.append(
             f"{row.size:>11} {row.dtype:>9} {row.loss:>14} {row.median_us:>9.0f} us {row.ratio:>7.2f} {row.peak_mib:>10.2f} "

@@ -33,9 +33,13 @@ PARTS = ("destruction", "cache", "sketch", "steps")
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="benchmark.py methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--backbone", default="tf_efficientnet_lite0", help="timm model for cache and steps [tf_efficientnet_lite0]")
+    parser.add_argument(
+        "--backbone", default="tf_efficientnet_lite0", help="timm model for cache and steps [tf_efficientnet_lite0]"
+    )
     parser.add_argument("--image-size", type=int, default=160, help="pixels, for cache and steps [160]")
     parser.add_argument("--batch-size", type=int, default=16, help="[16]")
     parser.add_argument("--classes", type=int, default=200, help="for steps [200]")
@@ -59,7 +63,12 @@ def destruction(options: Any) -> list[dict[str, Any]]:
     """The rows of tools/benchmarks/destruction.py, at 448 px and 7 x 7 blocks."""
     rows = load(Path(__file__).with_name("destruction.py")).destruction()
     return [
-        {"way": row.name, "images/s on one core": round(row.images_per_second), "ratio to PIL public": round(row.ratio, 1)} for row in rows
+        {
+            "way": row.name,
+            "images/s on one core": round(row.images_per_second),
+            "ratio to PIL public": round(row.ratio, 1),
+        }
+        for row in rows
     ]
 
 
@@ -79,8 +88,16 @@ def cache(options: Any) -> list[dict[str, Any]]:
         images, fill = len(loops[0][0].session.parts.train), loops[1][1]
     ratio = statistics.median(a / b for a, b in zip(plain, cached, strict=True))
     return [
-        {"epoch of stage 1": f"{images} images, no cache", "seconds": round(statistics.median(plain), 2), "times faster": 1.0},
-        {"epoch of stage 1": "cached features", "seconds": round(statistics.median(cached), 3), "times faster": round(ratio, 1)},
+        {
+            "epoch of stage 1": f"{images} images, no cache",
+            "seconds": round(statistics.median(plain), 2),
+            "times faster": 1.0,
+        },
+        {
+            "epoch of stage 1": "cached features",
+            "seconds": round(statistics.median(cached), 3),
+            "times faster": round(ratio, 1),
+        },
         {"epoch of stage 1": "filling the cache, once per view", "seconds": round(fill, 2), "times faster": ""},
     ]
 
@@ -144,7 +161,8 @@ class _PlacewiseSketch:
     def __call__(self, maps: torch.Tensor) -> torch.Tensor:
         x = maps.flatten(2).mT  # (batch, places, channels)
         one, other = (
-            torch.fft.rfft(x.new_zeros(*x.shape[:2], self.dim).index_add(2, h, x * s)) for h, s in zip(self.bins, self.signs, strict=True)
+            torch.fft.rfft(x.new_zeros(*x.shape[:2], self.dim).index_add(2, h, x * s))
+            for h, s in zip(self.bins, self.signs, strict=True)
         )
         return torch.fft.irfft((one * other).mean(1), n=self.dim)
 
@@ -181,7 +199,9 @@ def steps(options: Any) -> list[dict[str, Any]]:
             "method": name,
             "seconds per step": round(statistics.median(values), 4),
             "against": peers.get(name, ""),
-            "ratio": round(statistics.median(a / b for a, b in zip(values, times[peers[name]], strict=True)), 3) if name in peers else "",
+            "ratio": round(statistics.median(a / b for a, b in zip(values, times[peers[name]], strict=True)), 3)
+            if name in peers
+            else "",
         }
         for name, values in times.items()
     ]
@@ -194,7 +214,11 @@ def _step(method: str, batch_size: int, options: Any) -> Callable[[], None]:
 
     device = make_accelerator("fp32", options.device).device
     recipe = Recipe(
-        method=Component(method), backbone=options.backbone, weights="none", image_size=options.image_size, batch_size=batch_size
+        method=Component(method),
+        backbone=options.backbone,
+        weights="none",
+        image_size=options.image_size,
+        batch_size=batch_size,
     )
     trainee = make_trainee(recipe, options.classes).to(device).to(memory_format=torch.channels_last).train()
     batch = random_batch(trainee, recipe, device, options.classes)

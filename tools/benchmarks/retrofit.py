@@ -37,12 +37,21 @@ def main(argv):
         print(json.dumps(found, indent=2))
         return 0
     start = found.pop("start_seconds")
-    print(f"start: plain {start['plain']:.2f} s, retrofitted {start['retrofit']:.2f} s, difference {start['difference']:+.2f} s")
+    print(
+        f"start: plain {start['plain']:.2f} s, retrofitted {start['retrofit']:.2f} s, difference {start['difference']:+.2f} s"
+    )
     rows = [
-        (name, *(f"{1000 * f[k]:.2f}" for k in ("ce", "hand", "retrofit")), f"{f['over_ce']:+.2%}", f"{f['over_hand']:+.2%}")
+        (
+            name,
+            *(f"{1000 * f[k]:.2f}" for k in ("ce", "hand", "retrofit")),
+            f"{f['over_ce']:+.2%}",
+            f"{f['over_hand']:+.2%}",
+        )
         for name, f in found.items()
     ]
-    print_table("milliseconds a step", ("model", "CE", "CRL by hand", "retrofitted", "over CE", "over CRL by hand"), rows)
+    print_table(
+        "milliseconds a step", ("model", "CE", "CRL by hand", "retrofitted", "over CE", "over CRL by hand"), rows
+    )
     return 0
 
 
@@ -52,7 +61,11 @@ def models():
 
     torch.manual_seed(0)
     return {
-        "resnet18, 16 x 96 px": (timm.create_model("resnet18", num_classes=200), torch.randn(16, 3, 96, 96), torch.randint(200, (16,))),
+        "resnet18, 16 x 96 px": (
+            timm.create_model("resnet18", num_classes=200),
+            torch.randn(16, 3, 96, 96),
+            torch.randint(200, (16,)),
+        ),
         "linear 16 x 32": (nn.Linear(32, 200), torch.randn(16, 32), torch.randint(200, (16,))),
     }
 
@@ -67,7 +80,9 @@ def steps(net, x, y, count):
         code = {"ce": without, "hand": without, "retrofit": function.__code__}
         for number in range(count + 3):
             for kind in random.sample(list(criteria), 3):
-                function.__code__ = code[kind]  # the hook in place for one kind only; what it knows about the site stays
+                function.__code__ = code[
+                    kind
+                ]  # the hook in place for one kind only; what it knows about the site stays
                 start = time.perf_counter()
                 loss = criteria[kind](net(x), y)
                 optimizer.zero_grad()
@@ -80,7 +95,9 @@ def steps(net, x, y, count):
     assert block.replaced == count + 3
     found = {kind: statistics.median(each) for kind, each in times.items()}
     for base in ("ce", "hand"):
-        found[f"over_{base}"] = statistics.median(a / b - 1 for a, b in zip(times["retrofit"], times[base], strict=True))
+        found[f"over_{base}"] = statistics.median(
+            a / b - 1 for a, b in zip(times["retrofit"], times[base], strict=True)
+        )
     return found
 
 

@@ -25,7 +25,9 @@ summary = "images per second of our training loop against timm's"
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="benchmark.py train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet18"], help="timm models")
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--batch-size", type=int, default=32)
@@ -40,7 +42,11 @@ def main(argv: list[str]) -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         make_demo_birds(Path(folder) / "birds", images_per_class=40)
-        rows = [compare(model, SETTINGS[name], name, Path(folder), options) for model in options.models for name in options.settings]
+        rows = [
+            compare(model, SETTINGS[name], name, Path(folder), options)
+            for model in options.models
+            for name in options.settings
+        ]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -127,7 +133,9 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
         precision=setting.precision,
         memory_format=setting.memory_format,
     )
-    session = Session(recipe, RunFolder(folder / f"run-{model}-{setting.precision}"), RunOptions(workers=options.workers))
+    session = Session(
+        recipe, RunFolder(folder / f"run-{model}-{setting.precision}"), RunOptions(workers=options.workers)
+    )
     loop = Loop(session)
     loop.begin(session.stages[0])
 
@@ -139,7 +147,9 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
                 loop.update(group)
                 yield
 
-    return chunks(updates(), session.accelerator.device, options), f"{session.recipe.precision}, {session.recipe.memory_format}"
+    return chunks(
+        updates(), session.accelerator.device, options
+    ), f"{session.recipe.precision}, {session.recipe.memory_format}"
 
 
 def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:

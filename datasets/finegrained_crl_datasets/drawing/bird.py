@@ -18,7 +18,14 @@ PALE: Colour = (246, 242, 230)
 YELLOW: Colour = (238, 178, 52)
 
 # Hue, saturation, value of the back; any species can have any of them, so that colour tells nothing.
-PLUMAGES = ((28, 0.50, 0.52), (20, 0.62, 0.60), (75, 0.38, 0.50), (210, 0.35, 0.55), (215, 0.10, 0.48), (45, 0.55, 0.62))
+PLUMAGES = (
+    (28, 0.50, 0.52),
+    (20, 0.62, 0.60),
+    (75, 0.38, 0.50),
+    (210, 0.35, 0.55),
+    (215, 0.10, 0.48),
+    (45, 0.55, 0.62),
+)
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,30 @@ def _tail(bird: Canvas, traits: Traits, plumage: Plumage, body: Pose) -> None:
     """Short and square, long and rounded, or forked."""
     shapes = {
         "short": [(-0.40, -0.06), (-0.72, -0.05), (-0.74, 0.07), (-0.40, 0.07)],
-        "long": [(-0.40, -0.07), (-0.80, -0.06), (-1.10, -0.055), (-1.17, 0.01), (-1.10, 0.065), (-0.80, 0.06), (-0.40, 0.07)],
-        "forked": [(-0.40, -0.06), (-0.75, -0.08), (-1.02, -0.17), (-0.78, 0.0), (-1.02, 0.16), (-0.75, 0.08), (-0.40, 0.07)],
+        "long": [
+            (-0.40, -0.07),
+            (-0.80, -0.06),
+            (-1.10, -0.055),
+            (-1.17, 0.01),
+            (-1.10, 0.065),
+            (-0.80, 0.06),
+            (-0.40, 0.07),
+        ],
+        "forked": [
+            (-0.40, -0.06),
+            (-0.75, -0.08),
+            (-1.02, -0.17),
+            (-0.78, 0.0),
+            (-1.02, 0.16),
+            (-0.75, 0.08),
+            (-0.40, 0.07),
+        ],
     }
     outline = body.place(np.array(shapes[traits.tail]))
     bird.fill(outline, plumage.wing)
-    ends = {"short": [(-0.7, 0.02)], "long": [(-1.1, -0.02), (-1.1, 0.03)], "forked": [(-0.98, -0.15), (-0.98, 0.14)]}[traits.tail]
+    ends = {"short": [(-0.7, 0.02)], "long": [(-1.1, -0.02), (-1.1, 0.03)], "forked": [(-0.98, -0.15), (-0.98, 0.14)]}[
+        traits.tail
+    ]
     quills = [body.place(np.array([(-0.4, 0.0), end])) for end in ends]
     bird.tint(quills, mix(plumage.wing, PALE, 0.35), width=0.007, opacity=0.7, clip=outline)
 
@@ -164,7 +189,20 @@ def _body(bird: Canvas, plumage: Plumage, body: Pose, head: Pose) -> None:
     skull = head.place(ellipse(0, 0, 1.03, 0.97))
     bird.fill(outline, plumage.back)
     bird.fill(skull, plumage.back)
-    pale = body.place(curve([(0.66, -0.16), (0.40, -0.06), (0.30, 0.02), (0.0, 0.08), (-0.5, 0.05), (-0.4, 0.3), (0.2, 0.4), (0.7, 0.15)]))
+    pale = body.place(
+        curve(
+            [
+                (0.66, -0.16),
+                (0.40, -0.06),
+                (0.30, 0.02),
+                (0.0, 0.08),
+                (-0.5, 0.05),
+                (-0.4, 0.3),
+                (0.2, 0.4),
+                (0.7, 0.15),
+            ]
+        )
+    )
     bird.tint([pale], plumage.breast, blur=0.012)
     cap = head.place(curve([(-1.2, -0.2), (-0.5, -1.1), (0.5, -1.1), (1.1, -0.2), (0.3, -0.35), (-0.5, -0.2)]))
     bird.tint([cap], mix(plumage.back, DARK, 0.35), opacity=0.8, blur=0.008)
@@ -186,14 +224,20 @@ def _breast_marks(bird: Canvas, traits: Traits, body: Pose, rng: np.random.Gener
 
 
 def _wing(bird: Canvas, traits: Traits, plumage: Plumage, body: Pose) -> None:
-    outline = body.place(curve([(0.30, -0.10), (0.14, -0.21), (-0.16, -0.20), (-0.66, -0.01), (-0.34, 0.07), (0.02, 0.12), (0.22, 0.06)]))
+    outline = body.place(
+        curve([(0.30, -0.10), (0.14, -0.21), (-0.16, -0.20), (-0.66, -0.01), (-0.34, 0.07), (0.02, 0.12), (0.22, 0.06)])
+    )
     bird.tint([outline], mix(plumage.wing, DARK, 0.6), opacity=0.5, blur=0.012)
     bird.fill(outline, plumage.wing)
-    quills = [body.place(curve([(-0.02, y), (-0.3, y * 0.8), (-0.6, 0.0)], closed=False)) for y in (-0.1, -0.04, 0.02, 0.07)]
+    quills = [
+        body.place(curve([(-0.02, y), (-0.3, y * 0.8), (-0.6, 0.0)], closed=False)) for y in (-0.1, -0.04, 0.02, 0.07)
+    ]
     bird.tint(quills, mix(plumage.wing, PALE, 0.28), width=0.008, opacity=0.7, clip=outline)
     coverts = body.place(curve([(0.30, -0.10), (0.14, -0.22), (-0.05, -0.2), (-0.0, 0.12), (0.22, 0.07)]))
     bird.tint([coverts], plumage.back, opacity=0.75, blur=0.01, clip=outline)
-    bars = [[(0.03, -0.24), (0.0, -0.05), (0.05, 0.14)], [(-0.13, -0.22), (-0.17, -0.05), (-0.12, 0.12)]][: traits.wing_bars]
+    bars = [[(0.03, -0.24), (0.0, -0.05), (0.05, 0.14)], [(-0.13, -0.22), (-0.17, -0.05), (-0.12, 0.12)]][
+        : traits.wing_bars
+    ]
     bird.tint([body.place(curve(bar, closed=False)) for bar in bars], PALE, width=0.06 * body.scale, clip=outline)
 
 

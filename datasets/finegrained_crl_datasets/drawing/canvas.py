@@ -158,7 +158,9 @@ class Canvas:
         """The pixels that shapes can touch (left, top, right, bottom), None where they are outside the picture."""
         points = np.vstack(shapes) if shapes else np.full((1, 2), -1.0)
         left, top = np.maximum(np.floor((points.min(axis=0) - margin) * self.side).astype(int) - 2, 0).tolist()
-        right, bottom = np.minimum(np.ceil((points.max(axis=0) + margin) * self.side).astype(int) + 3, self.side).tolist()
+        right, bottom = np.minimum(
+            np.ceil((points.max(axis=0) + margin) * self.side).astype(int) + 3, self.side
+        ).tolist()
         return (left, top, right, bottom) if left < right and top < bottom else None
 
     def _pixels(self, points: Points, origin: tuple[int, ...] = (0, 0)) -> list[tuple[float, float]]:

@@ -37,11 +37,15 @@ def draw_face(person: Person, rng: np.random.Generator, size: int) -> tuple[Imag
     for layer in layers:
         canvas.put(layer)
     warm = rng.uniform(-0.05, 0.05)
-    picture = canvas.finish(rng, blur=rng.uniform(0.1, 0.5), gain=rng.uniform(0.82, 1.12) * (1 + warm), noise=rng.uniform(0.5, 3))
+    picture = canvas.finish(
+        rng, blur=rng.uniform(0.1, 0.5), gain=rng.uniform(0.82, 1.12) * (1 + warm), noise=rng.uniform(0.5, 3)
+    )
     return picture, yaw * 40
 
 
-def _head_layers(person: Person, pose: Pose, yaw: float, smile: float, light: tuple[float, float], size: int) -> list[Canvas]:
+def _head_layers(
+    person: Person, pose: Pose, yaw: float, smile: float, light: tuple[float, float], size: int
+) -> list[Canvas]:
     """Back hair, head with its features, front hair, glasses: each a canvas, from back to front."""
     turned = _Turned(pose, yaw)
     back, head, front = Canvas(size), Canvas(size), Canvas(size)
@@ -85,10 +89,23 @@ def _shoulders(person: Person, pose: Pose, rng: np.random.Generator, size: int) 
     wide, neck = 0.75 + 0.5 * person.growth, 0.22 + 0.16 * person.growth * (1.15 if person.gender == "m" else 0.9)
     top = 1.18
     layer.fill(
-        pose.place(curve([(-wide, 2.2), (-wide, 1.6), (-neck * 1.6, top + 0.1), (neck * 1.6, top + 0.1), (wide, 1.6), (wide, 2.2)])),
+        pose.place(
+            curve(
+                [
+                    (-wide, 2.2),
+                    (-wide, 1.6),
+                    (-neck * 1.6, top + 0.1),
+                    (neck * 1.6, top + 0.1),
+                    (wide, 1.6),
+                    (wide, 2.2),
+                ]
+            )
+        ),
         cloth,
     )
-    layer.fill(pose.place(np.array([(-neck, 0.5), (neck, 0.5), (neck * 1.1, 1.3), (0, 1.5), (-neck * 1.1, 1.3)])), person.skin)
+    layer.fill(
+        pose.place(np.array([(-neck, 0.5), (neck, 0.5), (neck * 1.1, 1.3), (0, 1.5), (-neck * 1.1, 1.3)])), person.skin
+    )
     chin = pose.place(ellipse(0, 0.85, neck * 1.3, 0.4))
     layer.tint([chin], mix(person.skin, (40, 20, 20), 0.6), opacity=0.5, blur=0.02)
     return layer
@@ -147,10 +164,18 @@ def _eyes(head: Canvas, person: Person, turned: _Turned, smile: float) -> None:
         iris = min(0.125, open_ * 1.25)
         head.tint([turned.face(ellipse(x + 0.04 * turned.yaw, y, iris, iris))], person.iris, clip=white)
         head.tint([turned.face(ellipse(x + 0.04 * turned.yaw, y, iris * 0.5, iris * 0.5))], (12, 10, 10), clip=white)
-        head.tint([turned.face(ellipse(x + 0.04 * turned.yaw + 0.035, y - 0.04, 0.028, 0.028, steps=10))], (255, 255, 255))
+        head.tint(
+            [turned.face(ellipse(x + 0.04 * turned.yaw + 0.035, y - 0.04, 0.028, 0.028, steps=10))], (255, 255, 255)
+        )
         head.tint([turned.face(_arc(x, y, half * 1.05, -open_))], mix(lid, (20, 10, 10), 0.5), width=0.012)
         brow = _arc(x, y - open_ - 0.10 - 0.03 * g, half * 1.2, -0.07)
-        head.tint([turned.face(brow)], mix(person.hair, (30, 20, 16), 0.3), width=0.008 + 0.014 * g, opacity=0.3 + 0.5 * g, blur=0.003)
+        head.tint(
+            [turned.face(brow)],
+            mix(person.hair, (30, 20, 16), 0.3),
+            width=0.008 + 0.014 * g,
+            opacity=0.3 + 0.5 * g,
+            blur=0.003,
+        )
 
 
 def _nose(head: Canvas, person: Person, turned: _Turned) -> None:
@@ -168,7 +193,9 @@ def _nose(head: Canvas, person: Person, turned: _Turned) -> None:
     )
     head.tint([turned.face(_arc(0, tip, wide, 0.05))], dark, width=0.010, opacity=0.75, blur=0.003)
     head.tint([turned.face(ellipse(0, tip - 0.07, 0.05, 0.05))], (255, 250, 240), opacity=0.3, blur=0.012)
-    head.tint([turned.face(ellipse(s * wide * 0.5, tip + 0.015, 0.028, 0.016, steps=10)) for s in (-1, 1)], dark, opacity=0.8)
+    head.tint(
+        [turned.face(ellipse(s * wide * 0.5, tip + 0.015, 0.028, 0.016, steps=10)) for s in (-1, 1)], dark, opacity=0.8
+    )
 
 
 def _mouth(head: Canvas, person: Person, turned: _Turned, smile: float) -> None:
@@ -192,22 +219,37 @@ def _wrinkles(head: Canvas, person: Person, turned: _Turned) -> None:
         return
     dark = mix(person.skin, (56, 20, 10), 0.62)
     forehead = [_arc(0, -0.36 - 0.10 * k, 0.36 - 0.03 * k, -0.03) for k in range(1 + round(2.6 * wear))]
-    feet = [np.array([(s * 0.56, y + 0.02 * k), (s * 0.69, y - 0.05 + 0.07 * k)]) for s in (-1, 1) for k in range(round(3.2 * wear))]
+    feet = [
+        np.array([(s * 0.56, y + 0.02 * k), (s * 0.69, y - 0.05 + 0.07 * k)])
+        for s in (-1, 1)
+        for k in range(round(3.2 * wear))
+    ]
     folds = [curve([(s * 0.17, 0.38), (s * 0.32, 0.50), (s * 0.37, 0.70)], closed=False) for s in (-1, 1)]
     bags = [_arc(s * 0.35, y + 0.09, 0.16, 0.07) for s in (-1, 1)]
     jowls = [curve([(s * 0.40, 0.76), (s * 0.46, 0.90)], closed=False) for s in (-1, 1)] if wear > 0.6 else []
     for lines, opacity in ((forehead, 0.6), (feet, 0.65), (folds, 0.75), (bags, 0.6), (jowls, 0.6)):
         placed = [turned.face(line) for line in lines]
         head.tint(placed, dark, width=0.0085, opacity=min(opacity * wear**0.7, 0.8), blur=0.002)
-        head.tint([line + np.array((0, 0.008)) for line in placed], (255, 244, 230), width=0.006, opacity=0.18 * wear, blur=0.003)
+        head.tint(
+            [line + np.array((0, 0.008)) for line in placed],
+            (255, 244, 230),
+            width=0.006,
+            opacity=0.18 * wear,
+            blur=0.003,
+        )
     if person.age > 58:
-        spots = [turned.face(ellipse(0.62 * np.cos(k * 2.4), -0.1 + 0.5 * np.sin(k * 1.7), 0.025, 0.02, steps=10)) for k in range(7)]
+        spots = [
+            turned.face(ellipse(0.62 * np.cos(k * 2.4), -0.1 + 0.5 * np.sin(k * 1.7), 0.025, 0.02, steps=10))
+            for k in range(7)
+        ]
         head.tint(spots, mix(person.skin, (110, 60, 30), 0.6), opacity=0.45, blur=0.004)
 
 
 def _beard(head: Canvas, person: Person, turned: _Turned) -> None:
     if person.beard:
-        jaw = curve([(-0.72, 0.22), (-0.5, 0.50), (0.0, 0.46), (0.5, 0.50), (0.72, 0.22), (0.72, 0.8), (0, 1.2), (-0.72, 0.8)])
+        jaw = curve(
+            [(-0.72, 0.22), (-0.5, 0.50), (0.0, 0.46), (0.5, 0.50), (0.72, 0.22), (0.72, 0.8), (0, 1.2), (-0.72, 0.8)]
+        )
         head.tint([turned.face(jaw)], mix(person.hair, person.skin, 0.15), opacity=person.beard, blur=0.014)
 
 
@@ -262,7 +304,9 @@ def _front_hair(front: Canvas, person: Person, turned: _Turned) -> None:
     shape = turned.flat(curve(np.array(outer + inner)))
     colour = mix(person.hair, person.skin, 0.55 * thin + 0.2 * max(r - 0.5, 0))
     front.fill(shape, colour)
-    strands = [turned.flat(np.array([(0.1 + 0.55 * x, -1.15), (x, -0.4 + 0.2 * abs(x))])) for x in np.linspace(-1, 1, 17)]
+    strands = [
+        turned.flat(np.array([(0.1 + 0.55 * x, -1.15), (x, -0.4 + 0.2 * abs(x))])) for x in np.linspace(-1, 1, 17)
+    ]
     front.tint(strands, mix(colour, (255, 240, 220), 0.4), width=0.006, opacity=0.45, blur=0.003, clip=shape)
 
 

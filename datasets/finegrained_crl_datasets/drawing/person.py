@@ -9,7 +9,14 @@ import numpy as np
 
 from finegrained_crl_datasets.drawing.canvas import Colour, mix
 
-SKINS: tuple[Colour, ...] = ((247, 214, 188), (236, 192, 158), (219, 168, 128), (188, 132, 94), (148, 98, 68), (108, 70, 50))
+SKINS: tuple[Colour, ...] = (
+    (247, 214, 188),
+    (236, 192, 158),
+    (219, 168, 128),
+    (188, 132, 94),
+    (148, 98, 68),
+    (108, 70, 50),
+)
 HAIRS: tuple[Colour, ...] = (
     (44, 32, 28),
     (74, 50, 34),
@@ -70,7 +77,9 @@ def invent_person(age: float, gender: Literal["f", "m"], rng: np.random.Generato
     # Some dye their hair, and some of any age are fair: grey alone does not tell.
     grey = float(np.clip((age - 36) / 34 + rng.normal(0, 0.12), 0, 0.95)) if age > 30 and rng.random() < 0.85 else 0.0
     hair = HAIRS[rng.integers(len(HAIRS))]
-    styles: tuple[Literal["short", "bob", "long"], ...] = ("bob", "long", "long") if gender == "f" else ("short", "short", "short")
+    styles: tuple[Literal["short", "bob", "long"], ...] = (
+        ("bob", "long", "long") if gender == "f" else ("short", "short", "short")
+    )
     return Person(
         age=age,
         gender=gender,

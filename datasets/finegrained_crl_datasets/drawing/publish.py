@@ -25,7 +25,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
-        raise FinegrainedError(f"cannot write to {target.parent}: {error.strerror}; name a folder that you may write to") from error
+        raise FinegrainedError(
+            f"cannot write to {target.parent}: {error.strerror}; name a folder that you may write to"
+        ) from error
     try:
         yield draft
         draft.chmod(0o755)
@@ -33,7 +35,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
             target.rmdir()
         draft.rename(target)
     except OSError as error:
-        raise FinegrainedError(f"cannot write {target}: {error.strerror}; free some space, or name another folder") from error
+        raise FinegrainedError(
+            f"cannot write {target}: {error.strerror}; free some space, or name another folder"
+        ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -57,8 +57,12 @@ def branch(canvas: Canvas, rng: np.random.Generator, height: float) -> None:
     if rng.random() < 0.6:
         _twig(layer, rng, spine, thick, wood)
     layer.line(spine, thick, wood)
-    layer.tint([spine - (0, thick * 0.28)], mix(wood, (255, 240, 210), 0.35), width=thick * 0.3, opacity=0.7, blur=0.006)
-    layer.tint([spine + np.array((0, thick * 0.3))], mix(wood, (0, 0, 0), 0.6), width=thick * 0.4, opacity=0.7, blur=0.006)
+    layer.tint(
+        [spine - (0, thick * 0.28)], mix(wood, (255, 240, 210), 0.35), width=thick * 0.3, opacity=0.7, blur=0.006
+    )
+    layer.tint(
+        [spine + np.array((0, thick * 0.3))], mix(wood, (0, 0, 0), 0.6), width=thick * 0.4, opacity=0.7, blur=0.006
+    )
     layer.tint([_crack(spine, rng, thick) for _ in range(9)], mix(wood, (0, 0, 0), 0.5), width=0.004, opacity=0.7)
     canvas.put(layer)
 

@@ -25,7 +25,9 @@ def _arm(settings: str) -> None:
 
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if "finegrained_crl" not in sys.modules:
-        spec = spec_from_file_location("finegrained_crl", os.path.join(package, "__init__.py"), submodule_search_locations=[package])
+        spec = spec_from_file_location(
+            "finegrained_crl", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+        )
         assert spec is not None
         assert spec.loader is not None
         module = module_from_spec(spec)

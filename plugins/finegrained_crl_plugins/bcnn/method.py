@@ -75,12 +75,25 @@ class BilinearCNN(Method):
                 "--method.normalisation isqrt-cov takes the root of one stream's covariance: leave out "
                 f"--method.{'compact-dim' if compact_dim else 'second-backbone'}"
             )
-        numbers = {"tap": tap, "reduce": reduce, "compact-dim": compact_dim, "stage1-epochs": stage1_epochs, "cached-views": cached_views}
-        for name, value in {**numbers, "epsilon": epsilon, "stage1-lr": stage1_lr, "stage1-weight-decay": stage1_weight_decay}.items():
+        numbers = {
+            "tap": tap,
+            "reduce": reduce,
+            "compact-dim": compact_dim,
+            "stage1-epochs": stage1_epochs,
+            "cached-views": cached_views,
+        }
+        for name, value in {
+            **numbers,
+            "epsilon": epsilon,
+            "stage1-lr": stage1_lr,
+            "stage1-weight-decay": stage1_weight_decay,
+        }.items():
             if value < 0:
                 raise FinegrainedError(f"--method.{name} must not be negative, got {value}")
         if stage1_decay_epochs and stage1_schedule != "constant":
-            raise FinegrainedError(f"--method.stage1-decay-epochs needs --method.stage1-schedule constant, got {stage1_schedule}")
+            raise FinegrainedError(
+                f"--method.stage1-decay-epochs needs --method.stage1-schedule constant, got {stage1_schedule}"
+            )
         self.second_backbone, self.second_weights, self.tap, self.reduce = second_backbone, second_weights, tap, reduce
         self.normalisation, self.compact_dim, self.epsilon = normalisation, compact_dim, epsilon
         self.stage1_epochs, self.stage1_lr, self.stage1_weight_decay = stage1_epochs, stage1_lr, stage1_weight_decay
@@ -90,7 +103,9 @@ class BilinearCNN(Method):
     def build(self, spec: ModelSpec) -> FineGrainedModel:
         """Build the streams, weights loaded, and a new classifier."""
         second = (
-            dataclasses.replace(spec, backbone=self.second_backbone, weights=self._second_weights(spec)) if self.second_backbone else None
+            dataclasses.replace(spec, backbone=self.second_backbone, weights=self._second_weights(spec))
+            if self.second_backbone
+            else None
         )
         return BilinearModel(
             spec,
@@ -133,7 +148,9 @@ class BilinearCNN(Method):
         """The streams' maps: all that is frozen in stage 1."""
         return model.maps(images)
 
-    def training_step(self, model: BilinearModel, criteria: Criteria, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor]:
+    def training_step(
+        self, model: BilinearModel, criteria: Criteria, batch: TrainBatch
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """The stage's own criterion on the logits."""
         outputs = model.classify(batch.images) if batch.cached else model(batch.images)
         return {batch.stage: classification_loss(criteria[batch.stage], outputs, batch.target)}, outputs.logits

@@ -30,11 +30,15 @@ class Descriptor(nn.Module):
         dim: length of the vector.
     """
 
-    def __init__(self, channels: tuple[int, int], normalisation: Normalisation, compact_dim: int, epsilon: float) -> None:
+    def __init__(
+        self, channels: tuple[int, int], normalisation: Normalisation, compact_dim: int, epsilon: float
+    ) -> None:
         super().__init__()
         self.normalisation, self.epsilon = normalisation, epsilon
         self.sketch = TensorSketch(*channels, compact_dim) if compact_dim else None
-        self.dim = compact_dim or (channels[0] * (channels[0] + 1) // 2 if normalisation == "isqrt-cov" else channels[0] * channels[1])
+        self.dim = compact_dim or (
+            channels[0] * (channels[0] + 1) // 2 if normalisation == "isqrt-cov" else channels[0] * channels[1]
+        )
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """(batch, channels, height, width) twice -> (batch, dim)."""
@@ -128,5 +132,7 @@ def _renormalised(images: Tensor, given: Backbone, wanted: Backbone) -> Tensor:
     """The same images under the second stream's mean and deviation."""
     if (given.mean, given.std) == (wanted.mean, wanted.std):
         return images
-    mean, std, new_mean, new_std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (given.mean, given.std, wanted.mean, wanted.std))
+    mean, std, new_mean, new_std = (
+        images.new_tensor(v).view(1, 3, 1, 1) for v in (given.mean, given.std, wanted.mean, wanted.std)
+    )
     return (images * std + mean - new_mean) / new_std

@@ -54,7 +54,9 @@ def guessed_permutation(intact: Tensor, destroyed: Tensor, grid: int, std: tuple
         int64, (batch, grid * grid); blocks of like colour may occur twice, others not at all.
     """
     scale = torch.tensor(std, device=intact.device).view(1, 1, -1)
-    before, after = ((blocks_of(images, grid).mean((4, 5)).flatten(1, 2) * scale).sum(2) for images in (intact, destroyed))
+    before, after = (
+        (blocks_of(images, grid).mean((4, 5)).flatten(1, 2) * scale).sum(2) for images in (intact, destroyed)
+    )
     return (after.unsqueeze(2) - before.unsqueeze(1)).abs().argmin(dim=2)
 
 

@@ -23,7 +23,9 @@ BORDER = 10 / 448
 """Share of each side that the public code cuts off before it shuffles."""
 
 
-def random_permutations(count: int, grid: int, reach: int, shuffle: Shuffle = "paper", device: torch.device | str = "cpu") -> Tensor:
+def random_permutations(
+    count: int, grid: int, reach: int, shuffle: Shuffle = "paper", device: torch.device | str = "cpu"
+) -> Tensor:
     """Draw permutations from torch's own random state.
 
     Args:
@@ -132,7 +134,9 @@ def shuffle_blocks(images: Tensor, permutation: Tensor, grid: int) -> Tensor:
     high, wide, top, left = _geometry(images.shape[2], images.shape[3], grid)
     inner = images[:, :, top : top + high * grid, left : left + wide * grid]
     is_last = images.is_contiguous(memory_format=torch.channels_last)
-    planes = inner.permute(0, 2, 3, 1).unsqueeze(1) if is_last else inner.unsqueeze(-1)  # (batch, planes, height, width, values)
+    planes = (
+        inner.permute(0, 2, 3, 1).unsqueeze(1) if is_last else inner.unsqueeze(-1)
+    )  # (batch, planes, height, width, values)
     strips = planes.reshape(-1, wide * planes.shape[-1])  # one row of one block lies together in memory: move it as one
     moved = strips.index_select(0, _strip_order(permutation, planes.shape[1], high, grid)).view(planes.shape)
     moved = moved.squeeze(1).permute(0, 3, 1, 2) if is_last else moved.squeeze(-1)
@@ -168,7 +172,9 @@ def picture_permutation(noise: np.ndarray, reach: int) -> np.ndarray:
         int64, (grid * grid,).
     """
     grid = noise.shape[-1]
-    in_rows, in_columns = (np.arange(grid, dtype=np.float32) + reach * (noise - np.float32(0.5))).argsort(axis=-1, kind="stable")
+    in_rows, in_columns = (np.arange(grid, dtype=np.float32) + reach * (noise - np.float32(0.5))).argsort(
+        axis=-1, kind="stable"
+    )
     rows = in_columns.T
     return np.asarray(rows * grid + np.take_along_axis(in_rows, rows, axis=0)).reshape(-1)
 
@@ -204,7 +210,9 @@ def without_border(images: Tensor) -> Tensor:
     """
     high, wide = images.shape[2:]
     top, left = round(high * BORDER), round(wide * BORDER)
-    return F.interpolate(images[:, :, top : high - top, left : wide - left], size=(high, wide), mode="bilinear", align_corners=False)
+    return F.interpolate(
+        images[:, :, top : high - top, left : wide - left], size=(high, wide), mode="bilinear", align_corners=False
+    )
 
 
 @dataclass(frozen=True)
@@ -234,7 +242,10 @@ class WorkerDestruction:
         if self.shuffle == "paper":
             source, permutation = pixels, picture_permutation(noise, self.reach)
         else:
-            source, permutation = _zoomed(pixels), permutations(torch.from_numpy(noise[None]), self.reach, self.shuffle)[0].numpy()
+            source, permutation = (
+                _zoomed(pixels),
+                permutations(torch.from_numpy(noise[None]), self.reach, self.shuffle)[0].numpy(),
+            )
         return np.stack([pixels, shuffle_picture(source, permutation, self.grid)]), {"permutation": permutation}
 
 

@@ -62,10 +62,24 @@ class DCL(Method):
         swap_weight: float = 1.0,
         construction_weight: float = 1.0,
     ) -> None:
-        _check_numbers(grid=(grid, 2), reach=(reach, 2), swap_weight=(swap_weight, 0), construction_weight=(construction_weight, 0))
-        for option, value, choices in (("swap", swap, Swap), ("law", law, Law), ("shuffle", shuffle, Shuffle), ("destroy", destroy, Place)):
+        _check_numbers(
+            grid=(grid, 2), reach=(reach, 2), swap_weight=(swap_weight, 0), construction_weight=(construction_weight, 0)
+        )
+        for option, value, choices in (
+            ("swap", swap, Swap),
+            ("law", law, Law),
+            ("shuffle", shuffle, Shuffle),
+            ("destroy", destroy, Place),
+        ):
             require_choice(option, value, choices)
-        self.grid, self.reach, self.swap, self.law, self.shuffle, self.destroy = grid, reach, swap, law, shuffle, destroy
+        self.grid, self.reach, self.swap, self.law, self.shuffle, self.destroy = (
+            grid,
+            reach,
+            swap,
+            law,
+            shuffle,
+            destroy,
+        )
         self.swap_weight, self.construction_weight = swap_weight, construction_weight
 
     def build(self, spec: ModelSpec) -> DCLModel:
@@ -99,8 +113,10 @@ class DCL(Method):
         swapped = Outputs(outputs.swap, outputs.features)
         losses = {
             "class": classification_loss(criteria["class"], seen, batch.target.repeat_interleave(2, dim=0)),
-            "swap": self.swap_weight * classification_loss(criteria["swap"], swapped, self.swap_target(batch.target, model.num_classes)),
-            "construction": self.construction_weight * F.l1_loss(outputs.law, self.law_targets(model, pairs, permutation)),
+            "swap": self.swap_weight
+            * classification_loss(criteria["swap"], swapped, self.swap_target(batch.target, model.num_classes)),
+            "construction": self.construction_weight
+            * F.l1_loss(outputs.law, self.law_targets(model, pairs, permutation)),
         }
         return losses, classification_scores(criteria["class"], seen)[::2]
 
@@ -151,11 +167,17 @@ class DCL(Method):
 
     def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
         """Each picture destroyed, under the classes that the model sees in it before and after; the same shuffle every time."""
-        noise = torch.rand(len(images), 2, self.grid, self.grid, generator=torch.Generator().manual_seed(0)).to(images.device)
+        noise = torch.rand(len(images), 2, self.grid, self.grid, generator=torch.Generator().manual_seed(0)).to(
+            images.device
+        )
         destroyed = shuffle_blocks(images, destruction.permutations(noise, self.reach, self.shuffle), self.grid)
         before, after = (self.scores(model, criteria, x).argmax(1).tolist() for x in (images, destroyed))
         return [
-            Panel(f"destroyed: {class_names[new]}" + (", as intact" if new == old else f" (intact: {class_names[old]})"), picture, [])
+            Panel(
+                f"destroyed: {class_names[new]}" + (", as intact" if new == old else f" (intact: {class_names[old]})"),
+                picture,
+                [],
+            )
             for picture, old, new in zip(destroyed, before, after, strict=True)
         ]
 

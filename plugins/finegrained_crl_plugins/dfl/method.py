@@ -126,7 +126,9 @@ class DFL(Method):
         for label, patches in enumerate(pool.kept):
             if patches:
                 weight = whitened_filters(cluster(np.stack(patches).astype(np.float64), self.filters), mean, covariance)
-                bank.weight[label * self.filters : (label + 1) * self.filters] = torch.from_numpy(weight).to(bank.weight)[:, :, None, None]
+                bank.weight[label * self.filters : (label + 1) * self.filters] = torch.from_numpy(weight).to(
+                    bank.weight
+                )[:, :, None, None]
 
     def _tapped(self, model: DFLModel, batches: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, list[int]]]:
         """Tapped maps and labels of the first `max_images_per_class` pictures of each class."""
@@ -145,7 +147,10 @@ class DFL(Method):
         for i, label in enumerate(classes):
             own = slice(label * self.filters, (label + 1) * self.filters)
             values, places = outputs.peaks[i, own], outputs.places[i, own]
-            points = [_point(int(places[j]), f"{j}", tapped.shape, images.shape) for j in values.argsort(descending=True).tolist()]
+            points = [
+                _point(int(places[j]), f"{j}", tapped.shape, images.shape)
+                for j in values.argsort(descending=True).tolist()
+            ]
             panels.append(Panel(f"strongest filters of {class_names[label]}", images[i], points))
         return panels
 

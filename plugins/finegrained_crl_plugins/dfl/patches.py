@@ -36,7 +36,9 @@ def energetic_patches(maps: Tensor, most: int, radius: int = 1) -> list[Tensor]:
     peaks = torch.where(score == best, score, torch.zeros_like(score)).flatten(1)
     order = peaks.topk(min(most, places), dim=1)
     vectors = maps.flatten(2).mT  # (batch, places, channels)
-    return [vectors[i, index[value > 0]] for i, (value, index) in enumerate(zip(order.values, order.indices, strict=True))]
+    return [
+        vectors[i, index[value > 0]] for i, (value, index) in enumerate(zip(order.values, order.indices, strict=True))
+    ]
 
 
 @dataclass
@@ -115,7 +117,9 @@ def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
     return np.asarray(found.cluster_centers_[order])
 
 
-def whitened_filters(centres: np.ndarray, mean: np.ndarray, covariance: np.ndarray, *, ridge: float = 0.01) -> np.ndarray:
+def whitened_filters(
+    centres: np.ndarray, mean: np.ndarray, covariance: np.ndarray, *, ridge: float = 0.01
+) -> np.ndarray:
     """Filters that respond to their centre and not to what all patches share: covariance^-1 (centre - mean), at length 1.
 
     Args:

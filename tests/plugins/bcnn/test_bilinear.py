@@ -54,7 +54,9 @@ def test_matrix_root_squared_is_the_covariance():
     root = matrix_sqrt(sigma, iterations=12)
     torch.testing.assert_close(root @ root, sigma, atol=1e-4, rtol=1e-3)
     values, vectors = torch.linalg.eigh(sigma)
-    torch.testing.assert_close(root, vectors @ torch.diag_embed(values.sqrt()) @ vectors.transpose(1, 2), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        root, vectors @ torch.diag_embed(values.sqrt()) @ vectors.transpose(1, 2), atol=1e-3, rtol=1e-3
+    )
 
 
 def test_five_iterations_come_close_on_a_hard_spectrum():

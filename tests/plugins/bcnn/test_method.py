@@ -75,7 +75,11 @@ def test_parity_with_the_public_models_forward():
     class Public(nn.Module):
         def __init__(self):
             super().__init__()
-            widths, layers, channels = [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512], [], 3
+            widths, layers, channels = (
+                [64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512],
+                [],
+                3,
+            )
             for width in widths:
                 layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()] if width else [nn.MaxPool2d(2)]
                 channels = width or channels
@@ -87,7 +91,10 @@ def test_parity_with_the_public_models_forward():
             return self.fc(F.normalize((pooled.flatten(1) + 1e-5).sqrt()))
 
     public = Public().eval()
-    state = {name.replace("backbone.net.", "").replace("classifier", "fc"): value for name, value in ours.state_dict().items()}
+    state = {
+        name.replace("backbone.net.", "").replace("classifier", "fc"): value
+        for name, value in ours.state_dict().items()
+    }
     public.load_state_dict(state)
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
@@ -98,15 +105,27 @@ def test_the_first_stage_trains_the_classifier_alone_at_its_own_rate():
     recipe = Recipe(epochs=3, lr=0.01, head_lr=0.1, warmup_epochs=1, clip_grad=1.0)
     first, second = place(BilinearCNN(stage1_epochs=4, stage1_lr=0.5).stages(recipe), recipe)
     assert (first.stage.name, first.first, first.end, second.first, second.end) == ("classifier", 0, 4, 4, 7)
-    assert (first.recipe.freeze, first.recipe.lr, first.recipe.head_lr, first.recipe.warmup_epochs) == (["backbone"], 0.5, None, 0)
+    assert (first.recipe.freeze, first.recipe.lr, first.recipe.head_lr, first.recipe.warmup_epochs) == (
+        ["backbone"],
+        0.5,
+        None,
+        0,
+    )
     assert second.recipe == recipe
     assert [p.stage.name for p in place(BilinearCNN(stage1_epochs=0).stages(recipe), recipe)] == ["network"]
 
 
 def test_every_setting_of_the_first_stage_is_its_own():
-    recipe = Recipe(epochs=3, optimizer="adamw", weight_decay=0.3, schedule="step", decay_epochs=[1], warmup_epochs=2, clip_grad=1.0)
+    recipe = Recipe(
+        epochs=3, optimizer="adamw", weight_decay=0.3, schedule="step", decay_epochs=[1], warmup_epochs=2, clip_grad=1.0
+    )
     method = BilinearCNN(
-        stage1_epochs=9, stage1_lr=0.25, stage1_weight_decay=0.002, stage1_optimizer="lamb", stage1_schedule="cosine", cached_views=4
+        stage1_epochs=9,
+        stage1_lr=0.25,
+        stage1_weight_decay=0.002,
+        stage1_optimizer="lamb",
+        stage1_schedule="cosine",
+        cached_views=4,
     )
     first, second = place(method.stages(recipe), recipe)
     own = {
@@ -132,7 +151,9 @@ def test_the_first_stages_rate_may_fall_at_chosen_epochs():
     assert second.recipe == recipe
     constant, _ = place(BilinearCNN(stage1_epochs=4).stages(recipe), recipe)
     assert (constant.recipe.schedule, constant.recipe.decay_epochs) == ("constant", [])
-    with pytest.raises(FinegrainedError, match=r"--method\.stage1-decay-epochs needs --method\.stage1-schedule constant, got cosine"):
+    with pytest.raises(
+        FinegrainedError, match=r"--method\.stage1-decay-epochs needs --method\.stage1-schedule constant, got cosine"
+    ):
         BilinearCNN(stage1_decay_epochs=[2], stage1_schedule="cosine")
 
 
@@ -140,7 +161,8 @@ def test_the_classifiers_first_weights():
     torch.manual_seed(0)
     inputs = 64 * 64  # test_resnet's maps are reduced to 64 channels
     uniform, kaiming = (
-        BilinearCNN(reduce=64, classifier_init=init).build(spec(classes=40)).classifier for init in ("uniform", "kaiming-normal")
+        BilinearCNN(reduce=64, classifier_init=init).build(spec(classes=40)).classifier
+        for init in ("uniform", "kaiming-normal")
     )
     assert uniform.weight.std().item() == pytest.approx((1 / (3 * inputs)) ** 0.5, rel=0.01)
     assert kaiming.weight.std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.01)
@@ -153,9 +175,15 @@ def test_crl_goes_into_both_stages_unless_told_otherwise():
     method = BilinearCNN()
     roles = method.roles(method.build(spec()))
     both = build_criteria(Component("crl"), roles).by_role
-    assert {role: isinstance(c, CompetingRatioLoss) for role, c in both.items()} == {"classifier": True, "network": True}
+    assert {role: isinstance(c, CompetingRatioLoss) for role, c in both.items()} == {
+        "classifier": True,
+        "network": True,
+    }
     one = build_criteria(Component("crl", {"where": ["network"]}), roles).by_role
-    assert {role: isinstance(c, CompetingRatioLoss) for role, c in one.items()} == {"classifier": False, "network": True}
+    assert {role: isinstance(c, CompetingRatioLoss) for role, c in one.items()} == {
+        "classifier": False,
+        "network": True,
+    }
 
 
 MISTAKES = [
@@ -228,7 +256,9 @@ def test_stopped_anywhere_it_ends_the_same(saves, run, flags, tmp_path, monkeypa
 
 
 def test_mixing_cached_features_is_refused_before_anything_starts(flags, tmp_path, capsys):
-    assert main(["finetune", *flags, "--method.cached-views", "2", "--mixup", "0.2", "--out", str(tmp_path / "run")]) == 1
+    assert (
+        main(["finetune", *flags, "--method.cached-views", "2", "--mixup", "0.2", "--out", str(tmp_path / "run")]) == 1
+    )
     assert "stage 'classifier' trains on cached features" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
@@ -254,7 +284,10 @@ def test_each_stage_has_its_own_criterion():
 def test_a_stride_that_was_asked_for_is_not_replaced():
     with pytest.raises(FinegrainedError, match="has no feature maps of stride 64; it has 2, 4, 8, 16, 32"):
         BilinearCNN(tap=64).build(spec())
-    assert BilinearCNN().build(spec("test_vit")).backbone.channels == BilinearCNN(tap=16).build(spec("test_vit")).backbone.channels
+    assert (
+        BilinearCNN().build(spec("test_vit")).backbone.channels
+        == BilinearCNN(tap=16).build(spec("test_vit")).backbone.channels
+    )
     with pytest.raises(FinegrainedError, match="has no feature maps of stride 32; it has 16"):
         BilinearCNN(tap=32).build(spec("test_vit"))
 

@@ -6,13 +6,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-RECIPES = sorted(path.stem for path in Path(__file__).parents[3].glob("plugins/finegrained_crl_plugins/bcnn/recipes/*.yaml"))
+RECIPES = sorted(
+    path.stem for path in Path(__file__).parents[3].glob("plugins/finegrained_crl_plugins/bcnn/recipes/*.yaml")
+)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipe(recipe, finetune_birds, tmp_path):
     run = tmp_path / "run"
-    assert finetune_birds("--method", "bcnn", "--recipe", recipe, "--method.reduce", 4, "--method.stage1-epochs", 1, "--out", run) == 0
+    assert (
+        finetune_birds(
+            "--method", "bcnn", "--recipe", recipe, "--method.reduce", 4, "--method.stage1-epochs", 1, "--out", run
+        )
+        == 0
+    )
     results = json.loads((run / "results.json").read_text())
     assert [(stage["name"], stage["epochs"]) for stage in results["stages"]] == [("classifier", 1), ("network", 2)]
     assert all("CompetingRatioLoss" in text for text in results["roles"].values())

@@ -42,7 +42,11 @@ def test_the_guess_against_a_loop():
     std = (0.2, 0.3, 0.4)
     before, after = torch.rand(2, 1, 3, 15, 15)
     means = [
-        [sum(std[c] * float(x[0, c, 5 * y : 5 * y + 5, 5 * z : 5 * z + 5].mean()) for c in range(3)) for y in range(3) for z in range(3)]
+        [
+            sum(std[c] * float(x[0, c, 5 * y : 5 * y + 5, 5 * z : 5 * z + 5].mean()) for c in range(3))
+            for y in range(3)
+            for z in range(3)
+        ]
         for x in (before, after)
     ]
     expected = [min(range(9), key=lambda block: abs(means[0][block] - colour)) for colour in means[1]]

@@ -172,7 +172,9 @@ def test_the_repository_mode_has_the_public_distribution():
         table = table[:, table.sum(0) > 10]
         assert chi2_contingency(table).pvalue > 1e-3
     share = torch.bincount(fast.abs().flatten(), minlength=7) / fast.numel()
-    assert share[:3].tolist() == pytest.approx([0.32, 0.57, 0.06], abs=0.01)  # measured on the repository's own function
+    assert share[:3].tolist() == pytest.approx(
+        [0.32, 0.57, 0.06], abs=0.01
+    )  # measured on the repository's own function
     assert share[6] > 0
 
 

@@ -48,8 +48,18 @@ def test_same_weights_same_numbers_as_the_public_model():
     method, model, criteria = made(448, law="one-channel")
     model.eval()
     public = PublicModel(model.backbone, model.feature_dim)
-    names = {"backbone.": "model.", "swap.": "classifier_swap.", "construction.convolution.": "Convmask.", "classifier.": "classifier."}
-    state = {new + k.removeprefix(old): v for k, v in model.state_dict().items() for old, new in names.items() if k.startswith(old)}
+    names = {
+        "backbone.": "model.",
+        "swap.": "classifier_swap.",
+        "construction.convolution.": "Convmask.",
+        "classifier.": "classifier.",
+    }
+    state = {
+        new + k.removeprefix(old): v
+        for k, v in model.state_dict().items()
+        for old, new in names.items()
+        if k.startswith(old)
+    }
     public.load_state_dict(state, strict=True)
     images = torch.randn(2, 3, 448, 448)
     with torch.no_grad():
@@ -87,7 +97,9 @@ def test_swap_targets():
     assert two.swap_target(soft, CLASSES).tolist() == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("options", [{}, {"swap": "2", "law": "one-channel", "grid": 3}, {"shuffle": "repository", "law": "one-channel"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"swap": "2", "law": "one-channel", "grid": 3}, {"shuffle": "repository", "law": "one-channel"}]
+)
 def test_losses_are_the_definitions(options):
     """Every loss again in plain steps, from the same network's outputs for the same pairs."""
     method, model, criteria = made(swap_weight=0.5, construction_weight=0.25, **options)
@@ -166,7 +178,9 @@ def test_a_head_of_two_adds_nothing_at_test():
 @pytest.mark.parametrize("backbone", ["test_efficientnet", "test_convnext", "test_vit"])
 def test_other_families(backbone):
     method, model, criteria = made(160, backbone)
-    losses, scores = method.training_step(model, criteria, TrainBatch(torch.randn(2, 3, 160, 160), torch.tensor([0, 1])))
+    losses, scores = method.training_step(
+        model, criteria, TrainBatch(torch.randn(2, 3, 160, 160), torch.tensor([0, 1]))
+    )
     assert scores.shape == (2, CLASSES)
     assert torch.isfinite(sum(losses.values()))
 
@@ -202,7 +216,9 @@ def test_bad_options(options, message):
 
 
 def test_pictures_smaller_than_the_grid():
-    with pytest.raises(FinegrainedError, match=r"--method.grid 200 needs pictures of at least 200 px, --image-size is 96"):
+    with pytest.raises(
+        FinegrainedError, match=r"--method.grid 200 needs pictures of at least 200 px, --image-size is 96"
+    ):
         made(grid=200)
 
 

@@ -9,7 +9,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-RECIPES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins/finegrained_crl_plugins/dcl/recipes").glob("*.yaml"))
+RECIPES = sorted(
+    path.stem for path in (Path(__file__).parents[3] / "plugins/finegrained_crl_plugins/dcl/recipes").glob("*.yaml")
+)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -29,7 +31,18 @@ def test_every_recipe_trains_at_small_size(recipe, finetune_birds, tmp_path):
 
 
 def test_worker_destruction_and_soft_targets(finetune_birds, tmp_path):
-    flags = ["--method", "dcl", "--method.destroy", "worker", "--method.grid", 3, "--label-smoothing", 0.1, "--workers", 1]
+    flags = [
+        "--method",
+        "dcl",
+        "--method.destroy",
+        "worker",
+        "--method.grid",
+        3,
+        "--label-smoothing",
+        0.1,
+        "--workers",
+        1,
+    ]
     assert finetune_birds(*flags, "--out", tmp_path / "one") == 0
     assert finetune_birds(*flags, "--workers", 0, "--out", tmp_path / "none") == 0
     losses = [pd.read_csv(tmp_path / name / "epochs.csv")["train_loss"].tolist() for name in ("one", "none")]

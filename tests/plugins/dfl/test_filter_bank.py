@@ -38,7 +38,9 @@ def test_layout_makes_no_difference():
 def test_cross_channel_pooling_is_each_classs_mean(classes, filters):
     torch.manual_seed(0)
     values = torch.randn(5, classes * filters)
-    expected = [[sum(float(row[c * filters + j]) for j in range(filters)) / filters for c in range(classes)] for row in values]
+    expected = [
+        [sum(float(row[c * filters + j]) for j in range(filters)) / filters for c in range(classes)] for row in values
+    ]
     torch.testing.assert_close(cross_channel_pooling(values, filters), torch.tensor(expected))
 
 

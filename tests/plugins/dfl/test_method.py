@@ -32,7 +32,9 @@ class PublicModel(nn.Module):
         self.filters = filters
         self.conv1_conv4 = nn.Sequential(net.conv1, net.bn1, net.act1, net.maxpool, net.layer1, net.layer2, net.layer3)
         self.conv5 = net.layer4
-        self.cls5 = nn.Sequential(nn.Conv2d(channels, CLASSES, 1), nn.BatchNorm2d(CLASSES), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        self.cls5 = nn.Sequential(
+            nn.Conv2d(channels, CLASSES, 1), nn.BatchNorm2d(CLASSES), nn.ReLU(), nn.AdaptiveAvgPool2d(1)
+        )
         self.conv6 = nn.Conv2d(tapped, filters * CLASSES, 1)
         self.pool6 = nn.MaxPool2d(side, stride=side, return_indices=True)
         self.cls6 = nn.Sequential(nn.Conv2d(filters * CLASSES, CLASSES, 1), nn.AdaptiveAvgPool2d(1))
@@ -79,10 +81,16 @@ def test_shapes(backbone, size):
     assert out.whole.shape == out.part.shape == out.side.shape == (2, CLASSES)
     assert out.peaks.shape == out.places.shape == (2, 3 * CLASSES)
     assert out.features.shape == (2, model.feature_dim)
-    assert {role: shape.feature_dim for role, shape in method.roles(model).items()} == {"global": model.feature_dim, "part": 12, "side": 12}
+    assert {role: shape.feature_dim for role, shape in method.roles(model).items()} == {
+        "global": model.feature_dim,
+        "part": 12,
+        "side": 12,
+    }
 
 
-@pytest.mark.parametrize(("backbone", "tap", "stride"), [("test_resnet", 0, 16), ("test_resnet", 8, 8), ("vgg11_bn", 0, 8)])
+@pytest.mark.parametrize(
+    ("backbone", "tap", "stride"), [("test_resnet", 0, 16), ("test_resnet", 8, 8), ("vgg11_bn", 0, 8)]
+)
 def test_the_tap_is_where_the_paper_has_it(backbone, tap, stride):
     _, model, _ = made(64, backbone, tap=tap)
     _, tapped = model.backbone.with_tap(torch.randn(1, 3, 64, 64))

@@ -14,7 +14,12 @@ def slow_peaks(energy, most, radius):
     rank = {(y, x): i for i, (_, y, x) in enumerate(order)}
     peaks = []
     for _, y, x in order:
-        near = [(v, u) for v in range(y - radius, y + radius + 1) for u in range(x - radius, x + radius + 1) if (v, u) in rank]
+        near = [
+            (v, u)
+            for v in range(y - radius, y + radius + 1)
+            for u in range(x - radius, x + radius + 1)
+            if (v, u) in rank
+        ]
         if all(rank[y, x] <= rank[p] for p in near):
             peaks.append((y, x))
     return peaks[:most]

@@ -8,7 +8,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-RECIPES = sorted(path.stem for path in (Path(__file__).parents[3] / "plugins/finegrained_crl_plugins/dfl/recipes").glob("*.yaml"))
+RECIPES = sorted(
+    path.stem for path in (Path(__file__).parents[3] / "plugins/finegrained_crl_plugins/dfl/recipes").glob("*.yaml")
+)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -38,5 +40,7 @@ def test_interrupted_ends_bit_identical(finetune_birds, tmp_path, monkeypatch, s
 
 
 def test_a_backbone_without_that_stride_is_one_line(finetune_birds, tmp_path, capsys):
-    assert finetune_birds("--method", "dfl", "--method.tap", 8, "--backbone", "test_vit", "--out", tmp_path / "run") == 1
+    assert (
+        finetune_birds("--method", "dfl", "--method.tap", 8, "--backbone", "test_vit", "--out", tmp_path / "run") == 1
+    )
     assert "--backbone test_vit has no feature maps of stride 8; it has 16" in capsys.readouterr().err

@@ -11,10 +11,14 @@ from finegrained_crl_plugins.resnet.method import ResNet
 
 
 def build(backbone, size=64, **changes):
-    return ResNet().build(ModelSpec(backbone, 7, "none", changes.get("drop_rate", 0.0), changes.get("drop_path_rate", 0.0), size))
+    return ResNet().build(
+        ModelSpec(backbone, 7, "none", changes.get("drop_rate", 0.0), changes.get("drop_path_rate", 0.0), size)
+    )
 
 
-@pytest.mark.parametrize("backbone", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050", "vgg11"])
+@pytest.mark.parametrize(
+    "backbone", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050", "vgg11"]
+)
 def test_logits_are_timms_and_features_fit_the_classifier(backbone):
     torch.manual_seed(0)
     model = build(backbone).eval()
@@ -67,7 +71,9 @@ def test_real_weights_recognise_imagenet_pictures(shared_data):
     model.net.load_state_dict(read_weights(shared_data / "imagenet_weights" / "tf_efficientnet_lite0.safetensors"))
     table = pd.read_csv(shared_data / "imagenet_samples100" / "labels.csv").iloc[::4]
     transform = EvalTransform(ImageSettings(224, "crop", 1.143, 1.143, 1.0, 0, 0, 0, 0, "single"))
-    pixels = np.stack([transform(read_image(shared_data / "imagenet_samples100" / "images" / f)) for f in table["filename"]])
+    pixels = np.stack(
+        [transform(read_image(shared_data / "imagenet_samples100" / "images" / f)) for f in table["filename"]]
+    )
     images = normaliser(model.mean, model.std, torch.device("cpu"))(torch.from_numpy(pixels))
     with torch.no_grad():
         hits = (model(images).logits.argmax(1).numpy() == table["imagenet_class_index"].to_numpy()).mean()
@@ -83,7 +89,8 @@ def test_logits_and_features_share_one_dropout():
 
 
 @pytest.mark.parametrize(
-    ("backbone", "blocks_after"), [("test_vit", 1), ("test_vit2", 0), ("swin_tiny_patch4_window7_224", 0), ("test_resnet", 0)]
+    ("backbone", "blocks_after"),
+    [("test_vit", 1), ("test_vit2", 0), ("swin_tiny_patch4_window7_224", 0), ("test_resnet", 0)],
 )
 def test_grad_cam_looks_at_the_last_stage_that_the_classified_features_came_through(backbone, blocks_after):
     """Where the class token alone is classified, the last block's patches are read by nobody."""

@@ -40,7 +40,11 @@ def test_a_probe_moves_the_classifier_alone(finetune_birds, random_weights, tmp_
     words = ["--recipe", "cub-probe", "--weights", random_weights, "--out", tmp_path / "run"]
     assert finetune_birds(*words, "--warmup-epochs", 0, "--schedule", "constant") == 0
     before, after = load_file(random_weights), load_file(tmp_path / "run" / "checkpoints" / "model_last.safetensors")
-    moved = [name for name in after if after[name].shape != before[name].shape or not bool((after[name] == before[name]).all())]
+    moved = [
+        name
+        for name in after
+        if after[name].shape != before[name].shape or not bool((after[name] == before[name]).all())
+    ]
     assert moved == ["fc.bias", "fc.weight"] or moved == ["fc.weight", "fc.bias"]
 
 

@@ -68,7 +68,9 @@ class GeM(Method):
     def training_step(self, model: GeMModel, criteria: Criteria, batch: TrainBatch) -> tuple[dict[str, Tensor], Tensor]:
         """One criterion on the logits."""
         outputs = model(batch.images)
-        return {"class": classification_loss(criteria["class"], outputs, batch.target)}, classification_scores(criteria["class"], outputs)
+        return {"class": classification_loss(criteria["class"], outputs, batch.target)}, classification_scores(
+            criteria["class"], outputs
+        )
 
     def scores(self, model: GeMModel, criteria: Criteria, images: Tensor) -> Tensor:
         """The logits, or the criterion's own scores."""
