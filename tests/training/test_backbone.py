@@ -81,3 +81,13 @@ def test_looking_at_the_shapes_leaves_training_mode_and_statistics_alone():
     assert all(module.training for module in backbone.modules())
     assert all(p.grad is None for p in backbone.parameters())
     assert all(int(count) == 0 for name, count in backbone.named_buffers() if name.endswith("num_batches_tracked"))
+
+
+def test_tokens_become_maps_after_the_last_norm():
+    torch.manual_seed(0)
+    backbone = Backbone(spec("test_vit")).eval()
+    images = torch.randn(1, 3, 64, 64)
+    patches = backbone.net.forward_features(images)[:, backbone.net.num_prefix_tokens :]
+    torch.testing.assert_close(backbone(images).flatten(2).mT, patches)
+    raw = backbone.net.forward_intermediates(images, indices=1, norm=False, intermediates_only=True)[-1]
+    assert not torch.allclose(backbone(images), raw)

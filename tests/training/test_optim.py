@@ -100,3 +100,36 @@ def test_a_frozen_backbone_leaves_the_head(trainee):
     assert trained == {"fc.weight", "fc.bias"}
     assert trainee.model.net.fc not in frozen
     assert trainee.model.net not in frozen
+
+
+def test_a_head_without_a_rate_of_its_own_has_the_backbones(trainee):
+    assert {g["lr"] for g in optim.parameter_groups(trainee, Recipe(lr=0.3))} == {0.3}
+    assert {g["lr"] for g in optim.parameter_groups(trainee, Recipe(lr=0.3, head_lr=0.0))} == {0.3, 0.0}
+
+
+def test_the_recipes_momentum_reaches_the_optimiser(trainee):
+    optimizer = optim.make_optimizer(trainee, Recipe(optimizer="momentum", momentum=0.35))
+    assert {g["momentum"] for g in optimizer.param_groups} == {0.35}
+
+
+def test_the_cosine_ends_where_the_recipe_says(trainee):
+    recipe = Recipe(lr=0.1, epochs=2, schedule="cosine", min_lr=0.04)
+    optimizer = optim.make_optimizer(trainee, recipe)
+    schedule = optim.make_schedule(optimizer, recipe, 10)
+    schedule.step_update(0)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1)
+    schedule.step_update(19)
+    last = 0.04 + 0.06 * (1 + torch.tensor(19 / 20 * torch.pi).cos().item()) / 2
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(last)
+
+
+@pytest.mark.parametrize(("schedule", "decay_epochs"), [("step", [1]), ("multistep", [1, 2])])
+def test_each_decay_is_by_the_recipes_rate(schedule, decay_epochs, trainee):
+    recipe = Recipe(lr=0.1, epochs=3, schedule=schedule, decay_epochs=decay_epochs, decay_rate=0.5)
+    optimizer = optim.make_optimizer(trainee, recipe)
+    stepper = optim.make_schedule(optimizer, recipe, 10)
+    seen = []
+    for update in (0, 9, 10, 20):
+        stepper.step_update(update)
+        seen.append(optimizer.param_groups[0]["lr"])
+    assert seen == pytest.approx([0.1, 0.1, 0.05, 0.025])

@@ -100,3 +100,11 @@ def test_a_name_like_no_other_does_not_list_a_thousand_models():
     with pytest.raises(FinegrainedError, match="timm has no model 'zzzzqq'") as caught:
         weights.timm_classifier(ModelSpec("zzzzqq", 3, "none", 0.0, 0.0, 32))
     assert len(str(caught.value)) < 200
+
+
+def test_dropout_and_stochastic_depth_reach_the_network():
+    net, _ = weights.timm_classifier(ModelSpec("test_resnet", 3, "none", 0.35, 0.0, 32))
+    assert net.drop_rate == 0.35
+    deep, _ = weights.timm_classifier(ModelSpec("test_convnext", 3, "none", 0.0, 0.4, 32))
+    rates = [module.drop_prob for module in deep.modules() if type(module).__name__ == "DropPath"]
+    assert max(rates) == pytest.approx(0.4)
