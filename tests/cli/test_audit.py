@@ -171,7 +171,8 @@ def test_missing_and_garbage_files_are_not_clean(people, capsys):
     (people / "7.png").write_bytes(b"garbage")
     assert main(["data", "audit", "table", "--data", str(people)]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "INCOMPLETE, not clean: 0 crossings; 6 image files read, 6 missing (first: 0.png), 1 can't be decoded (first: 7.png: unread" in out
+    assert "INCOMPLETE, not clean: 0 crossings; 6 image files read, 6 missing (first: 0.png)" in out
+    assert "1 can't be decoded (first: 7.png: unreadable image" in out
     for i in range(12):
         (people / f"{i}.png").write_bytes(f"garbage {i}".encode())
     code, report, _ = audit(capsys, "table", "--data", people)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from finegrained_crl.data.alignment import likeness, window_warp
 from finegrained_crl.data.descriptors import WHOLE, coefficients, turned, turned_pixels
 from finegrained_crl.data.looks import SIDE, Look, look_at, without_border
 from finegrained_crl.data.near_duplicates import near_duplicates
@@ -77,7 +78,7 @@ def test_every_change_is_found(looks, tmp_path, name):
 
 @pytest.mark.parametrize("number", [2, 3])
 def test_a_copy_among_few(looks, tmp_path, number):
-    few = {name: look for name, look in list(looks.items())[: number - 1]}
+    few = dict(list(looks.items())[: number - 1])
     original = next(iter(few)).removesuffix(".png")
     copy = look_of(benchmark.CHANGES["mirrored"](drawn(int(original)), random.Random(0)), tmp_path)
     assert [set(pair[:2]) for pair in pairs(few | {"copy.jpg": copy})] == [{"copy.jpg", f"{original}.png"}]
@@ -89,9 +90,10 @@ def test_equal_bytes_are_told_elsewhere(looks):
     assert [pair[:2] for pair in near_duplicates(twice, {"a": "one", "b": "two", "c": "other"})] == [("a", "b")]
 
 
-def test_blank_pictures_are_no_copies_of_each_other(tmp_path):
+def test_blank_pictures_are_no_copies_of_each_other(tmp_path, monkeypatch):
     for i, colour in enumerate(("white", "black", "white")):
         Image.new("RGB", (50, 50 + i), colour).save(tmp_path / f"{i}.png")
+    monkeypatch.setattr("finegrained_crl.data.near_duplicates.likeness", None)  # they aren't even compared
     assert pairs({f"{i}.png": look_at(tmp_path / f"{i}.png") for i in range(3)}) == []
     assert pairs({}) == []
 
@@ -103,6 +105,15 @@ def test_the_likeness_asked_for(looks, tmp_path):
     names = {name: name for name in both}
     assert near_duplicates(both, names, near=pair.likeness - 0.002)
     assert not near_duplicates(both, names, near=pair.likeness + 0.002)
+
+
+def test_a_stamp_on_a_sixth_of_a_picture(looks):
+    picture = looks["5.png"].full.astype(np.float32)
+    stamped_ = picture.copy()
+    stamped_[8:32, 8:34] = np.random.default_rng(0).integers(0, 256, (24, 26))
+    start = window_warp(WHOLE, SIDE)
+    assert likeness(picture, stamped_, start) > 0.9
+    assert likeness(picture, looks["6.png"].full.astype(np.float32), start) < 0.5
 
 
 @pytest.mark.parametrize("turn", range(8))
@@ -165,7 +176,8 @@ def test_the_benchmark_runs(folder, capsys, monkeypatch):
 def test_sheet(folder, tmp_path):
     from finegrained_crl.data.contact_sheet import ACROSS, Pair, contact_sheet
 
-    sheet = contact_sheet(folder, [Pair("0.png", "1.png", "one"), Pair("2.png", "gone.png", "a \u4e2d")] + [Pair("3.png", "3.png", "x")] * 2)
+    shown = [Pair("0.png", "1.png", "one"), Pair("2.png", "gone.png", "a \u4e2d"), *[Pair("3.png", "3.png", "x")] * 2]
+    sheet = contact_sheet(folder, shown)
     with Image.open(io.BytesIO(sheet)) as opened:
         pixels = np.asarray(opened)
     assert opened.format == "PNG"

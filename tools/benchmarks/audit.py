@@ -1,12 +1,12 @@
 """What `fgcrl data audit` finds of copies that were changed, what it takes for copies and is none, and how long it takes.
 
-    python tools/benchmark.py audit --data ../shared/data/utkface_subset/images                 # recall and pairs of one folder
-    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --every 4 --sheet pairs.png        # .. with the pairs side by side
-    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --time 12000                       # the time for so many pictures
+    python tools/benchmark.py audit --data ../shared/data/utkface_subset/images            # recall and pairs of a folder
+    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --every 4 --sheet pairs.png   # .. the pairs side by side
+    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --time 12000                  # time for so many pictures
 
-Every n-th picture (`--every`) is changed in each of the ways of `CHANGES` and put beside all pictures of its folder as they are, one way at a
-time. A copy counts as found when it is paired with its original. The pairs among the pictures as they are have to be looked at by eye (`--sheet`):
-real sets hold copies.
+Every n-th picture (`--every`) is changed in each of the ways of `CHANGES` and put beside all pictures of its folder as they are,
+one way at a time. A copy counts as found when it is paired with its original. The pairs among the pictures as they are have to be
+looked at by eye (`--sheet`): real sets hold copies.
 """
 
 import argparse
