@@ -140,8 +140,11 @@ def test_looks_of_odd_files(tmp_path):
     Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 16).save(tmp_path / "deep.png")
     picture.save(tmp_path / "film.gif", save_all=True, append_images=[drawn(2)])
     picture.resize((20, 15)).save(tmp_path / "tiny.png")
+    large = picture.resize((2400, 1800))
+    Image.fromarray(np.asarray(large.convert("L")).astype(np.uint16) * 16).save(tmp_path / "large deep.png")
+    large.convert("P").save(tmp_path / "large palette.png", transparency=0)
     whole = look_of(benchmark.encoded(picture), tmp_path).full.astype(float).ravel()
-    for name in ("cmyk.jpg", "alpha.png", "palette.png", "deep.png", "film.gif", "tiny.png"):
+    for name in ("cmyk.jpg", "alpha.png", "palette.png", "deep.png", "film.gif", "tiny.png", "large deep.png", "large palette.png"):
         look = look_at(tmp_path / name).full
         assert look.shape == (SIDE, SIDE)
         assert np.corrcoef(look.astype(float).ravel(), whole)[0, 1] > 0.9, name
