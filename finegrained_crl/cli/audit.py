@@ -18,6 +18,7 @@ from finegrained_crl import discovery
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.data import audit as auditing
+from finegrained_crl.data.fingerprint import fingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.lists import read_lists
 from finegrained_crl.data.near_duplicates import NEAR
@@ -124,7 +125,9 @@ def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
         return table.assign(part=auditing.parts_of(records)).sort_values("part", key=lambda part: part.map(_rank), kind="stable")
     parts = hold_out(records, split=parsed.split, fold=parsed.fold)
     if parsed.val_fraction:
-        parts = Partition(*cut_validation(records, parts.train, parsed.val_fraction, parsed.seed), parts.test)
+        # As training cuts it: copies stay together, where the files may be read.
+        digests = None if parsed.labels_only else fingerprint(records).require_pictures()["sha256"]
+        parts = Partition(*cut_validation(records, parts.train, parsed.val_fraction, parsed.seed, digests), parts.test)
     pieces: list[pd.DataFrame] = [table.iloc[getattr(parts, part)].assign(part=part) for part in ("train", "val", "test")]
     return pd.concat(pieces)
 

@@ -192,3 +192,16 @@ def test_copies_are_left_alone_where_asked(people, capsys):
         picture.transpose(Image.Transpose.ROTATE_90).save(people / "9.png")
     assert audit(capsys, "table", "--data", people)[0] == 1
     assert audit(capsys, "table", "--data", people, "--near", "-1")[0] == 0
+
+
+def test_the_validation_part_is_cut_as_in_training(tmp_path, capsys):
+    """Every picture of the training part is there twice under two names; no copy comes to validation without the other."""
+    lines = ["path,label,split"]
+    for i in range(40):
+        pixels = np.random.default_rng(i % 20 if i < 36 else i).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 36 else 'test'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    for seed in range(3):
+        code, report, _ = audit(capsys, "table", "--data", tmp_path, "--val-fraction", 0.2, "--split", "test", "--seed", seed)
+        assert (code, list(report["parts"])) == (0, ["train", "val", "test"])
