@@ -45,9 +45,7 @@ def likeness(target: Floats, moving: Floats, start: Floats) -> float:
     flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (target.shape[1], target.shape[0])
     moved = np.asarray(cv2.warpAffine(moving, warp, size, flags=flags), dtype=np.float32)
     shown = cv2.warpAffine(np.ones_like(moving), warp, size, flags=flags)
-    overlap = (
-        cv2.erode((shown > 0.999).astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
-    )
+    overlap = cv2.erode((shown > 0.999).astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
     if overlap.mean() < LEAST_OVERLAP:
         return -1.0
     one, other = _fine(target, overlap), _fine(moved, overlap)

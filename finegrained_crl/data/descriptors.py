@@ -103,9 +103,7 @@ class Whitening:
         # Few pictures say little about a hundred frequencies: then the power of natural pictures, which falls with frequency squared.
         share = size / (size + dimensions)
         power = _natural_power() * np.trace(own)
-        covariance = (
-            share * own + (1 - share) * np.diag(power) + RIDGE * np.trace(own) / dimensions * np.eye(dimensions)
-        )
+        covariance = share * own + (1 - share) * np.diag(power) + RIDGE * np.trace(own) / dimensions * np.eye(dimensions)
         values, vectors = np.linalg.eigh(covariance)
         self.matrix = (vectors / np.sqrt(values)).astype(np.float32)
 

@@ -65,9 +65,11 @@ def _grey(opened: Image) -> Image:
     from PIL import ImageOps
 
     opened.load()
-    opened.thumbnail((LARGEST, LARGEST), reducing_gap=1.0)
-    upright = ImageOps.exif_transpose(opened)
-    return upright if upright.mode == "L" and "transparency" not in upright.info else to_rgb(upright).convert("L")
+    ImageOps.exif_transpose(opened, in_place=True)
+    plain = opened.mode == "L" and "transparency" not in opened.info
+    grey = opened if plain else to_rgb(opened).convert("L")
+    grey.thumbnail((LARGEST, LARGEST), reducing_gap=1.0)  # in grey: Pillow can't reduce every mode
+    return grey
 
 
 def _look(grey: Image, side: int) -> Look:

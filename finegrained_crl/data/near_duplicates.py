@@ -73,11 +73,7 @@ def near_duplicates(looks: Mapping[str, Look], digests: Mapping[str, str], near:
     if len(paths) < 2:
         return []
     gallery = _gallery([looks[path] for path in paths])
-    nominees = [
-        n
-        for n in _nominate(gallery)
-        if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]
-    ]
+    nominees = [n for n in _nominate(gallery) if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]]
     with ThreadPoolExecutor(THREADS) as pool:  # OpenCV lets other threads run meanwhile
         likenesses = list(pool.map(lambda nominee: _likeness(gallery.pixels, nominee), nominees))
     best: dict[tuple[int, int], NearPair] = {}
@@ -95,10 +91,7 @@ def _likeness(pixels: Floats, nominee: _Nominee) -> float:
 
 def _gallery(looks: list[Look]) -> _Gallery:
     bordered = [i for i, look in enumerate(looks) if look.trimmed is not None]
-    pixels = np.stack(
-        [look.full for look in looks]
-        + [look.trimmed for look in (looks[i] for i in bordered) if look.trimmed is not None]
-    )
+    pixels = np.stack([look.full for look in looks] + [look.trimmed for look in (looks[i] for i in bordered) if look.trimmed is not None])
     owners = np.array([*range(len(looks)), *bordered])
     return _Gallery(pixels.astype(np.float32), owners, np.arange(len(owners)) >= len(looks))
 

@@ -64,7 +64,9 @@ def test_folds_that_share_a_subject(people, capsys, tmp_path):
     assert main(["data", "audit", "table", "--data", str(people)]) == 1
     assert "LEAKS: 1 crossings" in capsys.readouterr().out
 
-    flags = f"finetune --dataset table --data {people} --fold 0 --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0"
+    flags = (
+        f"finetune --dataset table --data {people} --fold 0 --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0"
+    )
     assert main([*flags.split(), "--out", str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
     assert "the split leaks: 1 of 2 subjects of test are also in train (p0)" in error
@@ -77,9 +79,7 @@ def test_folds_that_share_a_subject(people, capsys, tmp_path):
 
 
 def test_a_pair_of_lists(tmp_path, capsys):
-    (tmp_path / "train.txt").write_text(
-        "".join(TRAIN.format(face, photo, 1) for face, photo in ((1, 10), (1, 11), (2, 12)))
-    )
+    (tmp_path / "train.txt").write_text("".join(TRAIN.format(face, photo, 1) for face, photo in ((1, 10), (1, 11), (2, 12))))
     (tmp_path / "val.txt").write_text(TRAIN.format(1, 13, 1) + TRAIN.format(2, 12, 3))
     code, report, _ = audit(capsys, "--lists", tmp_path / "train.txt", tmp_path / "val.txt")
     assert code == 1
@@ -103,8 +103,7 @@ def test_lists_of_anything_with_their_images(people, tmp_path, capsys):
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("fold", "albums", "faces", "people"),
-    [(0, 112, 19, 482), (1, 115, 16, 518), (2, 120, 11, 516), (3, 113, 12, 536), (4, 113, 22, 465)],
+    ("fold", "albums", "faces", "people"), [(0, 112, 19, 482), (1, 115, 16, 518), (2, 120, 11, 516), (3, 113, 12, 536), (4, 113, 22, 465)]
 )
 def test_the_leak_in_the_published_validation_lists(shared_data, capsys, fold, albums, faces, people):
     lists = shared_data / "adience_protocol" / "Folds" / "train_val_txt_files_per_fold" / f"test_fold_is_{fold}"
@@ -119,9 +118,7 @@ def test_the_leak_in_the_published_validation_lists(shared_data, capsys, fold, a
 
 @pytest.mark.realdata
 def test_the_official_folds_are_clean(shared_data, capsys):
-    code, report, _ = audit(
-        capsys, "adience", "--data", shared_data / "adience_protocol", "--labels-only", "--label-policy", "nearest"
-    )
+    code, report, _ = audit(capsys, "adience", "--data", shared_data / "adience_protocol", "--labels-only", "--label-policy", "nearest")
     assert code == 0
     assert report["counts"]["original"] > 10_000
 
@@ -174,10 +171,8 @@ def test_missing_and_garbage_files_are_not_clean(people, capsys):
     (people / "7.png").write_bytes(b"garbage")
     assert main(["data", "audit", "table", "--data", str(people)]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert (
-        "INCOMPLETE, not clean: 0 crossings; 6 image files read, 6 missing (first: 0.png), 1 can't be decoded (first: 7.png: unread"
-        in out
-    )
+    assert "INCOMPLETE, not clean: 0 crossings; 6 image files read, 6 missing (first: 0.png)" in out
+    assert "1 can't be decoded (first: 7.png: unreadable image" in out
     for i in range(12):
         (people / f"{i}.png").write_bytes(f"garbage {i}".encode())
     code, report, _ = audit(capsys, "table", "--data", people)
@@ -197,3 +192,16 @@ def test_copies_are_left_alone_where_asked(people, capsys):
         picture.transpose(Image.Transpose.ROTATE_90).save(people / "9.png")
     assert audit(capsys, "table", "--data", people)[0] == 1
     assert audit(capsys, "table", "--data", people, "--near", "-1")[0] == 0
+
+
+def test_the_validation_part_is_cut_as_in_training(tmp_path, capsys):
+    """Every picture of the training part is there twice under two names; no copy comes to validation without the other."""
+    lines = ["path,label,split"]
+    for i in range(40):
+        pixels = np.random.default_rng(i % 20 if i < 36 else i).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 36 else 'test'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    for seed in range(3):
+        code, report, _ = audit(capsys, "table", "--data", tmp_path, "--val-fraction", 0.2, "--split", "test", "--seed", seed)
+        assert (code, list(report["parts"])) == (0, ["train", "val", "test"])

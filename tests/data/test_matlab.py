@@ -1,5 +1,7 @@
 """.mat files: the child gives what SciPy gives; damaged ones are one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
@@ -58,6 +60,15 @@ def test_a_reader_that_does_not_end(annotations, monkeypatch, tmp_path):
     monkeypatch.setattr(matlab.matlab_child, "__file__", str(tmp_path / "child.py"))
     monkeypatch.setattr(matlab, "SECONDS", 0.2)
     with pytest.raises(FinegrainedError, match=r"can't be read within 0\.2 s"):
+        read_mat(annotations)
+
+
+def test_the_child_has_a_limit_on_its_memory(annotations, monkeypatch, tmp_path):
+    """With one of 100 MiB it can't even import SciPy."""
+    text = Path(matlab.matlab_child.__file__).read_text()
+    (tmp_path / "child.py").write_text(text.replace("4 << 30", "100 << 20"))
+    monkeypatch.setattr(matlab.matlab_child, "__file__", str(tmp_path / "child.py"))
+    with pytest.raises(FinegrainedError, match="not a MATLAB file that can be read"):
         read_mat(annotations)
 
 

@@ -1,0 +1,66 @@
+"""`fgcrl data verify`: odd data sets end in one line, or in a report that says what is odd."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finegrained_crl.cli.main import main
+
+
+@pytest.fixture
+def birds(tmp_path):
+    """A table of eight pictures in two classes whose names look like one."""
+    lines = ["path,label,split"]
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,{('Lantern_Shrike ', 'LANTERN_SHRIKE')[i % 2]},{'train' if i < 4 else 'test'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_what_was_noticed_is_printed(birds, capsys):
+    assert main(["data", "verify", "table", "--data", str(birds)]) == 0
+    out = capsys.readouterr().out
+    assert "advice: classes 'LANTERN_SHRIKE' and 'Lantern_Shrike ' look like one class" in out
+    assert main(["data", "verify", "table", "--data", str(birds), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["warnings"]) == 1
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_among_the_pictures_is_told(birds, capsys):
+    (birds / "2.png").unlink()
+    os.mkfifo(birds / "2.png")
+    assert main(["data", "verify", "table", "--data", str(birds)]) == 1
+    out = capsys.readouterr().out
+    assert "irregular: 2.png" in out
+    assert "put the files themselves there, or remove their rows" in " ".join(out.split())
+
+
+BAD_TABLES = [
+    (b"", "it is empty; give a header line"),
+    ("path,label\n\u00e9.jpg,a\n".encode("latin-1"), "save it as UTF-8"),
+    (b"path,label\na.jpg,x\nb.jpg,y,z\n", "line 3 has 3 cells and the header 2"),
+    (b"path,label\na.jpg,\0\n", "line 2: a zero byte"),
+]
+
+
+@pytest.mark.parametrize(("content", "text"), BAD_TABLES, ids=[text for _, text in BAD_TABLES])
+def test_a_table_that_cannot_be_read_is_one_line(birds, capsys, content, text):
+    (birds / "labels.csv").write_bytes(content)
+    assert main(["data", "verify", "table", "--data", str(birds)]) == 1
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("verb", ["verify", "audit"])
+def test_a_table_that_is_a_pipe(birds, capsys, verb):
+    (birds / "labels.csv").unlink()
+    os.mkfifo(birds / "labels.csv")
+    assert main(["data", verb, "table", "--data", str(birds / "labels.csv")]) == 1
+    assert "not a regular file but a named pipe" in capsys.readouterr().err
