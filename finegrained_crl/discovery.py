@@ -1,8 +1,9 @@
 """Names -> methods, data sets and demo makers.
 
-Shipped ones are found by folder: every module of `finegrained_crl_datasets` that defines `dataset` or `maker`, every sub-package
-of `finegrained_crl_plugins` whose `method` module defines `method`. Third parties register through the entry-point groups
-`finegrained_crl.methods` and `finegrained_crl.datasets`. Two owners of one name are an error that names both.
+Shipped ones are found by folder: every module of `finegrained_crl_datasets` that defines `dataset` or `maker`, every
+sub-package of `finegrained_crl_plugins` whose `method` module defines `method`. Third parties register through the
+entry-point groups `finegrained_crl.methods` and `finegrained_crl.datasets`. Two owners of one name are an error that
+names both.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ def _with_entry_points(shipped: dict[str, Loader], group: str, owner: str) -> di
         holder = point.dist.name if point.dist else point.value
         if point.name in found:
             raise FinegrainedError(
-                f"two packages offer '{point.name}' in {group}: {owners[point.name]} and {holder}; uninstall one of them"
+                f"two packages offer '{point.name}' in {group}: {owners[point.name]} and {holder}; uninstall one of"
+                " them"
             )
         found[point.name], owners[point.name] = point.load, holder
     return found

@@ -1,7 +1,8 @@
-"""Text from outside (class names, file names, options) made harmless for the place where it is shown, once per kind of place.
+"""Text from outside (class names, file names, options) made harmless for the place where it is shown, once per kind of
+place.
 
-A class may be called anything: `=cmd|..` is a formula in a spreadsheet, `|` a column in Markdown, ESC a command to a terminal.
-Everything that writes such text goes through one of these functions.
+A class may be called anything: `=cmd|..` is a formula in a spreadsheet, `|` a column in Markdown, ESC a command to a
+terminal. Everything that writes such text goes through one of these functions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ LATEX = {
     '"': r"\textquotedbl{}",
 }
 MARKDOWN_MARKS = re.compile(r"([\\`*_<>|~&]|(?<=\])\()")
-"""What starts emphasis, code, HTML, an entity or a column; and a parenthesis that would make a link of the brackets before it."""
+"""What starts emphasis, code, HTML, an entity or a column; and a parenthesis that would make a link of the brackets
+before it."""
 FORMULA_STARTS = ("=", "+", "-", "@")
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 """Unicode categories that move the cursor, turn the text around or show nothing."""

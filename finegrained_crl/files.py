@@ -29,7 +29,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
         before = "its previous content is kept" if path.exists() else "nothing was left behind"
         raise FinegrainedError(
-            f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run again with --resume"
+            f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run"
+            " again with --resume"
         ) from error
 
 

@@ -1,4 +1,6 @@
-"""YAML from outside, read in a way that no file can hang, blow up or run: plain values, bounded in size, depth and aliases."""
+"""YAML from outside, read in a way that no file can hang, blow up or run: plain values, bounded in size, depth and
+aliases.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ hypothesis.settings.load_profile("steady")
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder ../shared/data beside the repository; tests that need it are skipped where it is absent, but never in CI."""
+    """The folder ../shared/data beside the repository; tests that need it are skipped where it is absent, but never in
+    CI."""
     folder = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not folder.is_dir() and os.environ.get("CI", "").lower() != "true":
         pytest.skip(f"no real data at {folder}")
@@ -26,7 +27,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image folder of 3 classes x (8 train + 4 test) pictures of 40 px; the classes differ in the place of a bright square."""
+    """An image folder of 3 classes x (8 train + 4 test) pictures of 40 px; the classes differ in the place of a bright
+    square."""
     import numpy as np
     from PIL import Image
 
@@ -52,7 +54,7 @@ def tiny_flags(tiny_folder: Path) -> list[str]:
 
 @pytest.fixture
 def stop_after_saves(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes the n-th checkpoint from now on the last thing that a run does; `monkeypatch.undo()` lets runs live again."""
+    """Makes the n-th checkpoint from now on the last thing that a run does; `monkeypatch.undo()` lets runs live."""
     from finegrained_crl.training import checkpoint
 
     real = checkpoint.save

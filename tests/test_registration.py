@@ -1,4 +1,5 @@
-"""What was added is found: a loss, a method or a data set that lacks one of its places fails here, with the place named."""
+"""What was added is found: a loss, a method or a data set that lacks one of its places fails here, with the place
+named."""
 
 import ast
 import importlib
@@ -200,7 +201,10 @@ def test_discovery_names_the_file_that_a_method_lacks(plugin_folder):
 
 
 def test_listing_the_losses_does_not_import_torch():
-    code = "import sys; from finegrained_crl.cli.main import main; main(['list', 'losses']); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from finegrained_crl.cli.main import main; main(['list', 'losses']); sys.exit('torch' in"
+        " sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Competing Ratio Loss" in done.stdout

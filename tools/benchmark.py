@@ -1,4 +1,5 @@
-"""`python tools/benchmark.py NAME ...` runs tools/benchmarks/NAME.py; each file there has `summary` and `main(argv) -> int`."""
+"""`python tools/benchmark.py NAME ...` runs tools/benchmarks/NAME.py; each file there has `summary` and `main(argv) ->
+int`."""
 
 import importlib.util
 import sys

@@ -57,7 +57,8 @@ def main() -> int:
         {LOSSES[loss]: folder for loss, folder in runs.items()}, out / "curves.png", pictures=one_of_each(birds)
     )
     print(
-        f"run folders: {', '.join(str(f) for f in runs.values())}\ncurves: {curves}\nthe birds: {birds / 'CUB_200_2011' / 'images'}"
+        f"run folders: {', '.join(str(f) for f in runs.values())}\ncurves: {curves}\nthe birds:"
+        f" {birds / 'CUB_200_2011' / 'images'}"
     )
     return 0
 

@@ -27,8 +27,8 @@ FACE_PATH = re.compile(
 )
 SUBGROUPS = ("gender", "fiducial_yaw_angle", "fiducial_score")
 FRONTAL_WHERE = (
-    "The frontal subset's lists (fold_frontal_0_data.txt .. fold_frontal_4_data.txt) come with Adience, in the same place as "
-    "fold_0_data.txt; put them beside it, or leave out --dataset.frontal"
+    "The frontal subset's lists (fold_frontal_0_data.txt .. fold_frontal_4_data.txt) come with Adience, in the same"
+    " place as fold_0_data.txt; put them beside it, or leave out --dataset.frontal"
 )
 IMAGE_NAMES = {"aligned": "landmark_aligned_face", "faces": "coarse_tilt_aligned_face"}
 POLICIES = ("levi-hassner", "levi-hassner-fixed", "nearest")
@@ -36,7 +36,8 @@ COPY = "exact copy of an earlier row"
 
 EXACT = {f"({group.replace('-', ', ')})": group for group in GROUPS}
 
-# Images per fold for (policy, duplicates), counted on the original fold files. The last is the denominator that MiVOLO reports on.
+# Images per fold for (policy, duplicates), counted on the original fold files. The last is the denominator that MiVOLO
+# reports on.
 KNOWN_FOLDS = {
     ("levi-hassner", "keep"): (4316, 3101, 3339, 2975, 3693),  # 17,424
     ("levi-hassner", "drop"): (4305, 3092, 3285, 2963, 3676),  # 17,321
@@ -51,22 +52,24 @@ KNOWN_FOLDS = {
 class Adience:
     """Reader of Adience's fold files; a subject is a face_id.
 
-    Extra columns: user_id (the album), original_image (the photograph), gender, age_text, fiducial_yaw_angle (degrees, negative to
-    one side), fiducial_score (of the landmarks that the face was aligned by; higher is surer).
+    Extra columns: user_id (the album), original_image (the photograph), gender, age_text, fiducial_yaw_angle (degrees,
+    negative to one side), fiducial_score (of the landmarks that the face was aligned by; higher is surer).
 
     Attributes:
         images: "aligned" (in-plane aligned faces) or "faces" (only coarsely turned upright).
-        label_policy: what becomes of age texts that are not one of the eight groups: `levi-hassner` leaves them out (17,424
-            faces, the usual protocol), `levi-hassner-fixed` also reads "(25, 23)" as 25-32, as their code meant to, `nearest`
-            takes the group nearest to the number or to the range's middle; or a CSV file with columns raw,group.
+        label_policy: what becomes of age texts that are not one of the eight groups: `levi-hassner` leaves them out
+            (17,424 faces, the usual protocol), `levi-hassner-fixed` also reads "(25, 23)" as 25-32, as their code meant
+            to, `nearest` takes the group nearest to the number or to the range's middle; or a CSV file with columns
+            raw,group.
         duplicates: "keep" or "drop" the 117 rows that copy an earlier row exactly.
-        frontal: read the frontal subset, fold_frontal_0_data.txt .. fold_frontal_4_data.txt, where you have these files.
+        frontal: read the frontal subset, fold_frontal_0_data.txt .. fold_frontal_4_data.txt, where you have these
+            files.
     """
 
     summary: ClassVar[str] = "Adience, eight age groups, five subject-exclusive folds"
     where: ClassVar[str] = (
-        "Ask for Adience at https://talhassner.github.io/home/projects/Adience/Adience-data.html; put fold_0_data.txt .. fold_4_data.txt "
-        "and the unpacked aligned/ (or faces/) into one folder and give it as --data"
+        "Ask for Adience at https://talhassner.github.io/home/projects/Adience/Adience-data.html; put fold_0_data.txt"
+        " .. fold_4_data.txt and the unpacked aligned/ (or faces/) into one folder and give it as --data"
     )
 
     groupings: ClassVar[dict[str, str]] = {"album": "user_id", "original": "original_image"}
@@ -112,7 +115,8 @@ class Adience:
         """How each age text is read.
 
         Returns:
-            one dict per text: `raw`, `count`, its group under each policy ("" for left out), and its count in each fold.
+            one dict per text: `raw`, `count`, its group under each policy ("" for left out), and its count in each
+            fold.
         """
         _, rows = self._fold_rows(data)
         policies = dict.fromkeys([*POLICIES, self.label_policy])
@@ -151,7 +155,8 @@ class Adience:
 
     @staticmethod
     def identify(path: str) -> dict[str, str] | None:
-        """What the path of an Adience face says of itself: album, subject and original photograph; None for any other path.
+        """What the path of an Adience face says of itself: album, subject and original photograph; None for any other
+        path.
 
         >>> Adience.identify("aligned/30601258@N03/landmark_aligned_face.1.10399646885_67c7d20df9_o.jpg")["subject"]
         '1'
@@ -182,7 +187,8 @@ def policy_map(policy: str, texts: pd.Series) -> dict[str, str]:
 def _nearest_group(text: str) -> str | None:
     """The group nearest to a number or to the middle of a range; None for any other text.
 
-    Of two equally near groups (35 is 3 years from 25-32 and from 38-43) the one with the nearer middle wins, then the younger.
+    Of two equally near groups (35 is 3 years from 25-32 and from 38-43) the one with the nearer middle wins, then the
+    younger.
     """
     if text in EXACT:
         return EXACT[text]

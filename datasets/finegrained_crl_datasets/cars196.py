@@ -25,9 +25,9 @@ class Cars196:
 
     summary: ClassVar[str] = "Stanford Cars, 196 car models, official train/test split"
     where: ClassVar[str] = (
-        "The official address (ai.stanford.edu/~jkrause/cars) is dead; mirrors on Kaggle and Hugging Face have the same files. "
-        "Put cars_train/, cars_test/ and devkit/ (cars_meta.mat, cars_train_annos.mat, cars_test_annos_withlabels.mat) into one "
-        "folder, or car_ims/ and cars_annos.mat, and give it as --data"
+        "The official address (ai.stanford.edu/~jkrause/cars) is dead; mirrors on Kaggle and Hugging Face have the same"
+        " files. Put cars_train/, cars_test/ and devkit/ (cars_meta.mat, cars_train_annos.mat,"
+        " cars_test_annos_withlabels.mat) into one folder, or car_ims/ and cars_annos.mat, and give it as --data"
     )
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:

@@ -15,13 +15,15 @@ BOX_COLUMNS = ("bbox_x", "bbox_y", "bbox_width", "bbox_height")
 
 @dataclass(frozen=True)
 class Cub200:
-    """Reader of CUB-200-2011 (Wah et al. 2011); extra columns: the bounding box in pixels, where bounding_boxes.txt is there."""
+    """Reader of CUB-200-2011 (Wah et al. 2011); extra columns: the bounding box in pixels, where bounding_boxes.txt is
+    there.
+    """
 
     summary: ClassVar[str] = "CUB-200-2011, 200 bird species, official train/test split"
     where: ClassVar[str] = (
-        "Download CUB_200_2011.tgz from https://www.vision.caltech.edu/datasets/cub_200_2011/, unpack it, and give the folder "
-        "CUB_200_2011 (or the one around it) as --data; it holds images/, images.txt, classes.txt, image_class_labels.txt, "
-        "train_test_split.txt"
+        "Download CUB_200_2011.tgz from https://www.vision.caltech.edu/datasets/cub_200_2011/, unpack it, and give the"
+        " folder CUB_200_2011 (or the one around it) as --data; it holds images/, images.txt, classes.txt,"
+        " image_class_labels.txt, train_test_split.txt"
     )
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
@@ -79,7 +81,8 @@ def _class_index(root: Path, image: int, text: str, num_classes: int) -> int:
     if text.isdecimal() and 1 <= int(text) <= num_classes:
         return int(text) - 1
     raise FinegrainedError(
-        f"{root / 'image_class_labels.txt'}: image {image} has class {text}, classes.txt knows 1..{num_classes}; correct the row"
+        f"{root / 'image_class_labels.txt'}: image {image} has class {text}, classes.txt knows 1..{num_classes};"
+        " correct the row"
     )
 
 

@@ -24,7 +24,7 @@ Depth = Literal["", "top", "leaf"]
 
 @dataclass
 class _Found:
-    """Images below class folders, and what else was there; `folders` are those of the images, relative to their part."""
+    """Images below class folders, and what else was there; `folders` are the images', relative to their part."""
 
     paths: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
@@ -49,13 +49,15 @@ class ImageFolder:
     Attributes:
         test_fraction: share of the seeded test part, where there is no train/ folder.
         split_seed: seed of that part.
-        depth: which folder is the class where folders lie in folders (family/species/): `top` the outer one, `leaf` the one that holds
-            the images; none: the outer one where images lie in it or all in one folder below it, else you are asked.
+        depth: which folder is the class where folders lie in folders (family/species/): `top` the outer one, `leaf` the
+            one that holds the images; none: the outer one where images lie in it or all in one folder below it, else
+            you are asked.
     """
 
     summary: ClassVar[str] = "your own folder with one sub-folder of images per class"
     where: ClassVar[str] = (
-        "Give a folder as --data that holds train/CLASS/*.jpg and test/CLASS/*.jpg (or val/), or CLASS/*.jpg to have a seeded test part cut"
+        "Give a folder as --data that holds train/CLASS/*.jpg and test/CLASS/*.jpg (or val/), or CLASS/*.jpg to have a"
+        " seeded test part cut"
     )
 
     test_fraction: float = 0.2
@@ -63,7 +65,9 @@ class ImageFolder:
     depth: Depth = ""
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
-        """List the images below `data` (see `DataSource.read`); `labels_only` changes nothing, the files are the labels."""
+        """List the images below `data` (see `DataSource.read`); `labels_only` changes nothing, the files are the
+        labels.
+        """
         require_folder(data, self.where)
         try:
             return self._read(data)
@@ -205,8 +209,8 @@ def _classes(found: _Found, depth: Depth, data: Path) -> list[str]:
         top, leaves = nested
         shown = ", ".join(leaves[:3]) + (" .." if len(leaves) > 3 else "")
         raise FinegrainedError(
-            f"{data}: the images of '{top}' lie in {len(leaves)} folders below it ({shown}); say what "
-            "a class is: --dataset.depth leaf for the folders that hold the images, --dataset.depth top for the outer ones"
+            f"{data}: the images of '{top}' lie in {len(leaves)} folders below it ({shown}); say what a class is:"
+            " --dataset.depth leaf for the folders that hold the images, --dataset.depth top for the outer ones"
         )
     return tops
 

@@ -35,9 +35,12 @@ class Table:
         class_name_column: readable name of the label, the same in every row of a class.
         test_fraction: share of the seeded test part, where the table has neither splits nor folds.
         split_seed: seed of that part, or of the folds.
-        num_folds: make so many folds, stratified by label, every subject (album, original) in one; 0: use the table's own folds or split.
-        separator: between the cells of a text table: one character, or `tab`; none: as the file's suffix and header say.
-        ordered: the classes have an order, that of the labels (age groups): reports add one-off accuracy, MAE in groups and kappa.
+        num_folds: make so many folds, stratified by label, every subject (album, original) in one; 0: use the table's
+            own folds or split.
+        separator: between the cells of a text table: one character, or `tab`; none: as the file's suffix and header
+            say.
+        ordered: the classes have an order, that of the labels (age groups): reports add one-off accuracy, MAE in groups
+            and kappa.
     """
 
     summary: ClassVar[str] = "your own CSV, TSV or Parquet table with a path and a label per image"
@@ -151,7 +154,9 @@ class Table:
         return f"{path.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed}{promise})"
 
     def _make_folds(self, columns: dict[str, Any], classes: pd.Series, path: Path, root: Path) -> str:
-        """Add seeded folds to `columns`; what the table says of splits and folds is left aside, and the protocol says so."""
+        """Add seeded folds to `columns`; what the table says of splits and folds is left aside, and the protocol says
+        so.
+        """
         instead = [name for name in ("split", "fold") if columns.pop(name, None) is not None]
         columns["fold"] = seeded_folds(classes, self._groups(columns, root), self.num_folds, self.split_seed)
         apart = [f"{kind}-exclusive" for kind in GROUPING_KINDS if kind in columns]
@@ -210,8 +215,8 @@ def _check_range(labels: np.ndarray, num_classes: int, path: Path) -> None:
     wild = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(wild):
         raise FinegrainedError(
-            f"{path}: label {labels[wild[0]]} in row {wild[0] + 2} is beyond the {num_classes} classes (0..{num_classes - 1}); "
-            "correct the label or --dataset.num-classes"
+            f"{path}: label {labels[wild[0]]} in row {wild[0] + 2} is beyond the {num_classes} classes"
+            f" (0..{num_classes - 1}); correct the label or --dataset.num-classes"
         )
 
 
@@ -239,7 +244,9 @@ def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Pat
 
 
 def _relative(paths: pd.Series, root: Path) -> pd.Series:
-    """Forward slashes; an absolute path inside the root becomes relative, one outside is left for the records check to refuse."""
+    """Forward slashes; an absolute path inside the root becomes relative, one outside is left for the records check to
+    refuse.
+    """
     forward = paths.str.strip().str.replace("\\", "/", regex=False)
     return forward.str.removeprefix(root.as_posix().rstrip("/") + "/").map(plain_path)
 

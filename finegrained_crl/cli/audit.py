@@ -1,4 +1,4 @@
-"""`fgcrl data audit`: what crosses the boundary between the parts of a data set, of one split of it, or of list files."""
+"""`fgcrl data audit`: what crosses the boundary between the parts of a data set, one split of it, or list files."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.files import write_bytes
 
 example = "fgcrl data audit adience --data adience"
-DESCRIPTION = """Find subjects, albums, original photographs, identical files and near-duplicates on both sides of a boundary, and
-pictures with two labels. Exit code 1 when something is found, or when files are missing or can't be read."""
+DESCRIPTION = """Find subjects, albums, original photographs, identical files and near-duplicates on both sides of a
+boundary,
+and pictures with two labels. Exit code 1 when something is found, or when files are missing or can't be read."""
 
 
 def main(name: str, argv: list[str]) -> int:
@@ -77,15 +78,23 @@ def _draw(report: auditing.AuditReport, root: Path | None, path: Path) -> None:
 
 
 def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
-    parser = settings.SettingsParser(prog=f"fgcrl data audit {name}".strip(), description=DESCRIPTION, epilog=f"example: {example}")
-    settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set, or the images of the lists")
+    parser = settings.SettingsParser(
+        prog=f"fgcrl data audit {name}".strip(), description=DESCRIPTION, epilog=f"example: {example}"
+    )
+    settings.add_flag(
+        parser, "data", str, "", "folder (or CSV file) that holds the data set, or the images of the lists"
+    )
     settings.add_flag(parser, "lists", list[str], [], "list files ('PATH LABEL' a line), each one a part")
     settings.add_flag(parser, "labels_only", bool, False, "compare the lists alone, read no image")
     settings.add_flag(parser, "near", float, NEAR, "least likeness of near-duplicates, up to 1; -1: don't look for any")
     settings.add_flag(parser, "sheet", str, "", "PNG file for the pairs of pictures that were found, side by side")
-    settings.add_flag(parser, "fold", int | None, None, "audit the split that holds out this fold, not all folds against each other")
+    settings.add_flag(
+        parser, "fold", int | None, None, "audit the split that holds out this fold, not all folds against each other"
+    )
     settings.add_flag(parser, "split", str | None, None, "audit the split that holds out this part")
-    settings.add_flag(parser, "val_fraction", float, 0.0, "with the validation part that training cuts, as in `fgcrl finetune`")
+    settings.add_flag(
+        parser, "val_fraction", float, 0.0, "with the validation part that training cuts, as in `fgcrl finetune`"
+    )
     settings.add_flag(parser, "seed", int, 0, "seed of that part")
     settings.add_flag(parser, "json", bool, False, "print as JSON")
     found = settings.options_of(cls) if cls else []
@@ -114,7 +123,12 @@ def _audit_dataset(name: str, source: Any, parsed: Any) -> tuple[auditing.AuditR
     groupings = {**getattr(source, "groupings", {}), **records.groupings}
     root = None if parsed.labels_only else records.root
     with _bar() as progress:
-        return auditing.audit(table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress), root
+        return (
+            auditing.audit(
+                table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress
+            ),
+            root,
+        )
 
 
 def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
@@ -122,13 +136,17 @@ def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
     names = dict(enumerate(records.class_names))
     table = records.table.assign(label=records.table["label"].map(names))
     if parsed.fold is None and parsed.split is None and not parsed.val_fraction:
-        return table.assign(part=auditing.parts_of(records)).sort_values("part", key=lambda part: part.map(_rank), kind="stable")
+        return table.assign(part=auditing.parts_of(records)).sort_values(
+            "part", key=lambda part: part.map(_rank), kind="stable"
+        )
     parts = hold_out(records, split=parsed.split, fold=parsed.fold)
     if parsed.val_fraction:
         # As training cuts it: copies stay together, where the files may be read.
         digests = None if parsed.labels_only else fingerprint(records).require_pictures()["sha256"]
         parts = Partition(*cut_validation(records, parts.train, parsed.val_fraction, parsed.seed, digests), parts.test)
-    pieces: list[pd.DataFrame] = [table.iloc[getattr(parts, part)].assign(part=part) for part in ("train", "val", "test")]
+    pieces: list[pd.DataFrame] = [
+        table.iloc[getattr(parts, part)].assign(part=part) for part in ("train", "val", "test")
+    ]
     return pd.concat(pieces)
 
 
@@ -150,7 +168,9 @@ def _show(report: auditing.AuditReport) -> None:
     print_table("", ("part", "images"), report.parts.items())
     print_table("", ("kind", "distinct ones"), report.counts.items())
     if report.crossings:
-        rows = [(c.kind, c.first, c.second, f"{c.count} of {c.of}", ", ".join(c.examples[:2])) for c in report.crossings]
+        rows = [
+            (c.kind, c.first, c.second, f"{c.count} of {c.of}", ", ".join(c.examples[:2])) for c in report.crossings
+        ]
         print_table("", ("on both sides", "part", "other part", "shared", "for example"), rows)
     for kind, groups in report.two_labels.items():
         for group in groups[: auditing.EXAMPLES]:

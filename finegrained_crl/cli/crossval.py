@@ -1,4 +1,6 @@
-"""`fgcrl crossval`: a study, that is a grid of runs over folds x losses x seeds (x settings), run side by side and continued."""
+"""`fgcrl crossval`: a study, that is a grid of runs over folds x losses x seeds (x settings), run side by side and
+continued.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     method = settings.peek(words, "--method.name") or settings.peek(words, "--methods") or "resnet"
     base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
     base, _ = fitted_to_epochs(words, base)
-    usage = "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any setting below]"
+    usage = (
+        "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any"
+        " setting below]"
+    )
     return settings.recipe_parser(
         words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}"
     )
@@ -90,8 +95,8 @@ def _add_flags(parser: settings.SettingsParser) -> None:
         "controls",
         list[str],
         None,
-        "add what CRL must beat: CE with lr x (1+beta/alpha), CE with weight decay / (1+beta/alpha), SM-Softmax, Poly-1; "
-        "bare: all four, or some of lr wd soft-margin poly1",
+        "add what CRL must beat: CE with lr x (1+beta/alpha), CE with weight decay / (1+beta/alpha), SM-Softmax,"
+        " Poly-1; bare: all four, or some of lr wd soft-margin poly1",
     )
     how = parser.add_argument_group("how to run (nothing here changes a result)")
     settings.add_flag(
@@ -223,8 +228,9 @@ def _require_same_data(folder: StudyFolder, study: Study, key: str, data: DataFi
         changes = differences(stored, data) if stored else []
         if changes:
             raise FinegrainedError(
-                f"the data changed since {cell.name} was trained: {'; '.join(changes)}; restore the data, begin a new study with "
-                "another --out, or pass --accept-changed-data, which is written into results.json and the report"
+                f"the data changed since {cell.name} was trained: {'; '.join(changes)}; restore the data, begin a new"
+                " study with another --out, or pass --accept-changed-data, which is written into results.json and the"
+                " report"
             )
 
 

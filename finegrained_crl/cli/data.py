@@ -28,10 +28,12 @@ USAGE = """usage: fgcrl data verify NAME --data PATH [--labels-only] [--json] [o
        fgcrl data make   NAME DIR [options of the demo set]
 
 verify  reads the labels, compares counts with the published ones, finds missing, unreadable, empty and duplicate images
-audit   finds people, albums, photographs, files and near-duplicates on both sides of a split; exit code 1 when there are some
+audit   finds people, albums, photographs, files and near-duplicates on both sides of a split;
+        exit code 1 when there are some
 make    draws a generated data set; NAME is one of: {makers}
 
-Options of a data set or demo set: fgcrl data verify NAME --help, fgcrl data audit NAME --help, fgcrl data make NAME --help
+Options of a data set or demo set: fgcrl data verify NAME --help, fgcrl data audit NAME --help,
+fgcrl data make NAME --help
 example: {example}"""
 
 

@@ -83,7 +83,9 @@ def _shares(explanation: Explanation) -> str:
 
 
 def true_class(predictor: Predictor, path: Path) -> str | None:
-    """The class of a picture, where the run's own predictions list it or its folder is called like one; None where nobody knows."""
+    """The class of a picture, where the run's own predictions list it or its folder is called like one; None where
+    nobody knows.
+    """
     import pandas as pd
 
     listed = pd.read_parquet(predictor.run.predictions, columns=["path", "label"]).drop_duplicates("path")

@@ -120,7 +120,9 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
 
 
 def _base(words: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """The settings below the flags, a recipe file's or those of the run to go on with; and what was fitted to `--epochs`."""
+    """The settings below the flags, a recipe file's or those of the run to go on with; and what was fitted to
+    `--epochs`.
+    """
     recipe, out = settings.peek(words, "--recipe"), settings.peek(words, "--out")
     if not recipe and "--resume" in words and out and RunFolder(Path(out)).holds_run:
         return RunFolder(Path(out)).read_recipe(), []

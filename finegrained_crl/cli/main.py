@@ -48,7 +48,8 @@ def run_command(name: str, argv: list[str]) -> int:
         print(f"fgcrl {name}: interrupted" + (f": {advice}" if advice else ""), file=sys.stderr)
         return 128 + getattr(stop, "signal", signal.SIGINT)
     except BrokenPipeError:
-        # The reader of our output went away (`fgcrl list | head`): not an error, but Python would complain once more at exit.
+        # The reader of our output went away (`fgcrl list | head`): not an error, but Python would complain once more at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -15,7 +15,9 @@ example = "fgcrl predict runs/first photos/ --out preds.csv"
 
 
 def main(argv: list[str]) -> int:
-    """Write one CSV row per picture: class, probability, the five most probable classes; exit code 1 where one can't be read."""
+    """Write one CSV row per picture: class, probability, the five most probable classes; exit code 1 where one can't be
+    read.
+    """
     from finegrained_crl.training.inputs import find_pictures
     from finegrained_crl.training.predictor import Predictor
 

@@ -1,4 +1,6 @@
-"""`fgcrl retrofit`: CRL in somebody else's program, unedited; scan shows the places, run does it, patch writes it down."""
+"""`fgcrl retrofit`: CRL in somebody else's program, unedited; scan shows the places, run does it, patch writes it
+down.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,8 @@ def main(argv: list[str]) -> int:
         print(f"not in the patch: {site}: {reason}", file=sys.stderr)
     for site in made.shared:
         print(
-            f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever calls it",
+            f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever"
+            " calls it",
             file=sys.stderr,
         )
     if not made.diff:
@@ -40,7 +41,8 @@ def main(argv: list[str]) -> int:
     sys.stdout.buffer.write(made.diff)
     sys.stdout.flush()
     print(
-        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git apply -R)",
+        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git"
+        " apply -R)",
         file=sys.stderr,
     )
     return 0
@@ -51,8 +53,13 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="fgcrl retrofit patch",
         usage="fgcrl retrofit patch REPO [options]",
-        description="Print the choice of sites as a diff. Imports and runs nothing of the repository and writes no file in it.",
-        epilog="example: fgcrl retrofit patch DCL --only utils/train_model.py:93 > crl.patch && git -C DCL apply $PWD/crl.patch",
+        description=(
+            "Print the choice of sites as a diff. Imports and runs nothing of the repository and writes no file in it."
+        ),
+        epilog=(
+            "example: fgcrl retrofit patch DCL --only utils/train_model.py:93 > crl.patch && git -C DCL apply"
+            " $PWD/crl.patch"
+        ),
     )
     parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder")
     parser.add_argument(

@@ -23,8 +23,9 @@ from finegrained_crl.retrofit.shim_names import check_shims, shim_help
 
 DESCRIPTION = """Run a program as its author would, with chosen calls of its classification losses computing CRL.
 
-SITE is FILE:LINE (of the call, of a caller, or of the line that builds the criterion), FILE:FUNCTION, FILE, FUNCTION, or a role
-(class, auxiliary, swap, gender, validation ..). Without --only, every call in training is replaced; evaluation stays as it is."""
+SITE is FILE:LINE (of the call, of a caller, or of the line that builds the criterion), FILE:FUNCTION, FILE,
+FUNCTION, or a role (class, auxiliary, swap, gender, validation ..). Without --only, every call in
+training is replaced; evaluation stays as it is."""
 EPILOG = """examples:
   fgcrl retrofit run -- python train.py --epochs 1
   fgcrl retrofit run --only utils/train_model.py:93 -- python train.py --data CUB
@@ -40,7 +41,8 @@ def main(argv: list[str]) -> int:
     options, unknown = _parser().parse_known_args(own)
     if unknown:
         raise FinegrainedError(
-            f"unknown: {' '.join(unknown)}; the program stands behind --: fgcrl retrofit run [options] -- python train.py .."
+            f"unknown: {' '.join(unknown)}; the program stands behind --: fgcrl retrofit run [options] -- python"
+            " train.py .."
         )
     settings, words = _settings(options, command)
     receipt_path = Path(options.receipt).absolute()
@@ -78,7 +80,9 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _parser() -> Parser:
     parser = Parser(
         prog="fgcrl retrofit run",
-        usage="fgcrl retrofit run [options] -- python train.py ARGS | -m module ARGS | torchrun .. | accelerate launch ..",
+        usage=(
+            "fgcrl retrofit run [options] -- python train.py ARGS | -m module ARGS | torchrun .. | accelerate launch .."
+        ),
         description=DESCRIPTION,
         epilog=EPILOG + shim_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -134,7 +138,8 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         if not (known := find_profile(options.profile)).match(Path.cwd()):
             names = ", ".join(repository["repository"] for repository in known.repositories)
             print(
-                f"profile {options.profile}: this folder is not {names} as known; its sites are line numbers, check them",
+                f"profile {options.profile}: this folder is not {names} as known; its sites are line numbers, check"
+                " them",
                 file=sys.stderr,
             )
     return settings, command

@@ -42,7 +42,10 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="fgcrl retrofit scan",
         usage="fgcrl retrofit scan REPO [options]",
-        description="List every place of a repository where a classification loss is built or called. Imports and runs nothing of it.",
+        description=(
+            "List every place of a repository where a classification loss is built or called. Imports and runs nothing"
+            " of it."
+        ),
         epilog="example: fgcrl retrofit scan DCL --json",
     )
     parser.add_argument("repository", type=Path, nargs="?", metavar="REPO", help="the repository's folder, or one file")

@@ -1,7 +1,8 @@
 """One source for settings: the `Recipe` dataclass and the constructors of what it chooses become flags and YAML keys.
 
-Order of precedence: defaults, then the recipe file, then flags. `--loss NAME` and `--loss.OPTION VALUE` choose a component and set
-its constructor's arguments; the same holds for `--dataset` and `--method`. Unknown names are refused with the nearest known one.
+Order of precedence: defaults, then the recipe file, then flags. `--loss NAME` and `--loss.OPTION VALUE` choose a
+component and set its constructor's arguments; the same holds for `--dataset` and `--method`. Unknown names are refused
+with the nearest known one.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def add_component_options(parser: Any, kind: str, cls: type) -> None:
 
 
 def options_of(cls: Any) -> list[tuple[str, inspect.Parameter, Any, str]]:
-    """(name, parameter, type hint, help) of each constructor argument that a user may set; a loss gets its sizes from the toolkit."""
+    """(name, parameter, type hint, help) of each constructor argument that a user may set; a loss gets its sizes from
+    the toolkit.
+    """
     given = catalogue.NOT_SETTINGS if hasattr(cls, "takes_soft_targets") else ()
     hints = typing.get_type_hints(cls if inspect.isfunction(cls) else cls.__init__)
     texts = _argument_texts(cls)

@@ -1,6 +1,7 @@
 """`--epochs N` on a recipe: what the recipe sets in epochs is fitted to the new length, unless the user set it too.
 
-Somebody who types `--epochs 1` wants one epoch: neither an error about a warm-up that they never set, nor 55 epochs of a first stage.
+Somebody who types `--epochs 1` wants one epoch: neither an error about a warm-up that they never set, nor 55 epochs of
+a first stage.
 """
 
 from __future__ import annotations

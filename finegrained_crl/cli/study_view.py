@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: a live table of its cells on a terminal, a line per finished cell elsewhere."""
+"""What a person sees while a study runs: a live table of cells on a terminal, a line per finished cell elsewhere."""
 
 from __future__ import annotations
 

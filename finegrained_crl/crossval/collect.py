@@ -25,9 +25,11 @@ class Collected:
 
     Attributes:
         study: its plan.
-        cells: one row per cell: cell, variant, fold, seed, state ("done" or "missing"), reason (last words of one that isn't done).
+        cells: one row per cell: cell, variant, fold, seed, state ("done" or "missing"), reason (last words of one that
+            isn't done).
         results: cell -> content of its results.json.
-        predictions: cell -> its predictions.parquet, and a column `cluster`: the subject, or the picture where none is known.
+        predictions: cell -> its predictions.parquet, and a column `cluster`: the subject, or the picture where none is
+            known.
         accepted: differences between cells that the user accepted, one line each.
     """
 
@@ -50,8 +52,8 @@ def collect(folder: Path, *, accept_differences: bool = False) -> Collected:
         folder: of the study.
         accept_differences: put cells side by side that don't belong together; what differs is kept in `accepted`.
     Raises:
-        FinegrainedError: no study, one of another version, no finished cell, a run folder that is damaged, or cells that don't belong
-            together; what differs is named.
+        FinegrainedError: no study, one of another version, no finished cell, a run folder that is damaged, or cells
+            that don't belong together; what differs is named.
     """
     place = StudyFolder(folder)
     study = place.read()
@@ -64,8 +66,8 @@ def collect(folder: Path, *, accept_differences: bool = False) -> Collected:
     if found and not accept_differences:
         more = f" (and {len(found) - SHOWN} more)" if len(found) > SHOWN else ""
         raise FinegrainedError(
-            f"cells of {folder} don't belong together: {'; '.join(found[:SHOWN])}{more}; train the odd ones again, or pass "
-            "--accept-changed-data, which is written into the report"
+            f"cells of {folder} don't belong together: {'; '.join(found[:SHOWN])}{more}; train the odd ones again, or"
+            " pass --accept-changed-data, which is written into the report"
         )
     rows = [_row(place, cell, cell.name in results) for cell in study.cells]
     return Collected(study, pd.DataFrame(rows), results, predictions, found)

@@ -1,7 +1,8 @@
-"""Whether the cells of a study belong together: one plan, one state of the data, one protocol, and results that follow from predictions.
+"""Whether the cells of a study belong together: one plan, one state of the data, one protocol, and results that follow
+from predictions.
 
-Everything that puts two cells side by side comes through here first. A difference is named and refused; who accepts it has it written
-over the report.
+Everything that puts two cells side by side comes through here first. A difference is named and refused; who accepts it
+has it written over the report.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Running the cells of a study: each one a `fgcrl finetune` process, several side by side, each with its share of the machine."""
+"""Running the cells of a study: each one a `fgcrl finetune` process, several side by side, each with its share of the
+machine.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ class Launcher:
         self.status = {cell.name: Status("done" if folder.run(cell).is_done else "waiting") for cell in study.cells}
 
     def run(self) -> None:
-        """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are ended."""
+        """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are
+        ended.
+        """
         waiting = [cell for cell in self.study.cells if self.status[cell.name].state != "done"]
         jobs: list[_Job] = []
         try:

@@ -1,7 +1,7 @@
 """The plan of a study: variants (what is compared) x folds x seeds = cells, each one run.
 
-A variant is a recipe: a loss, perhaps with settings of the grid, or a control. All variants run on the same folds with the same
-seeds, so that their differences can be paired.
+A variant is a recipe: a loss, perhaps with settings of the grid, or a control. All variants run on the same folds with
+the same seeds, so that their differences can be paired.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ def make_variants(
 
 
 def make_cells(variants: dict[str, Recipe], folds: list[int | None], seeds: list[int]) -> list[Cell]:
-    """All cells; those that are compared with each other stand side by side, so that an unfinished study has whole pairs.
+    """All cells; those that are compared with each other stand side by side, so that an unfinished study has whole
+    pairs.
 
     Raises:
         FinegrainedError: a fold or seed given twice.
@@ -103,8 +104,8 @@ def make_cells(variants: dict[str, Recipe], folds: list[int | None], seeds: list
 def controls_of(crl: Recipe, chosen: Iterable[str]) -> dict[str, Recipe]:
     """What CRL must beat to be more than a larger step: its gradient is CE's times up to 1 + beta / alpha.
 
-    CE with the learning rate times that, CE with the weight decay divided by it (the same ratio of the two forces), SM-Softmax with
-    m = log(1 + 1 / alpha) (coincides with CRL at beta = 1) and Poly-1 with epsilon = beta / alpha.
+    CE with the learning rate times that, CE with the weight decay divided by it (the same ratio of the two forces),
+    SM-Softmax with m = log(1 + 1 / alpha) (coincides with CRL at beta = 1) and Poly-1 with epsilon = beta / alpha.
 
     Args:
         crl: recipe of a CRL variant.

@@ -93,18 +93,20 @@ class StudyFolder:
         """
         if not self.exists:
             raise FinegrainedError(
-                f"{self.folder.absolute()} holds no study (no study.yaml): give the folder named by --out of fgcrl crossval"
+                f"{self.folder.absolute()} holds no study (no study.yaml): give the folder named by --out of fgcrl"
+                " crossval"
             )
         values = read_yaml(self.plan, "the plan of a study")
         if values.get("format") != FORMAT:
             raise FinegrainedError(
-                f"{self.plan} has format {values.get('format')}, written by finegrained-crl {values.get('written_by', '?')}; this version "
-                f"({__version__}) reads {FORMAT}: use that version, or begin a new study with another --out"
+                f"{self.plan} has format {values.get('format')}, written by finegrained-crl"
+                f" {values.get('written_by', '?')}; this version ({__version__}) reads {FORMAT}: use that version, or"
+                " begin a new study with another --out"
             )
         if values.get("digest") != _digest(values):
             raise FinegrainedError(
-                f"{self.plan} is damaged, cut off or was changed by hand (its digest does not fit): restore it, or begin a new study "
-                "with another --out"
+                f"{self.plan} is damaged, cut off or was changed by hand (its digest does not fit): restore it, or"
+                " begin a new study with another --out"
             )
         try:
             variants = {name: recipe_from_dict(recipe) for name, recipe in values["variants"].items()}
@@ -115,7 +117,8 @@ class StudyFolder:
             ) from None
 
     def check(self, study: Study) -> None:
-        """Check that this study may begin, or go on, here. New variants, folds and seeds may join; nothing may change or leave.
+        """Check that this study may begin, or go on, here. New variants, folds and seeds may join; nothing may change
+        or leave.
 
         Raises:
             FinegrainedError: another study, or files of something else; the differences are shown.

@@ -1,6 +1,8 @@
-"""Laying one picture on another, and how alike their fine structure is then: pictures of one pose differ there, copies don't.
+"""Laying one picture on another, and how alike their fine structure is then: pictures of one pose differ there, copies
+don't.
 
-Source: Evangelidis and Psarakis, 2008, Parametric image alignment using enhanced correlation coefficient maximization (OpenCV's ECC).
+Source: Evangelidis and Psarakis, 2008, Parametric image alignment using enhanced correlation coefficient maximization
+    (OpenCV's ECC).
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ Floats = npt.NDArray[np.float32]
 def likeness(target: Floats, moving: Floats, start: Floats) -> float:
     """How alike two pictures are where they overlap, after the affine map that makes them most alike.
 
-    Either all of it correlates, or most of it does nearly perfectly: the larger one of the correlation r, and of 2 s - 1 with s the
-    correlation without the fifth of the blocks that differs most.
+    Either all of it correlates, or most of it does nearly perfectly: the larger one of the correlation r, and of 2 s -
+    1 with s the correlation without the fifth of the blocks that differs most.
 
     Args:
         target: float32, (side, side), the picture that stays.
@@ -45,7 +47,9 @@ def likeness(target: Floats, moving: Floats, start: Floats) -> float:
     flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (target.shape[1], target.shape[0])
     moved = np.asarray(cv2.warpAffine(moving, warp, size, flags=flags), dtype=np.float32)
     shown = cv2.warpAffine(np.ones_like(moving), warp, size, flags=flags)
-    overlap = cv2.erode((shown > 0.999).astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
+    overlap = (
+        cv2.erode((shown > 0.999).astype(np.uint8), np.ones((5, 5), np.uint8), borderType=cv2.BORDER_REPLICATE) > 0
+    )
     if overlap.mean() < LEAST_OVERLAP:
         return -1.0
     one, other = _fine(target, overlap), _fine(moved, overlap)
@@ -53,7 +57,9 @@ def likeness(target: Floats, moving: Floats, start: Floats) -> float:
 
 
 def window_warp(window: tuple[float, float, float, float], side: int) -> Floats:
-    """The map that lays a window (left, upper, width, height) of a picture on the whole of another one of the same side."""
+    """The map that lays a window (left, upper, width, height) of a picture on the whole of another one of the same
+    side.
+    """
     left, upper, width, height = window
     scale_x, scale_y = width / side, height / side
     # Pixels are counted by their centres, which lie half a pixel inside.

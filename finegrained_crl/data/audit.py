@@ -1,7 +1,8 @@
 """Leaks: people, albums, photographs and files that stand on both sides of a boundary, and pictures with two labels.
 
-Training looks at what costs nothing (subjects, listed files); `fgcrl data audit` also reads the files: equal bytes (SHA-256) and
-near-duplicates, that is re-encoded, resized, mirrored, turned, cropped, framed or slightly edited copies (`near_duplicates.py`).
+Training looks at what costs nothing (subjects, listed files); `fgcrl data audit` also reads the files: equal bytes
+(SHA-256) and near-duplicates, that is re-encoded, resized, mirrored, turned, cropped, framed or slightly edited copies
+(`near_duplicates.py`).
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class AuditReport:
         counts: kind -> distinct ones in all parts together.
         crossings: what is on both sides of a boundary.
         two_labels: kind -> groups of paths that show one picture under two labels.
-        pairs: pictures of which one is a copy of the other (by bytes or nearly) and that cross a boundary or have two labels.
+        pairs: pictures of which one is a copy of the other (by bytes or nearly) and that cross a boundary or have two
+            labels.
         files_read: image files whose bytes were read; 0 where only the lists were.
         missing: files that are not there, or are no regular files.
         unreadable: path -> why, for files that are there and are no pictures that can be read.
@@ -97,7 +99,9 @@ class AuditReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was looked at and nothing found: an audit of half of the files says nothing of the other half."""
+        """Whether everything was looked at and nothing found: an audit of half of the files says nothing of the other
+        half.
+        """
         return self.clean and self.complete
 
     def as_dict(self) -> dict[str, Any]:
@@ -145,7 +149,8 @@ def audit(
     sizes = table["part"].value_counts(sort=False)
     if len(sizes) < 2:
         raise FinegrainedError(
-            f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two lists"
+            f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two"
+            " lists"
         )
     report = AuditReport(what, {str(part): int(n) for part, n in sizes.items()})
     keys = {
@@ -202,7 +207,8 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
 
 
 def partition_leaks(records: Records, parts: Partition) -> list[Crossing]:
-    """Subjects, albums, originals and listed pictures that a run's training, validation and test parts share; reads no file.
+    """Subjects, albums, originals and listed pictures that a run's training, validation and test parts share; reads no
+    file.
 
     Args:
         records: the data set.

@@ -24,8 +24,8 @@ def differences(stored: DataFingerprint, now: DataFingerprint) -> list[str]:
         stored: of the run, checkpoint or cell.
         now: of the data as they are.
     Returns:
-        one line per kind of change, the first example named; [] where nothing changed. Without both tables of pictures the lines name the
-        kinds alone.
+        one line per kind of change, the first example named; [] where nothing changed. Without both tables of pictures
+        the lines name the kinds alone.
     """
     if stored.digest == now.digest:
         return []

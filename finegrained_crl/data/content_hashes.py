@@ -1,4 +1,5 @@
-"""SHA-256 of every file of a data set; what was hashed before is taken from a cache as long as the file's status is the same.
+"""SHA-256 of every file of a data set; what was hashed before is taken from a cache as long as the file's status is the
+same.
 
 The cache is a convenience: a missing, damaged or unwritable one costs time and changes nothing.
 """
@@ -21,10 +22,12 @@ from finegrained_crl.errors import FinegrainedError
 CACHE_VARIABLE = "FINEGRAINED_CRL_CACHE"
 THREADS = 4
 RACY_NS = 2_000_000_000
-"""A file that was written within two seconds of being hashed may be written again without another time stamp: it isn't cached."""
+"""A file that was written within two seconds of being hashed may be written again without another time stamp: it isn't
+cached."""
 
 Status = tuple[int, int, int, int]
-"""Size, times of the last change of content and of status in ns, inode: a file that is put in another's place differs in one."""
+"""Size, times of the last change of content and of status in ns, inode: a file that is put in another's place differs
+in one."""
 Cache = dict[str, tuple[Status, str]]
 
 

@@ -1,7 +1,8 @@
-"""Numbers by which copies of a picture lie close together and other pictures far apart, however alike the pictures of a set are.
+"""Numbers by which copies of a picture lie close together and other pictures far apart, however alike the pictures of a
+set are.
 
-The lowest cosine frequencies of a picture, or of a window of it, are whitened by the statistics of the set itself: what all faces share
-(eyes above a mouth) counts for nothing, what tells one from the others for all.
+The lowest cosine frequencies of a picture, or of a window of it, are whitened by the statistics of the set itself: what
+all faces share (eyes above a mouth) counts for nothing, what tells one from the others for all.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ FREQUENCIES = 10
 KEPT = 0.92
 """Side of a window by the picture's: of crops to 90 % and to 95 % alike, some window shows nearly the same."""
 PRIOR_MEAN = 50
-"""Pictures that a set must have for its own mean to count half: two copies alone would otherwise be each other's opposites."""
+"""Pictures that a set must have for its own mean to count half: two copies alone would otherwise be each other's
+opposites."""
 RIDGE = 0.02
 
 Floats = npt.NDArray[np.float32]
@@ -34,7 +36,8 @@ class View:
 
     Attributes:
         window: the part of it.
-        turn: which of the eight turns and mirrorings: bit 4 swaps the axes first, then bit 2 turns it upside down, bit 1 mirrors it.
+        turn: which of the eight turns and mirrorings: bit 4 swaps the axes first, then bit 2 turns it upside down, bit
+            1 mirrors it.
     """
 
     window: Window
@@ -73,7 +76,9 @@ def coefficients(pictures: Floats, window: Window) -> Floats:
 
 
 def turned(values: Floats, turn: int) -> Floats:
-    """The coefficients of turned or mirrored pictures (see `View.turn`): mirroring changes the sign of each odd frequency."""
+    """The coefficients of turned or mirrored pictures (see `View.turn`): mirroring changes the sign of each odd
+    frequency.
+    """
     signs = np.float32(-1) ** np.arange(FREQUENCIES, dtype=np.float32)
     values = values.transpose(0, 2, 1) if turn & 4 else values
     values = values * signs[:, None] if turn & 2 else values
@@ -100,10 +105,13 @@ class Whitening:
         self.mean = rows.mean(axis=0) * size / (size + PRIOR_MEAN)
         centred = rows - self.mean
         own = centred.T @ centred / size
-        # Few pictures say little about a hundred frequencies: then the power of natural pictures, which falls with frequency squared.
+        # Few pictures say little about a hundred frequencies: then the power of natural pictures, which falls with
+        # frequency squared.
         share = size / (size + dimensions)
         power = _natural_power() * np.trace(own)
-        covariance = share * own + (1 - share) * np.diag(power) + RIDGE * np.trace(own) / dimensions * np.eye(dimensions)
+        covariance = (
+            share * own + (1 - share) * np.diag(power) + RIDGE * np.trace(own) / dimensions * np.eye(dimensions)
+        )
         values, vectors = np.linalg.eigh(covariance)
         self.matrix = (vectors / np.sqrt(values)).astype(np.float32)
 

@@ -1,6 +1,8 @@
-"""What a data set is, down to its pixels: taken when a run begins, stored with it, compared wherever a run or study goes on.
+"""What a data set is, down to its pixels: taken when a run begins, stored with it, compared wherever a run or study
+goes on.
 
-The digests tell *that* two states of a data set differ; the table of pictures (`to_bytes`, data.parquet in a run folder) tells where.
+The digests tell *that* two states of a data set differ; the table of pictures (`to_bytes`, data.parquet in a run
+folder) tells where.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class DataFingerprint:
         class_names: of the class names in their order.
         pixels: of the bytes of every file.
         names: the class names.
-        pictures: one row per picture, columns `PICTURE_COLUMNS`, all text but `label`; None where only the digests are known.
+        pictures: one row per picture, columns `PICTURE_COLUMNS`, all text but `label`; None where only the digests are
+            known.
     """
 
     images: int
@@ -126,7 +129,8 @@ class DataFingerprint:
 
 
 def fingerprint(records: Records, progress: Callable[[int, int], None] | None = None) -> DataFingerprint:
-    """Take the fingerprint of a data set, its files included; a file that hasn't changed since the last time isn't read again.
+    """Take the fingerprint of a data set, its files included; a file that hasn't changed since the last time isn't read
+    again.
 
     Args:
         records: the data set.

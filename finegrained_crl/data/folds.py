@@ -43,7 +43,8 @@ def hold_out(records: Records, *, split: str | None = None, fold: int | None = N
     Returns:
         the partition; rows of no asked-for part are in none of its three.
     Raises:
-        FinegrainedError: no such fold or split, both or neither asked where one is needed, a class without a training image.
+        FinegrainedError: no such fold or split, both or neither asked where one is needed, a class without a training
+            image.
     """
     if fold is not None and split is not None:
         raise FinegrainedError(f"--fold {fold} and --split {split} exclude each other; give one of them")
@@ -62,7 +63,8 @@ def cut_validation(
     Args:
         records: the data set.
         train_index: int64, (n,), the rows to divide.
-        fraction: share that goes to validation, in [0, 0.5]; 0 cuts nothing. With subjects the share is the nearest 1/k.
+        fraction: share that goes to validation, in [0, 0.5]; 0 cuts nothing. With subjects the share is the nearest
+            1/k.
         seed: same seed, same parts.
         digests: SHA-256 of every row's file ("" where unknown), to keep copies under other names together as well.
     Returns:
@@ -99,8 +101,8 @@ def groups_of(root: Path, paths: pd.Series, columns: Mapping[str, pd.Series]) ->
 def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: int) -> tuple[Index, Index]:
     """Divide rows in two, stratified by label, no group on both sides.
 
-    Where no group has two rows this is scikit-learn's StratifiedShuffleSplit; else one fold of k = round(1 / fraction) of its
-    StratifiedGroupKFold.
+    Where no group has two rows this is scikit-learn's StratifiedShuffleSplit; else one fold of k = round(1 / fraction)
+    of its StratifiedGroupKFold.
 
     Args:
         labels: class of each row, length n.
@@ -132,7 +134,8 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
 
 
 def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int) -> Index:
-    """Divide rows into folds by scikit-learn's StratifiedGroupKFold: stratified by label as well as groups allow, no group in two folds.
+    """Divide rows into folds by scikit-learn's StratifiedGroupKFold: stratified by label as well as groups allow, no
+    group in two folds.
 
     Args:
         labels: class of each row, length n.
@@ -170,7 +173,8 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
 def require_every_class(records: Records, rows: Index, part: str, because: str = "") -> None:
     """Raise where a class has no row in a part, naming the class.
 
-    Classes with an order are fixed by their protocol (Adience's eight groups stay eight): there a small set may lack one, with a warning.
+    Classes with an order are fixed by their protocol (Adience's eight groups stay eight): there a small set may lack
+    one, with a warning.
     """
     present = set(records.table["label"].to_numpy()[rows].tolist())
     absent = [name for i, name in enumerate(records.class_names) if i not in present]
@@ -213,7 +217,10 @@ def _ask_for_fold(records: Records) -> str:
     known = sorted(int(f) for f in records.table["fold"].dropna().unique())
     if not known:
         return f"the data set has neither splits nor folds ({records.protocol}); add a split or a fold to it"
-    return f"this data set has folds, no train/test split: say which to hold out with --fold {known[0]} .. --fold {known[-1]}"
+    return (
+        f"this data set has folds, no train/test split: say which to hold out with --fold {known[0]} .. --fold"
+        f" {known[-1]}"
+    )
 
 
 def _check_sizes(labels: pd.Series, groups: pd.Series, fraction: float) -> None:
@@ -223,22 +230,25 @@ def _check_sizes(labels: pd.Series, groups: pd.Series, fraction: float) -> None:
     smallest = per_class.idxmin()
     if per_class.min() < 2:
         raise FinegrainedError(
-            f"class '{smallest}' has a single image or subject and cannot be in two parts; add images or remove the class"
+            f"class '{smallest}' has a single image or subject and cannot be in two parts; add images or remove the"
+            " class"
         )
     held_out = int(np.ceil(fraction * len(labels)))
     if held_out < len(per_class):
         raise FinegrainedError(
-            f"{fraction:g} of {len(labels)} images is {held_out}, fewer than the {len(per_class)} classes; hold out more"
+            f"{fraction:g} of {len(labels)} images is {held_out}, fewer than the {len(per_class)} classes; hold out"
+            " more"
         )
     num_parts = round(1 / fraction)
     if not groups.is_unique and num_parts > groups.nunique():
         raise FinegrainedError(
-            f"{groups.nunique()} subjects cannot make {num_parts} parts (fraction {fraction:g}); hold out more. Rows that share a subject, "
-            "an album or an original count as one"
+            f"{groups.nunique()} subjects cannot make {num_parts} parts (fraction {fraction:g}); hold out more. Rows"
+            " that share a subject, an album or an original count as one"
         )
     if not groups.is_unique and labels.value_counts().max() < num_parts:
         raise FinegrainedError(
-            f"no class has {num_parts} images, one for each of {num_parts} parts (fraction {fraction:g}); hold out more or add images"
+            f"no class has {num_parts} images, one for each of {num_parts} parts (fraction {fraction:g}); hold out more"
+            " or add images"
         )
 
 

@@ -18,7 +18,8 @@ NULL_LIKE = frozenset({"", "none", "null", "nil", "na", "n/a", "nan", "<na>", "-
 
 
 def same_identity(text: str) -> str:
-    """The form that all spellings of one identity share: case, space around it, Unicode form and `1` or `1.0` don't count.
+    """The form that all spellings of one identity share: case, space around it, Unicode form and `1` or `1.0` don't
+    count.
 
     >>> same_identity(" Ann "), same_identity("7.0")
     ('ann', '7')
@@ -29,7 +30,8 @@ def same_identity(text: str) -> str:
 
 
 def same_class(text: str) -> str:
-    """As `same_identity`, and underscores, hyphens and runs of space are one space: for class names that a slip made two.
+    """As `same_identity`, and underscores, hyphens and runs of space are one space: for class names that a slip made
+    two.
 
     >>> same_class("Lantern_Shrike ") == same_class("LANTERN SHRIKE")
     True

@@ -60,12 +60,13 @@ BIT_DEPTHS = (8, 10, 12, 14, 16)
 def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
     """Decode one image file.
 
-    Grey, palette, bilevel and YCbCr pictures become RGB silently, since nothing is lost; the EXIF orientation is applied.
+    Grey, palette, bilevel and YCbCr pictures become RGB silently, since nothing is lost; the EXIF orientation is
+    applied.
 
     Args:
         path: the file.
-        convert: also accept transparency (laid over white), CMYK, 16 bits per channel (scaled to 0..255, see `eight_bit`), and the first
-            picture of files that hold several.
+        convert: also accept transparency (laid over white), CMYK, 16 bits per channel (scaled to 0..255, see
+            `eight_bit`), and the first picture of files that hold several.
     Returns:
         uint8, (height, width, 3), RGB.
     Raises:
@@ -100,7 +101,8 @@ def check_header(path: Path, convert: bool = False) -> str | None:
         path: the image file.
         convert: as for `read_image`.
     Returns:
-        an error text that names the file, or None where nothing speaks against it (pixels may still be damaged in the middle).
+        an error text that names the file, or None where nothing speaks against it (pixels may still be damaged in the
+        middle).
     """
     try:
         with open_picture(path) as opened:
@@ -139,7 +141,10 @@ def refusal(image: Image, convert: bool) -> str | None:
         return None
     if _is_animated(image):
         why = WHY_NOT["animated"]
-        return f"{image.format} file with several pictures: {why}; save the one that is meant, or pass --convert-images for the first"
+        return (
+            f"{image.format} file with several pictures: {why}; save the one that is meant, or pass --convert-images"
+            " for the first"
+        )
     if image.mode in SILENT_MODES and "transparency" not in image.info and not _is_deep_colour(image):
         return None
     kind = _kind(image)
@@ -161,12 +166,16 @@ def _kind(image: Image) -> str:
 
 
 def _is_deep_colour(image: Image) -> bool:
-    """Whether the file holds 16 bits per channel: Pillow opens such colour files as plain RGB and keeps each channel's high byte."""
+    """Whether the file holds 16 bits per channel: Pillow opens such colour files as plain RGB and keeps each channel's
+    high byte.
+    """
     return any(re.search(r"(RGB[AXa]?|LA);16[BLN]", str(tile)) for tile in getattr(image, "tile", ()))
 
 
 def _deep_colour(path: Path, opened: Image) -> Image:
-    """The picture with its real 16 bits scaled to 8; OpenCV reads them, Pillow drops the low byte (12-bit values come out black)."""
+    """The picture with its real 16 bits scaled to 8; OpenCV reads them, Pillow drops the low byte (12-bit values come
+    out black).
+    """
     import cv2
     from PIL import Image as pil
 
@@ -206,7 +215,8 @@ def to_rgb(image: Image) -> Image:
 
 
 def _top(highest: int) -> int:
-    """What counts as white: the full scale of the fewest bits (8, 10, 12, 14 or 16) that hold the picture's highest value.
+    """What counts as white: the full scale of the fewest bits (8, 10, 12, 14 or 16) that hold the picture's highest
+    value.
 
     A camera's 12 bits in a 16-bit file fill a sixteenth of the range: scaled by 65535 they would be black.
     """

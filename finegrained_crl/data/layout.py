@@ -90,7 +90,8 @@ def file_text(path: Path) -> str:
     """The text of a file: UTF-8, or UTF-16 with its byte order mark, as spreadsheets write "Unicode text".
 
     Raises:
-        FinegrainedError: no regular file, larger than `MOST_BYTES`, another encoding, a zero byte, or a line beyond `LONGEST_LINE`.
+        FinegrainedError: no regular file, larger than `MOST_BYTES`, another encoding, a zero byte, or a line beyond
+            `LONGEST_LINE`.
     """
     content = read_regular(path, MOST_BYTES)
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
@@ -99,7 +100,8 @@ def file_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FinegrainedError(
-            f"{path}: not a UTF-8 text file (byte {error.start}, line {line}); save it as UTF-8, or download it again if you got it so"
+            f"{path}: not a UTF-8 text file (byte {error.start}, line {line}); save it as UTF-8, or download it again"
+            " if you got it so"
         ) from error
     zero = text.find("\0")
     if zero >= 0:
@@ -111,7 +113,7 @@ def file_text(path: Path) -> str:
     longest = max(lengths)
     if longest > LONGEST_LINE:
         raise FinegrainedError(
-            f"{path}, line {lengths.index(longest) + 1}: {longest:,} characters in one line, at most {LONGEST_LINE:,} are read; is it the "
-            "right file?"
+            f"{path}, line {lengths.index(longest) + 1}: {longest:,} characters in one line, at most {LONGEST_LINE:,}"
+            " are read; is it the right file?"
         )
     return text

@@ -23,11 +23,11 @@ def read_lists(paths: list[Path], identifiers: dict[str, Identify]) -> tuple[pd.
 
     Args:
         paths: list files; each is a part, named by its file name (with its folder where two have one name).
-        identifiers: data set name -> function from a picture's path to what the name tells (subject, album, original), None where
-            the path is not of that data set's kind.
+        identifiers: data set name -> function from a picture's path to what the name tells (subject, album, original),
+            None where the path is not of that data set's kind.
     Returns:
-        columns part, path, label (missing where a line has none) and those of the first data set that knows every path; and the
-        name of that data set, "" for none.
+        columns part, path, label (missing where a line has none) and those of the first data set that knows every path;
+        and the name of that data set, "" for none.
     Raises:
         FinegrainedError: fewer than two lists, one that is given twice, missing, empty, or not text.
     """
@@ -61,7 +61,8 @@ def _read(path: Path, part: str) -> pd.DataFrame:
 def split_line(line: str) -> tuple[str, str | None]:
     """The path and the label of a line; a last word with a point or a slash belongs to the path.
 
-    One pass from the end: a pattern that looks for the separator from the left needs minutes for a line of 80,000 spaces.
+    One pass from the end: a pattern that looks for the separator from the left needs minutes for a line of 80,000
+    spaces.
 
     >>> split_line("my birds/1.jpg  12"), split_line("my birds/1.jpg")
     (('my birds/1.jpg', '12'), ('my birds/1.jpg', None))

@@ -22,15 +22,16 @@ Key = tuple[int, int]
 
 
 PerImage = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, dict[str, np.ndarray]]]
-"""What a method does to one augmented uint8 picture (height, width, 3) in a worker: pictures (views, height, width, 3), and extras."""
+"""What a method does to one augmented uint8 picture (height, width, 3) in a worker: pictures (views, height, width, 3),
+and extras."""
 
 
 class Batch(NamedTuple):
     """Pictures of one step.
 
     Attributes:
-        images: uint8, (batch, height, width, 3) for training, (batch, views, height, width, 3) for evaluation and where the
-            method makes views of its own.
+        images: uint8, (batch, height, width, 3) for training, (batch, views, height, width, 3) for evaluation and where
+            the method makes views of its own.
         labels: int64, (batch,), class index.
         rows: int64, (batch,), row of the records table.
         extras: what the method added to each picture, (batch, ..) by name.
@@ -93,8 +94,9 @@ def collate(items: list[Any]) -> Batch | FinegrainedError:
 class EpochOrder(Sampler[list[Key]]):
     """The batches of an epoch for one process, as a pure function of (seed, epoch), from any batch on.
 
-    Each process takes its own slice of every global batch. The last, partial batch of an epoch is dropped (batch-norm statistics of
-    a handful of images would differ) unless `drop_last` is false; a set smaller than a batch is one batch.
+    Each process takes its own slice of every global batch. The last, partial batch of an epoch is dropped (batch-norm
+    statistics of a handful of images would differ) unless `drop_last` is false; a set smaller than a batch is one
+    batch.
 
     Attributes:
         rows: rows to draw from.
@@ -103,8 +105,8 @@ class EpochOrder(Sampler[list[Key]]):
         weights: (rows,) drawing probabilities, for sampling with replacement; None: each row once.
         rank: this process.
         world: number of processes.
-        drop_last: whether a last batch that is not full is left out; if not, its rows are shared out evenly among the processes, and
-            fewer than one each are left out, so that none waits for another.
+        drop_last: whether a last batch that is not full is left out; if not, its rows are shared out evenly among the
+            processes, and fewer than one each are left out, so that none waits for another.
     """
 
     rows: np.ndarray
@@ -186,10 +188,11 @@ def default_workers(on_gpu: bool) -> int:
 def normaliser(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Function from uint8 (.., height, width, 3) to normalised float32 (n, 3, height, width), views folded into the batch.
+    """Function from uint8 (.., height, width, 3) to normalised float32 (n, 3, height, width), views folded into the
+    batch.
 
-    Done on the device: bytes are a quarter of the floats that would otherwise cross from the workers. The result is laid out
-    channels-last, as it came.
+    Done on the device: bytes are a quarter of the floats that would otherwise cross from the workers. The result is
+    laid out channels-last, as it came.
     """
     scale = torch.tensor(std, device=device).mul(255).reciprocal().view(1, 3, 1, 1)
     shift = torch.tensor(mean, device=device).mul(255).view(1, 3, 1, 1).mul(-scale)

@@ -55,7 +55,8 @@ def look_at(path: Path, side: int = SIDE, budget: PixelBudget | None = None) -> 
         FinegrainedError: it can't be read.
     """
     with open_picture(path) as opened:
-        # A JPEG is decoded at an eighth to the whole of its size, whichever is the first that has the pixels, and its grey values alone.
+        # A JPEG is decoded at an eighth to the whole of its size, whichever is the first that has the pixels, and its
+        # grey values alone.
         opened.draft("L", (2 * side, 2 * side))
         with (budget or PixelBudget()).hold(opened.width * opened.height):
             return _look(_grey(opened), side)
@@ -85,7 +86,9 @@ def _small(grey: Image, side: int) -> Grey:
 
 
 def without_border(grey: Grey) -> tuple[int, int, int, int] | None:
-    """The box (left, upper, right, lower) inside a border of one colour a side; None where there is no border, or little else."""
+    """The box (left, upper, right, lower) inside a border of one colour a side; None where there is no border, or
+    little else.
+    """
     height, width = grey.shape
     left, upper, right, lower = box = 0, 0, width, height
     while True:  # where the sides have two colours, one shows its whole length only when the other is gone

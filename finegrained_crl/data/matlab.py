@@ -1,4 +1,6 @@
-"""Reading .mat files in a process of their own: SciPy's reader can crash, or ask for any amount of memory, on a damaged one."""
+"""Reading .mat files in a process of their own: SciPy's reader can crash, or ask for any amount of memory, on a damaged
+one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The process behind `matlab.read_mat`: a .mat file from standard input, JSON to standard output; run as a script, alone."""
+"""The process behind `matlab.read_mat`: a .mat file from standard input, JSON to standard output; run as a script,
+alone.
+"""
 
 import contextlib
 import io

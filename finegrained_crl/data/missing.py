@@ -34,6 +34,6 @@ def missing_text(paths: list[str], total: int) -> str:
     shown = ", ".join(unique[:SHOWN]) + (f" and {len(unique) - SHOWN} more" if len(unique) > SHOWN else "")
     share = f"{100 * len(paths) / total:.1f} %"
     return (
-        f"{len(paths)} of {total} listed images ({share}) are missing: no such image {shown}; put them there (`fgcrl data verify` lists "
-        "all), or leave them out with --missing skip, which is counted in results.json"
+        f"{len(paths)} of {total} listed images ({share}) are missing: no such image {shown}; put them there (`fgcrl"
+        " data verify` lists all), or leave them out with --missing skip, which is counted in results.json"
     )

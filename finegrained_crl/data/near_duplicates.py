@@ -1,7 +1,7 @@
 """Near-duplicates: copies that were re-encoded, resized, brightened, mirrored, turned, cropped, framed or stamped.
 
-Two steps. Descriptors nominate pairs (`descriptors.py`): all pictures against all views of all others, as matrix products. The two of each
-pair are then laid on one another, and their fine structure is compared (`alignment.py`).
+Two steps. Descriptors nominate pairs (`descriptors.py`): all pictures against all views of all others, as matrix
+products. The two of each pair are then laid on one another, and their fine structure is compared (`alignment.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from finegrained_crl.data.looks import SIDE, Look
 NOMINATED = 0.6
 """Cosine of two descriptors. Copies have more (see docs/data.md), a pair of other pictures in ten thousand too."""
 NEAR = 0.86
-"""Likeness of aligned pictures: copies have more (docs/data.md), the most alike other pictures that we have .851 (two Audis in one studio).
+"""Likeness of aligned pictures: copies have more (docs/data.md), the most alike other pictures that we have .851 (two
+Audis in one studio).
 """
 MOST_PARTNERS = 12
 """Pairs of one picture in one view that are looked at: in a film every picture is like hundreds of others."""
@@ -73,7 +74,11 @@ def near_duplicates(looks: Mapping[str, Look], digests: Mapping[str, str], near:
     if len(paths) < 2:
         return []
     gallery = _gallery([looks[path] for path in paths])
-    nominees = [n for n in _nominate(gallery) if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]]
+    nominees = [
+        n
+        for n in _nominate(gallery)
+        if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]
+    ]
     with ThreadPoolExecutor(THREADS) as pool:  # OpenCV lets other threads run meanwhile
         likenesses = list(pool.map(lambda nominee: _likeness(gallery.pixels, nominee), nominees))
     best: dict[tuple[int, int], NearPair] = {}
@@ -91,7 +96,10 @@ def _likeness(pixels: Floats, nominee: _Nominee) -> float:
 
 def _gallery(looks: list[Look]) -> _Gallery:
     bordered = [i for i, look in enumerate(looks) if look.trimmed is not None]
-    pixels = np.stack([look.full for look in looks] + [look.trimmed for look in (looks[i] for i in bordered) if look.trimmed is not None])
+    pixels = np.stack(
+        [look.full for look in looks]
+        + [look.trimmed for look in (looks[i] for i in bordered) if look.trimmed is not None]
+    )
     owners = np.array([*range(len(looks)), *bordered])
     return _Gallery(pixels.astype(np.float32), owners, np.arange(len(owners)) >= len(looks))
 

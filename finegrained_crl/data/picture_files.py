@@ -1,6 +1,7 @@
 """Opening image files safely: which kinds of file are read at all, and how large a picture may be.
 
-Pillow alone tries forty readers by a file's content, whatever its name says: some start other programs, some are hardly used.
+Pillow alone tries forty readers by a file's content, whatever its name says: some start other programs, some are hardly
+used.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM", "GIF", "AVIF", "HEIF")
-"""The last two where this Pillow, or the package pillow-heif, brings them. JPEG includes the several-picture files of phones (MPO)."""
+"""The last two where this Pillow, or the package pillow-heif, brings them. JPEG includes the several-picture files of
+phones (MPO)."""
 MAX_PIXELS = 89_478_485
 """Pillow's own threshold for a warning: a quarter of a gigabyte as 8-bit RGB."""
 LIMIT_VARIABLE = "FINEGRAINED_CRL_MAX_PIXELS"
@@ -38,7 +40,8 @@ def open_picture(path: Path) -> Iterator[Image]:
     """Open a picture without decoding it; what fails in the body is told as this file's fault too.
 
     Raises:
-        FinegrainedError: missing or empty, no regular file, no picture of `FORMATS`, more pixels than `max_pixels`, or damaged.
+        FinegrainedError: missing or empty, no regular file, no picture of `FORMATS`, more pixels than `max_pixels`, or
+            damaged.
     """
     with _open_file(path) as file, _told_of(path), _pillow().open(file, formats=_formats()) as picture:
         _check_size(path, picture.width * picture.height)
@@ -60,7 +63,8 @@ def max_pixels() -> int:
 
 
 class PixelBudget:
-    """Bounds how many pixels are in work at once in several threads; a picture that is larger than all of it is worked on alone.
+    """Bounds how many pixels are in work at once in several threads; a picture that is larger than all of it is worked
+    on alone.
 
     Args:
         pixels: in all.
@@ -114,8 +118,8 @@ def _told_of(path: Path) -> Iterator[None]:
 def _check_size(path: Path, pixels: int) -> None:
     if pixels > max_pixels():
         raise TooLargeError(
-            f"{path}: {pixels / 1e6:,.1f} megapixels, more than the limit of {max_pixels() / 1e6:,.1f}; make the picture smaller, or set "
-            f"the environment variable {LIMIT_VARIABLE}={pixels}"
+            f"{path}: {pixels / 1e6:,.1f} megapixels, more than the limit of {max_pixels() / 1e6:,.1f}; make the"
+            f" picture smaller, or set the environment variable {LIMIT_VARIABLE}={pixels}"
         )
 
 

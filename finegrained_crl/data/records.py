@@ -11,8 +11,8 @@ fold       Int64     fold number, <NA> where there is none
 subject    string    person (or other group) that must stay on one side of a split, <NA> where unknown
 =========  ========  =============================================================================
 
-A data set may add columns of its own (age, gender, bounding box); they travel into predictions.parquet, and nothing in the core
-knows their names but through `Records.subgroups`.
+A data set may add columns of its own (age, gender, bounding box); they travel into predictions.parquet, and nothing in
+the core knows their names but through `Records.subgroups`.
 """
 
 from __future__ import annotations
@@ -99,13 +99,14 @@ def make_records(
         dropped: reason -> rows left out.
         ordered: whether the classes have an order.
         subgroups: extra columns by which a report divides its figures.
-        groupings: kind -> column, where the data set calls its albums and originals otherwise than "album" and "original".
+        groupings: kind -> column, where the data set calls its albums and originals otherwise than "album" and
+            "original".
         warnings: what the reader noticed; near-equal and null-like class names are added.
     Returns:
         records with every standard column, `id` unique.
     Raises:
-        FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name, two classes of one name, a
-            name that is not UTF-8.
+        FinegrainedError: no row, a path outside the root, a label beyond the classes, an unknown split name, two
+            classes of one name, a name that is not UTF-8.
     """
     require_unicode([*map(str, columns["path"]), *class_names], root)
     table = pd.DataFrame(columns).reset_index(drop=True)

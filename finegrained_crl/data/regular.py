@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 
 def status(path: Path) -> os.stat_result | None:
-    """A file's status, links followed; None where nothing can be there: no such file, or a name that no file can have."""
+    """A file's status, links followed; None where nothing can be there: no such file, or a name no file can have."""
     try:
         return path.stat()
     except (OSError, ValueError):  # ValueError: a zero byte or half a surrogate pair in the name

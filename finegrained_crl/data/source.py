@@ -1,4 +1,4 @@
-"""What a data set must be able to do; shipped ones live in `finegrained_crl_datasets`, others register by entry point."""
+"""What a data set must be able to do; shipped ones live in `finegrained_crl_datasets`, others come by entry point."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from finegrained_crl.data.records import Records
 
 @runtime_checkable
 class DataSource(Protocol):
-    """A reader of one on-disk layout. A dataclass whose fields are its options (`--dataset.OPTION` on the command line)."""
+    """A reader of one on-disk layout. A dataclass whose fields are its options (`--dataset.OPTION` on the command
+    line).
+    """
 
     summary: ClassVar[str]
     """One line for `fgcrl list datasets`."""
@@ -31,7 +33,8 @@ class DataSource(Protocol):
         ...
 
     def known_counts(self, data: Path) -> dict[str, int]:
-        """Counts that `read` must give ("images", "classes", "train", "test", "fold 0" ..), {} where nobody published any.
+        """Counts that `read` must give ("images", "classes", "train", "test", "fold 0" ..), {} where nobody published
+        any.
 
         Args:
             data: as for `read`: a generated set states its own counts, and a missing test annotation lowers them.

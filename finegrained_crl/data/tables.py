@@ -24,8 +24,8 @@ def read_table(path: Path, separator: str = "", needed: Sequence[str] = ()) -> p
 
     Args:
         path: a .parquet file, or a text file (see `layout.file_text`).
-        separator: between the cells of a text file; "": a tab in a .tsv file, else the comma, or a semicolon or tab where only that
-            one divides the header into the `needed` columns.
+        separator: between the cells of a text file; "": a tab in a .tsv file, else the comma, or a semicolon or tab
+            where only that one divides the header into the `needed` columns.
         needed: columns that the header must have, for choosing the separator.
     Raises:
         FinegrainedError: not readable; the text says which row, or what to save it as.
@@ -77,7 +77,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _reason(text: str, divider: str, error: Exception) -> str:
-    """The first row with too many cells, since the parser doesn't name it in a way that helps; else the parser's own words."""
+    """The first row with too many cells, since the parser doesn't name it in a way that helps; else the parser's own
+    words.
+    """
     if not text.strip():
         return "it is empty; give a header line and one row per image"
     try:
@@ -86,7 +88,10 @@ def _reason(text: str, divider: str, error: Exception) -> str:
         for row in rows:
             if len(row) > width:
                 more = f"line {rows.line_num} has {len(row)} cells and the header {width}"
-                return f"{more}; put cells that hold '{divider}' into quotes, or name the separator with --dataset.separator"
+                return (
+                    f"{more}; put cells that hold '{divider}' into quotes, or name the separator with"
+                    " --dataset.separator"
+                )
     except (csv.Error, StopIteration, TypeError) as cause:
         return f"{_one_line(cause)}; check its quotes, or name the separator with --dataset.separator"
     return _one_line(error)

@@ -1,7 +1,7 @@
 """Augmentation and evaluation views; the one module that knows albumentations.
 
-Every random choice for an image comes from (seed, epoch, row), so a result does not depend on the number of workers, on the order in
-which they finish, or on where an interrupted run was taken up again.
+Every random choice for an image comes from (seed, epoch, row), so a result does not depend on the number of workers, on
+the order in which they finish, or on where an interrupted run was taken up again.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def cut_views(image: np.ndarray, size: int, views: View) -> list[np.ndarray]:
     Args:
         image: uint8, (height, width, 3), both sides at least `size`.
         size: side of a view, pixels.
-        views: "single" (centre), "flip" (centre and its mirror image), "ten-crop" (centre, four corners, and their mirror images).
+        views: "single" (centre), "flip" (centre and its mirror image), "ten-crop" (centre, four corners, and their
+            mirror images).
     Returns:
         1, 2 or 10 arrays, each (size, size, 3).
     """

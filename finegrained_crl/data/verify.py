@@ -1,4 +1,6 @@
-"""Checking a data set on disk: its counts against the known ones, every image file, copies, and what to do about each finding."""
+"""Checking a data set on disk: its counts against the known ones, every image file, copies, and what to do about each
+finding.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,8 @@ class VerifyReport:
         conflicts: kind ("one picture with two labels", "same picture in two parts") -> groups of ids.
         label_table: raw label texts and how each policy reads them, for data sets that have label policies.
         labels_only: whether the image files were left alone.
-        warnings: what the reader noticed: class names that look like one, or like a missing label, pictures of a kind that isn't read.
+        warnings: what the reader noticed: class names that look like one, or like a missing label, pictures of a kind
+            that isn't read.
         advice: what to do, one line per kind of finding.
     """
 
@@ -97,9 +100,11 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether it can be used as it is: counts agree, every image can be read, and your own pictures do not contradict each other.
+        """Whether it can be used as it is: counts agree, every image can be read, and your own pictures do not
+        contradict each other.
 
-        Published sets hold a few contradictions that are part of them (52 in Stanford Cars); these stand in `conflicts` and `advice`.
+        Published sets hold a few contradictions that are part of them (52 in Stanford Cars); these stand in `conflicts`
+        and `advice`.
         """
         contradicts = not self.counts and any(self.conflicts.values())
         return all(check.ok for check in self.counts) and not any(self.files.values()) and not contradicts
@@ -250,11 +255,13 @@ def _advice(report: VerifyReport, source: DataSource) -> list[str]:
     if report.duplicates:
         first = " = ".join(report.duplicates[0][:2])
         lines.append(
-            f"{len(report.duplicates)} pictures have several names (first: {first}): harmless in one part, or remove the copies"
+            f"{len(report.duplicates)} pictures have several names (first: {first}): harmless in one part, or remove"
+            " the copies"
         )
     if report.repeated_rows:
         lines.append(
-            f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from the table"
+            f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from"
+            " the table"
         )
     return lines + report.warnings + _left_out(report.dropped)
 

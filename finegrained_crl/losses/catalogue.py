@@ -1,6 +1,7 @@
 """Names -> losses: what `--loss NAME` may be, and how one is built for a class count and a feature size.
 
-`LOSSES` has each name's class and its line for `fgcrl list losses`; torch is imported when a class is asked for. Every class declares
+`LOSSES` has each name's class and its line for `fgcrl list losses`; torch is imported when a class is asked for. Every
+class declares
 `takes_soft_targets` and `needs`:
 
     "logits"      criterion(logits, target)
@@ -8,8 +9,9 @@
     "classifier"  criterion(features, target); the criterion owns the classifier, and `criterion.scores(features)` gives
                   (batch, num_classes) logits or log-probabilities for evaluation
 
-The user's settings are the constructor's parameters except those of `NOT_SETTINGS`: `num_classes` and `feature_dim` come from the data
-set and the backbone, and `label_smoothing` is the recipe's (it makes the targets, for every loss alike).
+The user's settings are the constructor's parameters except those of `NOT_SETTINGS`: `num_classes` and `feature_dim`
+come from the data set and the backbone, and `label_smoothing` is the recipe's (it makes the targets, for every loss
+alike).
 """
 
 from __future__ import annotations
@@ -157,8 +159,8 @@ def build_criterion(name: str, options: Mapping[str, Any], *, num_classes: int, 
     Returns:
         the criterion; its `needs` says how to call it.
     Raises:
-        FinegrainedError: an unknown name or setting, a value that the loss refuses, or a library that is not installed. One line
-            that opens with "--loss NAME:".
+        FinegrainedError: an unknown name or setting, a value that the loss refuses, or a library that is not installed.
+            One line that opens with "--loss NAME:".
 
     >>> build_criterion("crl", {"alpha": 2.0}, num_classes=10, feature_dim=64)
     CompetingRatioLoss(alpha=2.0, beta=1.0)

@@ -2,8 +2,8 @@
 
     L(z, y) = -sum_k |k - y|^alpha log(1 - p_k)
 
-The true class enters only through the others (its weight is 0). log(1 - p_k) is taken in log space: dlordinal's `CDWCELoss` exponentiates
-raw logits and gives NaN from a logit of about 90 on, which is why it is not wrapped.
+The true class enters only through the others (its weight is 0). log(1 - p_k) is taken in log space: dlordinal's
+`CDWCELoss` exponentiates raw logits and gives NaN from a logit of about 90 on, which is why it is not wrapped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class CDWCrossEntropyLoss(OrdinalRowLoss):
     alpha = 0 would weight all wrong classes alike; large alpha cares for far ones only.
 
     Args:
-        alpha: > 0; growth of the weight with the distance. About 5 in the paper (from memory); dlordinal's default is 0.5.
+        alpha: > 0; growth of the weight with the distance. About 5 in the paper (from memory); dlordinal's default is
+            0.5.
     Raises:
         ValueError: alpha is not positive, or an option is outside its allowed values.
     Source: Polat, Ergenc, Kani, Alahdab et al., 2022, Class distance

@@ -3,8 +3,9 @@
     L = CE(z, y) + (lam / 2) ||f - c_y||^2
     c_j <- c_j - alpha * sum_{i: y_i = j} (c_j - f_i) / (1 + n_j)      (n_j samples of class j in the batch)
 
-The centres are a buffer: they follow the features by the second line instead of the optimiser, move with `.to()`, and are saved with
-the module. They are updated in training mode only, from this process's batch; several processes keep their own centres.
+The centres are a buffer: they follow the features by the second line instead of the optimiser, move with `.to()`, and
+are saved with the module. They are updated in training mode only, from this process's batch; several processes keep
+their own centres.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def center_loss(
         float, scalar, or (batch,) for "none"; >= 0.
     Raises:
         ValueError: the reduction is unknown.
-    Source: Wen, Zhang, Li, Qiao, 2016, A discriminative feature learning approach for deep face recognition, eq. 2. There a sum over
-        the batch, here its mean by default, so that `lam` does not depend on the batch size.
+    Source: Wen, Zhang, Li, Qiao, 2016, A discriminative feature learning approach for deep face recognition, eq. 2.
+        There a sum over the batch, here its mean by default, so that `lam` does not depend on the batch size.
 
     >>> center_loss(torch.tensor([[3.0, 4.0]]), torch.tensor([0]), torch.zeros(1, 2))
     tensor(12.5000)
@@ -82,7 +83,8 @@ class CenterLoss(ShowsSettings):
         reduction: "none", "mean" or "sum".
     Raises:
         ValueError: lam is negative, or alpha lies outside [0, 1].
-    Source: Wen, Zhang, Li, Qiao, 2016, A discriminative feature learning approach for deep face recognition, eq. 2 to 5.
+    Source: Wen, Zhang, Li, Qiao, 2016, A discriminative feature learning approach for deep face recognition, eq. 2 to
+        5.
 
     >>> CenterLoss(num_classes=3, feature_dim=4)
     CenterLoss(num_classes=3, feature_dim=4, lam=0.003, alpha=0.5)

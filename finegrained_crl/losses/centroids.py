@@ -1,9 +1,9 @@
 """Predefined, evenly distributed class centroids (PEDCC): unit vectors that are as far apart as possible.
 
-C unit vectors whose pairwise cosines are all -1/(C - 1), the most distant arrangement there is, exist in D >= C - 1 dimensions: the
-corners of a regular simplex. They are the normalised rows of (I - 11^T/C) Q^T with a random orthonormal Q, exact to rounding; the
-authors' code builds the same figure recursively. In fewer dimensions no such figure exists, and the vectors are spread by mutual
-repulsion, force (u_i - u_j)/||u_i - u_j||^3, as in the authors' earlier code.
+C unit vectors whose pairwise cosines are all -1/(C - 1), the most distant arrangement there is, exist in D >= C - 1
+dimensions: the corners of a regular simplex. They are the normalised rows of (I - 11^T/C) Q^T with a random orthonormal
+Q, exact to rounding; the authors' code builds the same figure recursively. In fewer dimensions no such figure exists,
+and the vectors are spread by mutual repulsion, force (u_i - u_j)/||u_i - u_j||^3, as in the authors' earlier code.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ def pedcc_centroids(num_classes: int, feature_dim: int, seed: int = 0) -> Tensor
 
 def _simplex(num_classes: int, feature_dim: int, generator: torch.Generator) -> Tensor:
     ones = torch.ones(num_classes, 1, dtype=torch.float64)
-    # The last C - 1 columns of this basis span the plane orthogonal to the ones: coordinates of the simplex in C - 1 dimensions.
+    # The last C - 1 columns of this basis span the plane orthogonal to the ones: coordinates of the simplex in C - 1
+    # dimensions.
     basis = torch.linalg.qr(torch.cat([ones, torch.eye(num_classes, num_classes - 1, dtype=torch.float64)], dim=1)).Q[
         :, 1:
     ]
@@ -59,7 +60,8 @@ def _repelled(num_classes: int, feature_dim: int, generator: torch.Generator) ->
     points = F.normalize(torch.randn(num_classes, feature_dim, dtype=torch.float64, generator=generator), dim=1)
     for step in range(STEPS):
         distance = (2 - 2 * points @ points.T).clamp_min(1e-6).sqrt().fill_diagonal_(torch.inf)
-        # sum_j (u_i - u_j)/d^3 without its part along u_i, which the sphere takes up anyway, is -sum_j u_j/d^3 made tangential.
+        # sum_j (u_i - u_j)/d^3 without its part along u_i, which the sphere takes up anyway, is -sum_j u_j/d^3 made
+        # tangential.
         push = -(distance**-3) @ points / num_classes
         tangential = push - (push * points).sum(1, keepdim=True) * points
         longest = LONGEST_MOVE * (

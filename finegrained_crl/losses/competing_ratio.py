@@ -5,14 +5,17 @@ With p = softmax(z) and the true class c (Zhang et al., arXiv 1912.11642, eq. 11
     L(z, c)      = -log p_c + beta log(alpha + 1 - p_c)
     dL/dz        = g(p_c) (p - e_c),      g(p) = 1 + beta p / (alpha + 1 - p)
 
-The gradient points where cross-entropy's points and is longer by g, which grows from 1 (p_c = 0) to 1 + beta/alpha (p_c = 1):
-easy samples are weighted up, the opposite of focal loss. (Eq. 14 and 15 as printed in arXiv 1912.11642 v1 have the opposite
-sign; autograd of eq. 11, and the authors' code, follow the line above. See `PaperEq14Loss`.) Two facts make the code small:
+The gradient points where cross-entropy's points and is longer by g, which grows from 1 (p_c = 0) to 1 + beta/alpha (p_c
+= 1): easy samples are weighted up, the opposite of focal loss. (Eq. 14 and 15 as printed in arXiv 1912.11642 v1 have
+the opposite sign; autograd of eq. 11, and the authors' code, follow the line above. See `PaperEq14Loss`.) Two facts
+make the code small:
 
 * it is a function of ce = -log p_c alone, so `F.cross_entropy` supplies kernels, stability and every option;
-* autograd through that function is the gain g: no backward of our own, and only one number per sample beyond cross-entropy.
+* autograd through that function is the gain g: no backward of our own, and only one number per sample beyond
+cross-entropy.
 
-For alpha near 0 the ratio's logarithm is taken from the competitors' log-sum-exp instead, since 1 - p_c underflows there.
+For alpha near 0 the ratio's logarithm is taken from the competitors' log-sum-exp instead, since 1 - p_c underflows
+there.
 """
 
 from __future__ import annotations
@@ -60,8 +63,10 @@ def competing_ratio_loss(
 
     Args:
         logits: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax.
-        target: int64 class indices in the logits' shape without the class axis, or float probabilities in the logits' shape.
-        alpha: >= 0; bounds the gain at 1 + beta/alpha. 0 (with beta = 1: NLLR) has no bound and needs two classes or more.
+        target: int64 class indices in the logits' shape without the class axis, or float probabilities in the logits'
+            shape.
+        alpha: >= 0; bounds the gain at 1 + beta/alpha. 0 (with beta = 1: NLLR) has no bound and needs two classes or
+            more.
         beta: >= 0; weight of the ratio term.
         weight: float, (num_classes,), factor per class.
         ignore_index: class index that contributes neither value nor count.
@@ -71,11 +76,13 @@ def competing_ratio_loss(
             the gradient does not change. With alpha = 0 there is no bound and nothing is subtracted.
     Returns:
         float, scalar for "mean" and "sum", the target's shape (without classes) for "none"; in [beta log(alpha), inf).
-        Half-precision logits give a float32 loss. Where every row is ignored or the batch is empty, "mean" is NaN as in PyTorch.
+        Half-precision logits give a float32 loss. Where every row is ignored or the batch is empty, "mean" is NaN as in
+        PyTorch.
     Raises:
-        ValueError: alpha or beta is negative, a shape disagrees, `weight` is not one factor per class, or alpha = 0 meets a single class.
-    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
-        Targets other than one class are our extension (docs/losses.md).
+        ValueError: alpha or beta is negative, a shape disagrees, `weight` is not one factor per class, or alpha = 0
+            meets a single class.
+    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image
+        Classification, eq. 11. Targets other than one class are our extension (docs/losses.md).
 
     >>> competing_ratio_loss(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([0]))
     tensor(0.6744)
@@ -101,7 +108,8 @@ class CompetingRatioLoss(SoftmaxLoss):
         subtract_floor: subtract beta log(alpha), so that the loss tends to 0; the gradient does not change.
     Raises:
         ValueError: alpha or beta is negative, or an option is outside its allowed values.
-    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image Classification, eq. 11.
+    Source: Zhang, Guo, Wang, Chang, Zhao, Ma, Han, 2019, Competing Ratio Loss for Discriminative Multi-class Image
+        Classification, eq. 11.
 
     >>> criterion = CompetingRatioLoss()
     >>> criterion(torch.zeros(2, 8), torch.tensor([5, 0]))
@@ -134,7 +142,9 @@ def ratio_loss(
     reduction: str,
     label_smoothing: float,
 ) -> Tensor:
-    """Evaluate the loss for beta of either sign; `PaperEq14Loss` is the same formula at -beta. Arguments are not checked."""
+    """Evaluate the loss for beta of either sign; `PaperEq14Loss` is the same formula at -beta. Arguments are not
+    checked.
+    """
     if alpha >= SMALL_ALPHA:
         term = partial(_of_cross_entropy, alpha=alpha, beta=beta, subtract_floor=subtract_floor)
         return reduce_function_of_cross_entropy(logits, target, term, weight, ignore_index, reduction, label_smoothing)
@@ -178,8 +188,8 @@ def competing_ratio_losses(
 def _of_cross_entropy(ce: Tensor, alpha: float, beta: float, subtract_floor: bool) -> Tensor:
     """Evaluate the loss from ce = -log p.
 
-    Against the floor 1 - p is taken by expm1, so that the result reaches 0. Otherwise alpha + 1 - exp(-ce) is as exact, because
-    ce itself carries the rounding of 1 - p, and its backward is one operation shorter.
+    Against the floor 1 - p is taken by expm1, so that the result reaches 0. Otherwise alpha + 1 - exp(-ce) is as exact,
+    because ce itself carries the rounding of 1 - p, and its backward is one operation shorter.
     """
     ratio = (
         torch.log1p(torch.expm1(-ce) * (-1 / alpha))
@@ -205,8 +215,8 @@ def _warn_where_surprising(alpha: float, beta: float) -> None:
         )
     elif alpha < math.sqrt(beta):
         warnings.warn(
-            f"alpha = {alpha} is below sqrt(beta) = {math.sqrt(beta):.4g}: probabilities cannot be recovered from this loss "
-            "(`crl_link` has no inverse) and the most likely class may not win",
+            f"alpha = {alpha} is below sqrt(beta) = {math.sqrt(beta):.4g}: probabilities cannot be recovered from this"
+            " loss (`crl_link` has no inverse) and the most likely class may not win",
             UserWarning,
             stacklevel=3,
         )

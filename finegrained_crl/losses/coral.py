@@ -4,8 +4,8 @@ K - 1 logits s_k = w . f + b_k answer y > k with one weight vector and separate 
 
     L = -sum_k { log sigmoid(s_k) where y > k, log(1 - sigmoid(s_k)) elsewhere }
 
-While b falls with k, P(y > k) = sigmoid(s_k) falls too, and P(y = k) is the difference of two neighbours. The paper decides by counting
-the questions answered yes (a median); evaluation by the highest of `scores` (a mode) may differ.
+While b falls with k, P(y > k) = sigmoid(s_k) falls too, and P(y = k) is the difference of two neighbours. The paper
+decides by counting the questions answered yes (a median); evaluation by the highest of `scores` (a mode) may differ.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class CORALLoss(ShowsSettings):
     Raises:
         ValueError: fewer than 2 classes.
         ModuleNotFoundError: coral-pytorch is not installed.
-    Source: Cao, Mirjalili, Raschka, 2020, Rank consistent ordinal regression for neural networks with application to age estimation.
+    Source: Cao, Mirjalili, Raschka, 2020, Rank consistent ordinal regression for neural networks with application to
+        age estimation.
     """
 
     takes_soft_targets: ClassVar[bool] = False
@@ -55,8 +56,8 @@ class CORALLoss(ShowsSettings):
     def scores(self, features: Tensor) -> Tensor:
         """Give log P(y = k), (batch, num_classes).
 
-        sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - e^(b - a)) keeps its digits in log space; biases that have not found their
-        order yet leave the class between them next to nothing instead of a negative probability.
+        sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - e^(b - a)) keeps its digits in log space; biases that have
+        not found their order yet leave the class between them next to nothing instead of a negative probability.
         """
         steps = to_full_precision(self.layer(features))
         upper, lower = (

@@ -30,7 +30,8 @@ class CORNLoss(ShowsSettings):
     Raises:
         ValueError: fewer than 2 classes.
         ModuleNotFoundError: coral-pytorch is not installed.
-    Source: Shi, Cao, Raschka, 2021, Deep neural networks for rank-consistent ordinal regression based on conditional probabilities.
+    Source: Shi, Cao, Raschka, 2021, Deep neural networks for rank-consistent ordinal regression based on conditional
+        probabilities.
     """
 
     takes_soft_targets: ClassVar[bool] = False

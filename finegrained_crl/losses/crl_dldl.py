@@ -27,8 +27,8 @@ class CompetingRatioDLDLLoss(OrdinalTargetLoss):
         sigma: > 0, in classes; width of the targets.
     Raises:
         ValueError: alpha or beta is negative, sigma is not positive, or an option is outside its allowed values.
-    Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Gao, Xing, Xie, Wu, Geng, 2017, Deep label distribution
-        learning with label ambiguity.
+    Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Gao, Xing, Xie, Wu, Geng, 2017, Deep label
+        distribution learning with label ambiguity.
 
     >>> import torch
     >>> CompetingRatioDLDLLoss()(torch.zeros(1, 3), torch.tensor([1]))

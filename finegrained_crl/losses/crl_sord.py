@@ -2,8 +2,8 @@
 
     L(z, y) = sum_k q_k L_CRL(z, k),     q = softmax_k(-scale * phi(k, y))
 
-CRL on soft targets is linear in them, so this is CRL's average over the neighbours. It sharpens: the softmax that minimises it is more
-peaked than q (losses.md 1.6), which `crl_link` undoes.
+CRL on soft targets is linear in them, so this is CRL's average over the neighbours. It sharpens: the softmax that
+minimises it is more peaked than q (losses.md 1.6), which `crl_link` undoes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class CompetingRatioSORDLoss(SORDLoss):
         distance: "absolute" |k - y| or "squared" (k - y)^2.
     Raises:
         ValueError: alpha, beta or scale is negative, distance is unknown, or an option is outside its allowed values.
-    Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Díaz, Marathe, 2019, Soft labels for ordinal regression, eq. 1.
+    Source: ours, from Zhang et al., 2019, arXiv 1912.11642, eq. 11, and Díaz, Marathe, 2019, Soft labels for ordinal
+        regression, eq. 1.
 
     >>> import torch
     >>> CompetingRatioSORDLoss()(torch.zeros(1, 3), torch.tensor([1]))

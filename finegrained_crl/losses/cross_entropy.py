@@ -1,4 +1,6 @@
-"""Plain cross-entropy and its label-smoothed form, the controls of every comparison: PyTorch's own, with the catalogue's facts."""
+"""Plain cross-entropy and its label-smoothed form, the controls of every comparison: PyTorch's own, with the
+catalogue's facts.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class LabelSmoothingLoss(SoftmaxLoss):
         epsilon: share of the target spread over all classes, in [0, 1]; 0.1 is the paper's value.
     Raises:
         ValueError: an option is outside its allowed values.
-    Source: Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, 2016, Rethinking the Inception architecture for computer vision, section 7.
+    Source: Szegedy, Vanhoucke, Ioffe, Shlens, Wojna, 2016, Rethinking the Inception architecture for computer vision,
+        section 7.
 
     >>> import torch
     >>> LabelSmoothingLoss()(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))

@@ -39,7 +39,9 @@ class DLDLv2Loss(OrdinalTargetLoss):
         self.sigma, self.lam = sigma, lam
 
     def class_losses(self, logits: Tensor) -> Tensor:
-        """Compute the whole loss for every label y: the sum over the Gaussian is taken here, so `targets` has one class each."""
+        """Compute the whole loss for every label y: the sum over the Gaussian is taken here, so `targets` has one class
+        each.
+        """
         log_p = F.log_softmax(logits, dim=1)
         table = dldl_targets(logits.shape[1], self.sigma).to(log_p)
         classes = torch.arange(len(table), device=log_p.device, dtype=log_p.dtype)

@@ -3,11 +3,11 @@
     L(z, c)   = -log p_c + beta sum_{k != c} log(alpha + p_k)
     dL/dz_j   = (p - e_c)_j + t_j - p_j sum_k t_k,     t_k = beta p_k / (alpha + p_k) for k != c, t_c = 0
 
-CRL takes the logarithm of the sum of the wrong probabilities, this loss the sum of their logarithms; with two classes they are the
-same. For alpha < 1 the floor is (num_classes - 1) beta log(alpha), below 0.
+CRL takes the logarithm of the sum of the wrong probabilities, this loss the sum of their logarithms; with two classes
+they are the same. For alpha < 1 the floor is (num_classes - 1) beta log(alpha), below 0.
 
-We had the abstract, not the equations, and no code. The shape follows from the abstract and from CRL's eq. 11, its sibling from the
-same group, and must not be cited as published. Confidence: medium.
+We had the abstract, not the equations, and no code. The shape follows from the abstract and from CRL's eq. 11, its
+sibling from the same group, and must not be cited as published. Confidence: medium.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class DualCrossEntropyLoss(ClassLosses):
         beta: >= 0; weight of the penalty, 0 is cross-entropy. 1 is our choice, as for alpha.
     Raises:
         ValueError: alpha is not positive, beta is negative, or an option is outside its allowed values.
-    Source: Reconstructed after Li, Yu, Chang, Ma, Cao, 2019, Dual cross-entropy loss for small-sample fine-grained vehicle classification
-        (IEEE Transactions on Vehicular Technology).
+    Source: Reconstructed after Li, Yu, Chang, Ma, Cao, 2019, Dual cross-entropy loss for small-sample fine-grained
+        vehicle classification (IEEE Transactions on Vehicular Technology).
 
     >>> DualCrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
     tensor(1.0986)

@@ -3,10 +3,11 @@
     L = sum_v SM(W_v f, y) + lam sum_{u < v} HSIC(W_u, W_v)
     HSIC(W_u, W_v) = tr(K_u H K_v H) / (C - 1)^2,     K_v = W_v W_v^T,   H = I - 11^T/C
 
-W_v is (C, D); SM is the soft-margin softmax. HSIC measures how alike two classifiers arrange the classes; it is >= 0, and 0 where one of
-them treats all classes alike. At test time the classifiers' logits are averaged.
+W_v is (C, D); SM is the soft-margin softmax. HSIC measures how alike two classifiers arrange the classes; it is >= 0,
+and 0 where one of them treats all classes alike. At test time the classifiers' logits are averaged.
 
-The abstract confirms soft margin, ensemble and HSIC; the exact combination is reconstructed, and the published number of classifiers,
+The abstract confirms soft margin, ensemble and HSIC; the exact combination is reconstructed, and the published number
+of classifiers,
 margin and lam were not available to us: the defaults are ours.
 """
 
@@ -28,14 +29,16 @@ from finegrained_crl.losses.softmax_loss import Needs, ShowsSettings
 def hsic(first: Tensor, second: Tensor) -> Tensor:
     """Compute the empirical Hilbert-Schmidt independence criterion of two classifiers, with linear kernels.
 
-    tr(K_1 H K_2 H) / (C - 1)^2. With centred weights A = H W_1, B = H W_2 this is ||A^T B||_F^2 / (C - 1)^2, which needs no C x C matrix.
+    tr(K_1 H K_2 H) / (C - 1)^2. With centred weights A = H W_1, B = H W_2 this is ||A^T B||_F^2 / (C - 1)^2, which
+    needs no C x C matrix.
 
     Args:
         first: float, (num_classes, feature_dim), one classifier's weights.
         second: float, (num_classes, feature_dim), the other's.
     Returns:
         float, scalar, >= 0.
-    Source: Gretton, Bousquet, Smola, Schölkopf, 2005, Measuring statistical dependence with Hilbert-Schmidt norms, eq. 9.
+    Source: Gretton, Bousquet, Smola, Schölkopf, 2005, Measuring statistical dependence with Hilbert-Schmidt norms, eq.
+        9.
 
     >>> hsic(torch.eye(2), torch.eye(2))
     tensor(1.)
@@ -56,8 +59,8 @@ class EnsembleSoftMarginLoss(ShowsSettings):
         label_smoothing: share of the target spread over all classes, in [0, 1].
     Raises:
         ValueError: a setting lies outside its range.
-    Source: Reconstructed after Wang, Zhang, Lei, Liu, Wang, Li, 2018, Ensemble soft-margin softmax loss for image classification
-        (arXiv 1805.03922).
+    Source: Reconstructed after Wang, Zhang, Lei, Liu, Wang, Li, 2018, Ensemble soft-margin softmax loss for image
+        classification (arXiv 1805.03922).
 
     >>> EnsembleSoftMarginLoss(num_classes=10, feature_dim=64)
     EnsembleSoftMarginLoss(
@@ -91,7 +94,9 @@ class EnsembleSoftMarginLoss(ShowsSettings):
         self.heads = nn.ModuleList(nn.Linear(feature_dim, num_classes, bias=False) for _ in range(num_heads))
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
-        """Compute the loss of features (batch, feature_dim) against class indices (batch,) or probabilities (batch, num_classes)."""
+        """Compute the loss of features (batch, feature_dim) against class indices (batch,) or probabilities (batch,
+        num_classes).
+        """
         losses = [self._soft_margin(head(features), target) for head in self.heads]
         weights = [torch.as_tensor(head.weight) for head in self.heads]
         alike = [hsic(first, second) for first, second in combinations(weights, 2)]

@@ -5,9 +5,9 @@ With theta_k the angle between the features f and the weight W_k, the true class
     L-Softmax   ||W_c|| ||f|| psi(theta_c)        A-Softmax   ||f|| psi(theta_c), all ||W_k|| = 1
     psi(theta) = (-1)^k cos(m theta) - 2k,   theta in [k pi/m, (k + 1) pi/m]
 
-and the others stay W_k . f (or f . W_k/||W_k||); then cross-entropy. m = 1 is the softmax without bias. The papers blend the plain
-logit in at first and fade it out; the library has no such annealing, and from scratch m = 4 may not start to learn: take m = 2, or
-fine-tune.
+and the others stay W_k . f (or f . W_k/||W_k||); then cross-entropy. m = 1 is the softmax without bias. The papers
+blend the plain logit in at first and fade it out; the library has no such annealing, and from scratch m = 4 may not
+start to learn: take m = 2, or fine-tune.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class LargeMarginSoftmaxLoss(ShowsSettings):
         self.num_classes, self.feature_dim, self.margin = num_classes, feature_dim, margin
         library = import_optional("pytorch_metric_learning.losses")
         self.loss: nn.Module = getattr(library, self.library_name)(num_classes, feature_dim, margin=margin)
-        # The library draws weights of size 1, which makes the first logits sqrt(feature_dim) times those of a linear layer.
+        # The library draws weights of size 1, which makes the first logits sqrt(feature_dim) times those of a linear
+        # layer.
         bound = feature_dim**-0.5
         nn.init.uniform_(self.loss.get_parameter("W"), -bound, bound)
 

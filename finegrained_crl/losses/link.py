@@ -1,12 +1,14 @@
 """Recover calibrated probabilities from a model that was trained with CRL: the loss's inverse link in closed form.
 
-CRL is not a proper score: with class posterior eta its risk is smallest at a p* that is sharper than eta. But eta can be read off p*:
+CRL is not a proper score: with class posterior eta its risk is smallest at a p* that is sharper than eta. But eta can
+be read off p*:
 
     eta_k = psi(p*_k) / sum_j psi(p*_j),     psi(p) = p (A - p) / (A - (1 - beta) p),     A = alpha + 1
 
-(beta = 1: psi(p) = p (1 - p/A)). psi is increasing on [0, 1] exactly when alpha >= sqrt(beta); only then does p* keep the order of
-eta, and only then can the map be undone. It needs no fitting, unlike temperature scaling, and like it never changes the top class;
-the two can follow each other. Like every statement about risk minimisers it holds as far as the model fits the training
+(beta = 1: psi(p) = p (1 - p/A)). psi is increasing on [0, 1] exactly when alpha >= sqrt(beta); only then does p* keep
+the order of eta, and only then can the map be undone. It needs no fitting, unlike temperature scaling, and like it
+never changes the top class; the two can follow each other. Like every statement about risk minimisers it holds as far
+as the model fits the training
 distribution: over-fitting is left to the temperature.
 """
 

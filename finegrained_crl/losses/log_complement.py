@@ -9,15 +9,16 @@ from torch import Tensor
 def log_complement(log_probabilities: Tensor, axis: int) -> Tensor:
     """Compute log(1 - p_k) for every class of a distribution.
 
-    Where p_k is not the highest probability it is at most 1/2, and log1p(-p_k) is accurate. For the highest, 1 - p_k may lie far
-    below the rounding of p_k (a logit gap of 17 in float32); there the sum over the other classes,
-    log sum_{j != k} p_j, keeps every digit.
+    Where p_k is not the highest probability it is at most 1/2, and log1p(-p_k) is accurate. For the highest, 1 - p_k
+    may lie far below the rounding of p_k (a logit gap of 17 in float32); there the sum over the other classes, log
+    sum_{j != k} p_j, keeps every digit.
 
     Args:
         log_probabilities: float, a log_softmax over `axis`.
         axis: the class axis.
     Returns:
-        float, the same shape, values <= 0; -inf only where all other classes have log p = -inf (or there is no other), with gradient 0.
+        float, the same shape, values <= 0; -inf only where all other classes have log p = -inf (or there is no other),
+        with gradient 0.
 
     >>> log_complement(torch.tensor([0.0, -30.0]), 0)
     tensor([-3.0000e+01, -9.3576e-14])

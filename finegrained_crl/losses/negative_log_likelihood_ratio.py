@@ -3,9 +3,10 @@
     L(z, c) = -log(p_c / sum_{k != c} p_k) = log sum_{k != c} e^{z_k} - z_c
     dL/dz   = softmax over the competitors - e_c,     gain g(p) = 1 / (1 - p)
 
-It is CRL with alpha = 0 and beta = 1. The gradient never vanishes (its absolute values always sum to 2), so the loss has no lower
-bound and no stationary point: weights grow until something else stops them. (Eq. 15 as printed in arXiv 1912.11642 v1 would instead
-stall at p_c = 1/2.) Two ways to give it a floor are offered, both off by default.
+It is CRL with alpha = 0 and beta = 1. The gradient never vanishes (its absolute values always sum to 2), so the loss
+has no lower
+bound and no stationary point: weights grow until something else stops them. (Eq. 15 as printed in arXiv 1912.11642 v1
+would instead stall at p_c = 1/2.) Two ways to give it a floor are offered, both off by default.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ class NegativeLogLikelihoodRatioLoss(ClassLosses):
 
     Args:
         floor: lowest value a class's loss may take; samples beyond it have no gradient. None: no floor.
-        clamp: the authors' form, log((1 - p)/p + clamp) with p kept in [clamp, 1 - clamp]; they use 1e-7. It also removes the
-            gradient of hopelessly wrong samples (p below clamp). None: exact.
+        clamp: the authors' form, log((1 - p)/p + clamp) with p kept in [clamp, 1 - clamp]; they use 1e-7. It also
+            removes the gradient of hopelessly wrong samples (p below clamp). None: exact.
     Raises:
         ValueError: floor and clamp together, clamp outside (0, 0.5), or an option is outside its allowed values.
-    Source: Zhu, Yao, Jiang, Yu, 2018, Negative log likelihood ratio loss for deep neural network classification (arXiv 1804.10690);
-        the definition from Zhang et al., 2019, arXiv 1912.11642 v1, eq. 9 and 10, the clamp from that paper's released code.
+    Source: Zhu, Yao, Jiang, Yu, 2018, Negative log likelihood ratio loss for deep neural network classification (arXiv
+        1804.10690); the definition from Zhang et al., 2019, arXiv 1912.11642 v1, eq. 9 and 10, the clamp from that
+        paper's released code.
 
     >>> NegativeLogLikelihoodRatioLoss()(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
     tensor(-2.)

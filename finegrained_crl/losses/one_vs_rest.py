@@ -3,10 +3,10 @@
     L(z, c)   = -log p_c - sum_{k != c} log(1 - p_k)
     dL/dz_j   = (p - e_c)_j + r_j - p_j sum_k r_k,     r_k = p_k / (1 - p_k) for k != c, r_c = 0
 
-This is the paper's CCE (eq. 5) with its second line corrected to the complement: printed is the product of p(y_k | x), which
-contradicts the first line. One concentrated wrong class costs more than the same probability spread out, so, unlike CRL's, its
-gradient does not point where cross-entropy's does. With two classes it is twice the cross-entropy. It is a proper score.
-(In Keras "categorical cross-entropy" means plain cross-entropy; hence the longer name.)
+This is the paper's CCE (eq. 5) with its second line corrected to the complement: printed is the product of p(y_k | x),
+which contradicts the first line. One concentrated wrong class costs more than the same probability spread out, so,
+unlike CRL's, its gradient does not point where cross-entropy's does. With two classes it is twice the cross-entropy. It
+is a proper score. (In Keras "categorical cross-entropy" means plain cross-entropy; hence the longer name.)
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class OneVsRestSoftmaxBCE(ClassLosses):
 def _sum_over_others(values: Tensor, axis: int) -> Tensor:
     """For each class, the sum over all other classes.
 
-    Total minus own value would lose the small sums beside one large value (a confident row has 1e4 for its top class), so the
-    largest is left out of the total and added where it belongs.
+    Total minus own value would lose the small sums beside one large value (a confident row has 1e4 for its top class),
+    so the largest is left out of the total and added where it belongs.
     """
     top = values.detach().argmax(axis, keepdim=True)
     largest = values.gather(axis, top)

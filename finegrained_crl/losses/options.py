@@ -1,7 +1,8 @@
-"""PyTorch's options of a loss, written once: their types, their defaults, their help, and how a constructor's signature shows them.
+"""PyTorch's options of a loss, written once: their types, their defaults, their help, and how a constructor's signature
+shows them.
 
-A loss writes `**options: Unpack[PyTorchOptions]` and hands them on; `complete` puts them back into the signature and the docstring, so
-that `help()`, `repr` and tools that read signatures see the whole constructor.
+A loss writes `**options: Unpack[PyTorchOptions]` and hands them on; `complete` puts them back into the signature and
+the docstring, so that `help()`, `repr` and tools that read signatures see the whole constructor.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def complete(cls: type) -> None:
 
 
 def _with_arguments(doc: str, names: list[str]) -> str:
-    """The docstring with the options' lines at the end of its `Args`, which are put before `Raises` where it has none."""
+    """The docstring with the options' lines at the end of its `Args`, put before `Raises` where it has none."""
     lines = [*doc.splitlines(), ""]
     if "Args:" not in lines:
         lines.insert(lines.index("Raises:") if "Raises:" in lines else len(lines) - 1, "Args:")

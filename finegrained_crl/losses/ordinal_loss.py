@@ -1,4 +1,5 @@
-"""Bases of the losses for ordered classes: labels only (no smoothing: the order already softens them), and PyTorch's reductions.
+"""Bases of the losses for ordered classes: labels only (no smoothing: the order already softens them), and PyTorch's
+reductions.
 
 OrdinalRowLoss       row_losses(logits, labels)   one value per row
 OrdinalTargetLoss    class_losses(logits)         the value of every class, averaged under the label's soft target
@@ -87,7 +88,8 @@ class OrdinalTargetLoss(OrdinalLoss):
 
         Args:
             input: float, (batch, num_classes), before the softmax, classes in their order.
-            target: int64, (batch,), labels in [0, num_classes); or float, (batch, num_classes), a mixture of labels (mixup).
+            target: int64, (batch,), labels in [0, num_classes); or float, (batch, num_classes), a mixture of labels
+                (mixup).
         Returns:
             float, scalar, or (batch,) for "none".
         Raises:

@@ -1,7 +1,7 @@
 """Soft targets for ordered classes: a label's neighbours get a share that falls with the distance.
 
-Each function gives a table whose row y is the target distribution of label y, so that a batch of labels is one look-up and a mixture of
-labels (mixup) is one product.
+Each function gives a table whose row y is the target distribution of label y, so that a batch of labels is one look-up
+and a mixture of labels (mixup) is one product.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def expected_losses(
         table: float, (num_classes, num_classes), row y is label y's distribution.
         weight: float, (num_classes,), factor per labelled class.
         ignore_index: label that contributes neither value nor count.
-        reduction: "none", "mean" or "sum". As in `F.cross_entropy`, the mean divides by the kept labels' weight, and by the batch size
-            for mixtures.
+        reduction: "none", "mean" or "sum". As in `F.cross_entropy`, the mean divides by the kept labels' weight, and by
+            the batch size for mixtures.
     Returns:
         float, scalar, or (batch,) for "none".
     Raises:

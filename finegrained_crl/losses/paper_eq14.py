@@ -3,10 +3,10 @@
     L(z, c) = -log p_c - beta log(alpha + 1 - p_c)
     dL/dz   = (1 - beta p_c / (alpha + 1 - p_c)) (p - e_c)
 
-The derivative of +beta log(alpha + 1 - p) is -beta / (alpha + 1 - p); the printed equation has +. This loss is CRL with beta
-negated, so it answers "what if eq. 14 had been implemented": smaller steps than cross-entropy on easy samples, and where
-beta > alpha a stall at p = (alpha + 1) / (beta + 1), beyond which it pushes the true class down. The paper's reported numbers come
-from code that differentiates eq. 11 automatically, that is from `CompetingRatioLoss`.
+The derivative of +beta log(alpha + 1 - p) is -beta / (alpha + 1 - p); the printed equation has +. This loss is CRL with
+beta negated, so it answers "what if eq. 14 had been implemented": smaller steps than cross-entropy on easy samples, and
+where beta > alpha a stall at p = (alpha + 1) / (beta + 1), beyond which it pushes the true class down. The paper's
+reported numbers come from code that differentiates eq. 11 automatically, that is from `CompetingRatioLoss`.
 """
 
 from __future__ import annotations

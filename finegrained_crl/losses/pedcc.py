@@ -4,7 +4,8 @@ With u_k the centroids of `pedcc_centroids`, f the features and cos_k = f . u_k 
 
     L = CE(s (cos - m e_y), y) + MSE(f / ||f||, u_y)^n
 
-The first term is the additive-margin softmax on cosines, the second pulls the direction of f onto its centroid. The centroids are a
+The first term is the additive-margin softmax on cosines, the second pulls the direction of f onto its centroid. The
+centroids are a
 buffer: nothing about the classifier is learnt but the features.
 """
 
@@ -38,9 +39,10 @@ def pedcc_loss(
         margin: m, >= 0, in cosines.
         power: n, > 0.
     Returns:
-        float, scalar, >= 0: the mean over the batch (the square's mean runs over dimensions too, as in the released code).
-    Source: Zhu, Yuan, Zhu, 2019, A new loss function for CNN classifier based on predefined evenly-distributed class centroids, and its
-        released code (ZLeopard/PEDCC-Loss), whose CIFAR-100 settings are the defaults.
+        float, scalar, >= 0: the mean over the batch (the square's mean runs over dimensions too, as in the released
+        code).
+    Source: Zhu, Yuan, Zhu, 2019, A new loss function for CNN classifier based on predefined evenly-distributed class
+        centroids, and its released code (ZLeopard/PEDCC-Loss), whose CIFAR-100 settings are the defaults.
     """
     directions = F.normalize(to_full_precision(features), dim=1)
     # A margin on the scaled cosine of the true class is the soft-margin softmax with margin s m.

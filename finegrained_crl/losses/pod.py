@@ -6,9 +6,9 @@ With u_k the centroids of `pedcc_centroids`, f the features, R the rows f/||f|| 
     SC  = sum_{a != b} Cov_ab^2 / (D - 1),     Cov = R^T R / (B - 1)
     L   = NaC + SC
 
-delta rewards a large norm: it starts at 0.05 and becomes 0.01 * t * (mean norm of the scores U f over epoch t), t = 1, 2, ... after each
-epoch; call `end_epoch()` for that. There is no softmax in training: classes are ranked by u_k . f, and probability metrics need a
-temperature on top.
+delta rewards a large norm: it starts at 0.05 and becomes 0.01 * t * (mean norm of the scores U f over epoch t), t = 1,
+2, ... after each epoch; call `end_epoch()` for that. There is no softmax in training: classes are ranked by u_k . f,
+and probability metrics need a temperature on top.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def pod_loss(features: Tensor, target: Tensor, centroids: Tensor, delta: Tensor 
         delta: > 0, see above.
     Returns:
         float, scalar, >= 0.
-    Source: Zhu, Zu, 2021, arXiv 2111.15449, as in the released code of February 2023 (TianYuZu/POD-Loss). That code divides by zero for a
-        batch of one; here the covariance term is 0.
+    Source: Zhu, Zu, 2021, arXiv 2111.15449, as in the released code of February 2023 (TianYuZu/POD-Loss). That code
+        divides by zero for a batch of one; here the covariance term is 0.
     """
     scores, own = to_full_precision(features), centroids[target]
     return norm_adaptive_cosine(scores, own, delta) + self_correlation(scores, own)
@@ -102,7 +102,8 @@ class PODLoss(ShowsSettings):
         super().__init__()
         self.num_classes, self.feature_dim, self.delta_rate, self.seed = num_classes, feature_dim, delta_rate, seed
         self.register_buffer("centroids", pedcc_centroids(num_classes, feature_dim, seed))
-        # delta, finished epochs, sum of score norms, number of samples in this epoch: saved together, so that a resumed run continues.
+        # delta, finished epochs, sum of score norms, number of samples in this epoch: saved together, so that a resumed
+        # run continues.
         self.register_buffer("state", torch.tensor([delta, 0.0, 0.0, 0.0]))
 
     @property
@@ -121,7 +122,9 @@ class PODLoss(ShowsSettings):
         return pod_loss(features, target, self.centroids, self.state[0].clone())
 
     def scores(self, features: Tensor) -> Tensor:
-        """Give u_k . f, (batch, num_classes): as logits they are uncalibrated, fit a temperature before reading probabilities."""
+        """Give u_k . f, (batch, num_classes): as logits they are uncalibrated, fit a temperature before reading
+        probabilities.
+        """
         return to_full_precision(features) @ self.centroids.T
 
     def end_epoch(self) -> None:

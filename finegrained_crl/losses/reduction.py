@@ -4,8 +4,8 @@ A loss L(z, k) of the logits z and a class k is extended from one class to a dis
 
     L(z, q) = sum_k q_k L(z, k)
 
-which is what `torch.nn.functional.cross_entropy` does with L(z, k) = -log p_k. It is linear in q, so a mixup target and the
-weighted sum of two losses agree exactly, and class weights and label smoothing mean what they mean in PyTorch.
+which is what `torch.nn.functional.cross_entropy` does with L(z, k) = -log p_k. It is linear in q, so a mixup target and
+the weighted sum of two losses agree exactly, and class weights and label smoothing mean what they mean in PyTorch.
 (losses.md 1.6; the rejected alternative, sum_k q_k p_k inside the logarithm, is not linear.)
 """
 
@@ -36,8 +36,8 @@ def reduce_function_of_cross_entropy(
     With class indices, all work beyond `F.cross_entropy` is on one number per sample.
 
     Args:
-        logits: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax; half precision
-            is raised to float32 first, because the loss would otherwise inherit an error of half a percent.
+        logits: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax; half
+            precision is raised to float32 first, because the loss would otherwise inherit an error of half a percent.
         target: class indices in the logits' shape without the class axis, or float probabilities in the logits' shape.
         term: elementwise, from ce = -log p in [0, inf] to the loss.
         weight: float, (num_classes,), factor per class.
@@ -45,10 +45,11 @@ def reduce_function_of_cross_entropy(
         reduction: "none", "mean" or "sum".
         label_smoothing: share of the target spread over all classes, in [0, 1].
     Returns:
-        float, scalar, or the target's shape (without classes) for "none". As in PyTorch, "mean" divides by the kept rows'
-        weight for class indices and by the number of rows for probabilities; with no row kept it is NaN.
+        float, scalar, or the target's shape (without classes) for "none". As in PyTorch, "mean" divides by the kept
+        rows' weight for class indices and by the number of rows for probabilities; with no row kept it is NaN.
     Raises:
-        ValueError: the target fits the logits neither as indices nor as probabilities, or `weight` is not one factor per class.
+        ValueError: the target fits the logits neither as indices nor as probabilities, or `weight` is not one factor
+            per class.
     """
     scores = to_full_precision(logits)
     require_weight(weight, scores.shape[class_axis(scores)])
@@ -75,7 +76,8 @@ def reduce_class_losses(
     Returns:
         float, scalar, or the target's shape (without classes) for "none".
     Raises:
-        ValueError: the target fits the losses neither as indices nor as probabilities, or `weight` is not one factor per class.
+        ValueError: the target fits the losses neither as indices nor as probabilities, or `weight` is not one factor
+            per class.
 
     >>> reduce_class_losses(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0, 1]))
     tensor(2.5000)
@@ -90,8 +92,9 @@ def reduce_class_losses(
         return _reduce_probabilities(losses, target, weight, reduction, label_smoothing)
     if target.shape != losses.shape[:axis] + losses.shape[axis + 1 :]:
         raise ValueError(
-            f"logits {tuple(losses.shape)} and target {tuple(target.shape)} do not fit; pass class indices in the logits' shape "
-            "without its class axis (axis 1, or 0 for one sample), or float probabilities in the logits' shape"
+            f"logits {tuple(losses.shape)} and target {tuple(target.shape)} do not fit; pass class indices in the"
+            " logits' shape without its class axis (axis 1, or 0 for one sample), or float probabilities in the"
+            " logits' shape"
         )
     kept = target != ignore_index
     own = losses.gather(axis, target.where(kept, 0).long().unsqueeze(axis)).squeeze(axis).where(kept, 0.0)
@@ -127,7 +130,8 @@ def reduce_rows(
         return values.sum() if reduction == "sum" else values.mean()
     if reduction == "mean":
         rows = rows / rows.sum()
-    # One dot product does the masking, the weighting and the sum: at (16, 200) it saves a tenth of the whole loss's time.
+    # One dot product does the masking, the weighting and the sum: at (16, 200) it saves a tenth of the whole loss's
+    # time.
     return torch.dot(values, rows) if values.dim() == 1 else torch.dot(values.flatten(), rows.flatten())
 
 

@@ -3,8 +3,8 @@
     L(z, c) = CE(z - m e_c, c) = -log( e^{z_c - m} / (e^{z_c - m} + sum_{k != c} e^{z_k}) )
     dL/dz   = softmax(z - m e_c) - e_c,     gain g(p) = e^m / (1 + (e^m - 1)(1 - p))
 
-CRL with beta = 1 is this loss with m = log(1 + 1/alpha), plus the constant log(alpha): the paper's alpha = 1.5 is m = 0.5108.
-Lowering a logit needs a copy of all logits; the same value follows from ce = -log p_c alone,
+CRL with beta = 1 is this loss with m = log(1 + 1/alpha), plus the constant log(alpha): the paper's alpha = 1.5 is m =
+0.5108. Lowering a logit needs a copy of all logits; the same value follows from ce = -log p_c alone,
 
     L = ce + log(1 + (e^m - 1)(1 - p_c)),
 
@@ -33,11 +33,12 @@ class SoftMarginSoftmaxLoss(FunctionOfCrossEntropy):
     A distribution as target gives sum_k q_k L(z, k), where each class in turn is the one with the margin.
 
     Args:
-        margin: in [0, 80], in logits; 0 is cross-entropy, log(1 + 1/alpha) is CRL(alpha, beta=1) up to a constant. 0.5 is close to CRL's
-            defaults (0.5108); the published value was not available to us.
+        margin: in [0, 80], in logits; 0 is cross-entropy, log(1 + 1/alpha) is CRL(alpha, beta=1) up to a constant. 0.5
+            is close to CRL's defaults (0.5108); the published value was not available to us.
     Raises:
         ValueError: margin is outside [0, 80], or an option is outside its allowed values.
-    Source: Liang, Wang, Lei, Liao, Li, 2017, Soft-margin softmax for deep classification; the formula from third-party write-ups.
+    Source: Liang, Wang, Lei, Liao, Li, 2017, Soft-margin softmax for deep classification; the formula from third-party
+        write-ups.
 
     >>> SoftMarginSoftmaxLoss(margin=2.0)(torch.tensor([[2.0, 0.0]]), torch.tensor([0]))
     tensor(0.6931)

@@ -3,7 +3,8 @@
 A loss on logits writes one method:
 
     FunctionOfCrossEntropy   term(ce)              its value from ce = -log p of one class
-    ClassLosses              class_losses(logits)  its value for every class, where it depends on the other probabilities too
+    ClassLosses              class_losses(logits)  its value for every class, where it depends on the other
+    probabilities too
 
 and gets shapes, soft targets, class weights, `ignore_index`, label smoothing and reductions from the base.
 """
@@ -24,7 +25,9 @@ Needs = Literal["logits", "features", "classifier"]
 
 
 class ShowsSettings(nn.Module):
-    """A module whose signature is whole, and whose repr is its constructor call: keyword-only settings where not the default."""
+    """A module whose signature is whole, and whose repr is its constructor call: keyword-only settings where not the
+    default.
+    """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -61,7 +64,8 @@ class SoftmaxLoss(ShowsSettings, nn.CrossEntropyLoss):
 
         Args:
             input: float, (num_classes,), (batch, num_classes) or (batch, num_classes, d1, ...), before the softmax.
-            target: int64 class indices in the logits' shape without the class axis, or float probabilities in the logits' shape.
+            target: int64 class indices in the logits' shape without the class axis, or float probabilities in the
+                logits' shape.
         Returns:
             float, scalar, or the target's shape (without classes) for "none".
         Raises:

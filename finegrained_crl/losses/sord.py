@@ -2,7 +2,8 @@
 
     L(z, y) = -sum_k q_k log p_k,     q = softmax_k(-scale * phi(k, y)),     dL/dz = p - q
 
-dlordinal computes the same value (its `SORDLoss`, the oracle of our test); this form also takes mixtures, weights and ignored labels.
+dlordinal computes the same value (its `SORDLoss`, the oracle of our test); this form also takes mixtures, weights and
+ignored labels.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     L(z, y)  = sum_k (P_k - 1[y <= k])^2,     P_k = sum_{j <= k} p_j
     dL/dz_j  = p_j (d_j - sum_k p_k d_k),     d_j = 2 sum_{k >= j} (P_k - 1[y <= k])
 
-A proper score that counts how far probability has to be moved; the gradient vanishes for confident wrong answers, as for every loss on
-probabilities.
+A proper score that counts how far probability has to be moved; the gradient vanishes for confident wrong answers, as
+for every loss on probabilities.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@
 
 alpha = 0 is cross-entropy. The gain is 1 on solved samples and falls slowly to 0 on hopeless ones.
 
-We had the abstract and second-hand descriptions, not the paper's equations and no code; the formula fits what they say (equal to
-cross-entropy without noise, robust with it, one setting alpha) and must not be cited as published. Confidence: medium to low.
+We had the abstract and second-hand descriptions, not the paper's equations and no code; the formula fits what they say
+(equal to cross-entropy without noise, robust with it, one setting alpha) and must not be cited as published.
+Confidence: medium to low.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class TamedCrossEntropyLoss(FunctionOfCrossEntropy):
     """Tamed cross-entropy (reconstructed): ((1 - log p_c)^(1 - alpha) - 1) / (1 - alpha).
 
     Args:
-        alpha: >= 0; strength of the taming, 0 is cross-entropy. 0.5 is our choice: the published value is not known to us.
+        alpha: >= 0; strength of the taming, 0 is cross-entropy. 0.5 is our choice: the published value is not known to
+            us.
     Raises:
         ValueError: alpha is negative, or an option is outside its allowed values.
     Source: Reconstructed after Martinez, Stiefelhagen, 2018, Taming the cross entropy loss (arXiv 1810.05075, GCPR).

@@ -2,7 +2,8 @@
 
     L = CE(z, y) + lam * mean over active triplets of max(0, ||f_a - f_p||^2 - ||f_a - f_n||^2 + margin),     ||f|| = 1
 
-with semi-hard triplets mined inside the batch. Without a valid triplet the second term is 0. A batch needs classes with two images or
+with semi-hard triplets mined inside the batch. Without a valid triplet the second term is 0. A batch needs classes with
+two images or
 more: with many classes and small batches use a sampler that draws several images per class.
 """
 
@@ -32,7 +33,8 @@ class TripletLoss(ShowsSettings):
     Raises:
         ValueError: a setting lies outside its range.
         ModuleNotFoundError: pytorch-metric-learning is not installed.
-    Source: Schroff, Kalenichenko, Philbin, 2015, FaceNet: a unified embedding for face recognition and clustering, eq. 2.
+    Source: Schroff, Kalenichenko, Philbin, 2015, FaceNet: a unified embedding for face recognition and clustering, eq.
+        2.
     """
 
     takes_soft_targets: ClassVar[bool] = False

@@ -1,7 +1,7 @@
 """Whether a probability means what it says: expected calibration error, NLL, Brier score, temperature scaling.
 
-CRL sharpens probabilities by design (losses.md 1.5), so a comparison with cross-entropy reports these beside the accuracy.
-The closed-form alternative to a fitted temperature is `finegrained_crl.losses.crl_link`.
+CRL sharpens probabilities by design (losses.md 1.5), so a comparison with cross-entropy reports these beside the
+accuracy. The closed-form alternative to a fitted temperature is `finegrained_crl.losses.crl_link`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
         probabilities: float, (batch, num_classes), each row summing to 1.
         labels: int, (batch,), class index in [0, num_classes).
     Returns:
-        float in [0, inf]; inf where a label has probability 0. From logits, `-log_softmax(logits)` at the labels is safer.
+        float in [0, inf]; inf where a label has probability 0. From logits, `-log_softmax(logits)` at the labels is
+        safer.
     Raises:
         ValueError: rows are no distributions, shapes disagree, or the batch is empty.
 
@@ -64,7 +65,8 @@ def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
         probabilities: float, (batch, num_classes), each row summing to 1.
         labels: int, (batch,), class index in [0, num_classes).
     Returns:
-        float in [0, 2]. Two classes give twice the one-column form that scikit-learn's `brier_score_loss` prints by default.
+        float in [0, 2]. Two classes give twice the one-column form that scikit-learn's `brier_score_loss` prints by
+        default.
     Raises:
         ValueError: rows are no distributions, shapes disagree, or the batch is empty.
     Source: Brier, 1950, Verification of forecasts expressed in terms of probability, eq. 2.
@@ -87,7 +89,9 @@ def brier_terms(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -
 
 
 def ece_terms(probabilities: NDArray[np.float64], labels: NDArray[np.int64], num_bins: int = 15) -> NDArray[np.float64]:
-    """Confidence minus correctness of each picture in the column of its bin, and a column of ones: (batch, num_bins + 1)."""
+    """Confidence minus correctness of each picture in the column of its bin, and a column of ones: (batch, num_bins +
+    1).
+    """
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == labels
     bins = np.clip(np.ceil(confidence * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
@@ -105,15 +109,15 @@ def ece_of_terms(totals: NDArray[np.float64]) -> NDArray[np.float64]:
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """Find the T that minimises the mean NLL of softmax(logits / T).
 
-    With s = 1/T the NLL is convex in s and its slope is mean(E_p[z] - z_label), so a bisection on the slope's sign finds the
-    only minimum. Fit on a validation part, never on the images that are reported.
+    With s = 1/T the NLL is convex in s and its slope is mean(E_p[z] - z_label), so a bisection on the slope's sign
+    finds the only minimum. Fit on a validation part, never on the images that are reported.
 
     Args:
         logits: float, (batch, num_classes), finite.
         labels: int, (batch,), class index in [0, num_classes).
     Returns:
-        T in [0.01, 100]. The lower end means that every label already has the highest logit (nothing holds T up), the upper
-        end that the logits tell less than the uniform distribution.
+        T in [0.01, 100]. The lower end means that every label already has the highest logit (nothing holds T up), the
+        upper end that the logits tell less than the uniform distribution.
     Raises:
         ValueError: shapes disagree, a logit is not finite, or the batch is empty.
     Source: Guo, Pleiss, Sun, Weinberger, 2017, On calibration of modern neural networks, section 4.2.
@@ -175,7 +179,7 @@ def _check_probabilities(probabilities: ArrayLike, labels: ArrayLike) -> tuple[N
     # Half-precision softmax rows sum to 1 within about 1e-2.
     if not ((table >= 0).all() and np.allclose(sums, 1, atol=2e-2)):
         raise ValueError(
-            f"expected rows of probabilities that sum to 1, got sums in [{sums.min():.4g}, {sums.max():.4g}] and a minimum of "
-            f"{table.min():.4g}; apply `softmax` to logits first"
+            f"expected rows of probabilities that sum to 1, got sums in [{sums.min():.4g}, {sums.max():.4g}] and a"
+            f" minimum of {table.min():.4g}; apply `softmax` to logits first"
         )
     return table, truth

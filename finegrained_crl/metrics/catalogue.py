@@ -1,7 +1,7 @@
 """Every figure that the toolkit prints, once: results.json, the terminal, reports and plots read this table.
 
-A figure is named as in results.json, titled as people read it, and defined by what each picture adds (`totals`) and a function of
-the sums (`statistic`): see `metrics/totals.py`.
+A figure is named as in results.json, titled as people read it, and defined by what each picture adds (`totals`) and a
+function of the sums (`statistic`): see `metrics/totals.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class Scores:
         logits: float, (n, num_classes).
         labels: int64, (n,).
         predicted: int64, (n,), by the decoder in use.
-        calibrated: float, (n, num_classes), logits over the temperature fitted on validation; None where there was no validation.
+        calibrated: float, (n, num_classes), logits over the temperature fitted on validation; None where there was no
+            validation.
     """
 
     logits: Array
@@ -210,8 +211,8 @@ def all_figures(scores: Scores, *, ordered: bool) -> dict[str, float | int | Non
         scores: of the part's pictures.
         ordered: whether the classes have an order.
     Returns:
-        num_images, then every figure by name as a plain number; None where it is undefined (kappa of a single group). Figures that
-        need what `scores` lacks (a temperature) are left out.
+        num_images, then every figure by name as a plain number; None where it is undefined (kappa of a single group).
+        Figures that need what `scores` lacks (a temperature) are left out.
     """
     values: dict[str, float | int | None] = {"num_images": len(scores.labels)}
     for figure in figures_for(scores.num_classes, ordered=ordered):

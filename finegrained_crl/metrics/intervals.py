@@ -1,6 +1,8 @@
-"""How sure a number is: spread over folds, bootstrap intervals clustered by subject, paired differences, permutation p-values.
+"""How sure a number is: spread over folds, bootstrap intervals clustered by subject, paired differences, permutation
+p-values.
 
-Photos of one person are no independent evidence, so a bootstrap draws people, not photos. Everything that is drawn is drawn from
+Photos of one person are no independent evidence, so a bootstrap draws people, not photos. Everything that is drawn is
+drawn from
 a seed: the same table gives the same interval.
 """
 
@@ -102,10 +104,11 @@ def bootstrap_interval(
 ) -> Interval:
     """Confidence interval of a figure by drawing whole clusters with replacement.
 
-    The ends are percentiles of the drawn figures, a little further out than (1 - level) / 2 so that few clusters don't make
-    intervals too short ("expanded percentile", exact for the mean of a normal sample).
+    The ends are percentiles of the drawn figures, a little further out than (1 - level) / 2 so that few clusters don't
+    make intervals too short ("expanded percentile", exact for the mean of a normal sample).
 
-    A figure with a floor, such as a calibration error, is the further above it the fewer pictures there are, and a draw repeats
+    A figure with a floor, such as a calibration error, is the further above it the fewer pictures there are, and a draw
+    repeats
     pictures: drawn figures lie above the figure itself. The interval of such a figure is moved down by that bias.
 
     Args:
@@ -137,7 +140,8 @@ def bootstrap_interval(
 def mean_difference_interval(
     cells: list[CellTotals], statistic: Statistic = ratio, *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
-    """Interval of the mean over cells of `first` - `second`: each draw takes the same people in every cell and classifier.
+    """Interval of the mean over cells of `first` - `second`: each draw takes the same people in every cell and
+    classifier.
 
     Args:
         cells: one per fold and seed.
@@ -164,13 +168,15 @@ def mean_difference_interval(
 
 
 def sign_flip_test(differences: ArrayLike, *, seed: int = 0, sampled: int = 100_000) -> Permutation:
-    """Two-sided p-value that paired differences have mean zero: the share of all sign patterns at least as far from zero.
+    """Two-sided p-value that paired differences have mean zero: the share of all sign patterns at least as far from
+    zero.
 
-    With n pairs there are 2^n patterns; up to n = 40 all are counted (two halves of 2^(n/2) sums, one sorted, the other looked up
-    in it), beyond that `sampled` of them, the observed one included. The smallest p possible is 2^(1 - n).
+    With n pairs there are 2^n patterns; up to n = 40 all are counted (two halves of 2^(n/2) sums, one sorted, the other
+    looked up in it), beyond that `sampled` of them, the observed one included. The smallest p possible is 2^(1 - n).
 
     Args:
-        differences: float, (n,), one per independent comparison: a fold (its seeds averaged), or a seed of a single split.
+        differences: float, (n,), one per independent comparison: a fold (its seeds averaged), or a seed of a single
+            split.
         seed: of the sample, for n > 40.
         sampled: patterns drawn, for n > 40.
     Raises:

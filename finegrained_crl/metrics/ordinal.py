@@ -1,8 +1,9 @@
-"""Ordered classes (age groups): exact and one-off accuracy, distance in groups, weighted kappa, and the decoders behind them.
+"""Ordered classes (age groups): exact and one-off accuracy, distance in groups, weighted kappa, and the decoders behind
+them.
 
-All figures are over the *fixed* groups of the data set: a group that a fold lacks keeps its place, so that "one off" means the
-neighbour in age and not the next group that occurs. What each picture adds to a figure (`distance`, `moments`) stands apart from
-the figure, so that a bootstrap can draw people; see `metrics/catalogue.py`.
+All figures are over the *fixed* groups of the data set: a group that a fold lacks keeps its place, so that "one off"
+means the neighbour in age and not the next group that occurs. What each picture adds to a figure (`distance`,
+`moments`) stands apart from the figure, so that a bootstrap can draw people; see `metrics/catalogue.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ Decoder = Literal["argmax", "median", "mean"]
 def decode(probabilities: ArrayLike, decoder: Decoder = "argmax") -> NDArray[np.int64]:
     """Choose a group from each row of probabilities.
 
-    "argmax" is the most probable group (best for exact accuracy), "median" the first group whose cumulative probability reaches
-    one half (best for the mean distance), "mean" the expected group index, halves rounded up (best for the squared distance).
+    "argmax" is the most probable group (best for exact accuracy), "median" the first group whose cumulative probability
+    reaches one half (best for the mean distance), "mean" the expected group index, halves rounded up (best for the
+    squared distance).
 
     Args:
         probabilities: float, (batch, num_groups), not negative, each row summing to 1.
@@ -108,7 +110,8 @@ def mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> f
 
 
 def macro_mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> float:
-    """Mean distance of each group, averaged over the groups that occur among the labels, so that rare groups count the same.
+    """Mean distance of each group, averaged over the groups that occur among the labels, so that rare groups count the
+    same.
 
     Source: Baccianella, Esuli, Sebastiani, 2009, Evaluation measures for ordinal regression (MAE^M, also AMAE).
 
@@ -120,7 +123,8 @@ def macro_mae_in_groups(predicted: ArrayLike, labels: ArrayLike, num_groups: int
 
 
 def quadratic_weighted_kappa(predicted: ArrayLike, labels: ArrayLike, num_groups: int) -> float:
-    """Agreement beyond chance: 1 - sum W O / sum W E with W_ij = (i - j)^2, O the counts, E the product of their margins / n.
+    """Agreement beyond chance: 1 - sum W O / sum W E with W_ij = (i - j)^2, O the counts, E the product of their
+    margins / n.
 
     Returns:
         float, at most 1; NaN where labels and predictions are all of one group, which leaves 0 / 0.
@@ -147,9 +151,11 @@ def distance(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray
 
 
 def moments(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What weighted kappa needs of each picture, (batch, 6): squared distance, label, label^2, prediction, prediction^2, one.
+    """What weighted kappa needs of each picture, (batch, 6): squared distance, label, label^2, prediction,
+    prediction^2, one.
 
-    With quadratic weights the sums over pairs of margins open up, sum_ij (i - j)^2 r_i c_j = n sum r_i i^2 + n sum c_j j^2
+    With quadratic weights the sums over pairs of margins open up, sum_ij (i - j)^2 r_i c_j = n sum r_i i^2 + n sum c_j
+    j^2
     - 2 (sum r_i i)(sum c_j j), so that no table of groups x groups is needed.
     """
     y, p = labels.astype(np.float64), predicted.astype(np.float64)

@@ -1,8 +1,8 @@
 """Totals: what each picture adds to the sums that a figure is computed from.
 
-A mean, a kappa and a calibration error all are functions of sums over pictures. In that form they share one bootstrap: draw people,
-add their totals, apply the function. Totals with a column or two per class are mostly zeros and are kept sparse, so that
-a thousand classes cost no more than ten.
+A mean, a kappa and a calibration error all are functions of sums over pictures. In that form they share one bootstrap:
+draw people, add their totals, apply the function. Totals with a column or two per class are mostly zeros and are kept
+sparse, so that a thousand classes cost no more than ten.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def ratio(totals: Array) -> Array:
 
 
 def by_class(values: ArrayLike, labels: NDArray[np.int64], num_classes: int) -> sparse.csr_array:
-    """Each picture's value in the column of its class, and a one in the class's second column: the totals of a mean over classes.
+    """Each picture's value in the column of its class, and a one in the class's second column: the totals of a mean
+    over classes.
 
     Returns:
         sparse, (n, 2 * num_classes): sums first, counts second.

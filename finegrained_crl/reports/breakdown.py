@@ -27,7 +27,8 @@ def group_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
 def confusion_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
     """Counts, one row per pair of true and predicted class that occurs, all folds and seeds.
 
-    Tidy rather than a column per class: a class may be called "variant", two may look alike, and a thousand would make a million cells.
+    Tidy rather than a column per class: a class may be called "variant", two may look alike, and a thousand would make
+    a million cells.
     """
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
     counts = _counts(group)
@@ -65,7 +66,9 @@ def subgroup_rows(group: list[Part], results: dict[str, Any], chosen: list[Figur
 
 
 def subgroup_values(column: pd.Series) -> pd.Series:
-    """Texts to divide by: the values themselves where there are at most eight, else quarters of the numbers; "unknown" for none."""
+    """Texts to divide by: the values themselves where there are at most eight, else quarters of the numbers; "unknown"
+    for none.
+    """
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
         edges = pd.qcut(column, 4, duplicates="drop")
         return (

@@ -13,7 +13,8 @@ MOST_NAMED = 6
 
 
 def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path] | None = None) -> Path:
-    """Draw training loss and accuracy over the epochs, one line per run; where a method has several losses, each of them by name.
+    """Draw training loss and accuracy over the epochs, one line per run; where a method has several losses, each of
+    them by name.
 
     Accuracy is that of the validation part where all runs have one, else of the watched test part, else of training.
 

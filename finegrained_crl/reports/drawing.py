@@ -1,4 +1,6 @@
-"""What all pictures of the toolkit share: a palette for colour-blind readers, fonts that have the letters, safe text, whole files."""
+"""What all pictures of the toolkit share: a palette for colour-blind readers, fonts that have the letters, safe text,
+whole files.
+"""
 
 from __future__ import annotations
 

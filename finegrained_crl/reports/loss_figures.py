@@ -1,7 +1,8 @@
-"""Figures of the losses: value and gain over the true class's probability, the printed gradient beside the true one, and the margin.
+"""Figures of the losses: value and gain over the true class's probability, the printed gradient beside the true one,
+and the margin.
 
-Everything is drawn from closed forms in numpy (`docs/losses.md` has the formulas). Lines differ in style as well as in colour
-(Okabe and Ito's palette) and carry their names, so that a figure reads in grey and with any colour vision.
+Everything is drawn from closed forms in numpy (`docs/losses.md` has the formulas). Lines differ in style as well as in
+colour (Okabe and Ito's palette) and carry their names, so that a figure reads in grey and with any colour vision.
 """
 
 from __future__ import annotations
@@ -167,7 +168,9 @@ def draw_margin() -> Figure:
 
 
 def _draw_plane(axes: Axes, margin: float) -> None:
-    """Two classes with weights in a plane: softmax asks for the right side of one line, CRL for a band to be left empty."""
+    """Two classes with weights in a plane: softmax asks for the right side of one line, CRL for a band to be left
+    empty.
+    """
     line = np.array([-3.0, 3.0])
     for shift, color, style in ((0.0, BLACK, SOLID), (margin, BLUE, DASHED), (-margin, BLUE, DASHED)):
         axes.plot(line, line + shift * 1.6, color=color, ls=style, lw=1.5)

@@ -21,13 +21,13 @@ def find_baselines(variants: list[str], asked: str | None = None) -> dict[str, s
 
     Args:
         variants: names of all.
-        asked: the one that the user named, for all of them; None: plain cross-entropy with the same settings beside the loss, or
-            "ce", or the first variant.
+        asked: the one that the user named, for all of them; None: plain cross-entropy with the same settings beside the
+            loss, or "ce", or the first variant.
     Raises:
         FinegrainedError: no variant is called `asked`.
 
-    >>> find_baselines(["ce lr=1", "crl loss.alpha=2 lr=1", "ce lr=2", "crl loss.alpha=2 lr=2"])["crl loss.alpha=2 lr=2"]
-    'ce lr=2'
+    >>> find_baselines(["ce lr=1", "crl loss.alpha=2 lr=1", "ce lr=2", "crl loss.alpha=2 lr=2"])["crl loss.alpha=2
+    lr=2"] 'ce lr=2'
     """
     if asked and asked not in variants:
         raise FinegrainedError(f"no variant '{asked}' in this study: {nearest(asked, variants)}")
@@ -105,8 +105,8 @@ def _cell_totals(pair: Pair, figure: Figure) -> CellTotals:
 def _independent(pairs: list[Pair], values: np.ndarray) -> np.ndarray:
     """What may be flipped on its own: a fold, its seeds averaged; a seed, where there is a single split.
 
-    Seeds of one fold share its pictures and people. Where a loss suits a fold, all its seeds say so together, and flipping them one by one
-    rejects far more often than it promises.
+    Seeds of one fold share its pictures and people. Where a loss suits a fold, all its seeds say so together, and
+    flipping them one by one rejects far more often than it promises.
     """
     folds = [str(part.cell.fold) for part, _ in pairs]
     table = pd.DataFrame({"fold": folds, "value": values})

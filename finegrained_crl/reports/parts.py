@@ -89,7 +89,9 @@ def one_seed(group: list[Part]) -> list[Part]:
 
 
 def totals_of(group: list[Part], figure: Figure) -> Totals | None:
-    """Totals per subject over all folds and seeds of a variant, (subjects, m); None where a cell lacks what the figure needs."""
+    """Totals per subject over all folds and seeds of a variant, (subjects, m); None where a cell lacks what the figure
+    needs.
+    """
     tables = [figure.totals(part.scores) for part in group]
     complete = [table for table in tables if table is not None]
     if len(complete) < len(tables):

@@ -122,14 +122,16 @@ def _spread_sheet(name: str, title: str, table: pd.DataFrame, chosen: list[Figur
     first = table.iloc[0]
     averaged = ", seeds averaged within a fold" if first["over"] == "folds" else ""
     text = (
-        f"Mean ± sample standard deviation (ddof = 1) over {first['n']} {first['over']}{averaged}; {first['images']} held-out pictures. "
-        "Bold: the best mean, which may be chance."
+        f"Mean ± sample standard deviation (ddof = 1) over {first['n']} {first['over']}{averaged}; {first['images']}"
+        " held-out pictures. Bold: the best mean, which may be chance."
     )
     return Sheet(name, title, ["variant", *(f.title for f in chosen)], rows, text, _best(np.array(means), chosen))
 
 
 def _best(values: np.ndarray, chosen: list[Figure]) -> frozenset[tuple[int, int]]:
-    """Places of each column's best figure, in the table with its column of names; none where there is nothing to compare."""
+    """Places of each column's best figure, in the table with its column of names; none where there is nothing to
+    compare.
+    """
     places = set()
     for column, figure in enumerate(chosen):
         numbers = values[:, column] if figure.better == "higher" else -values[:, column]
@@ -160,9 +162,9 @@ def _pooled_sheet(name: str, title: str, table: pd.DataFrame, chosen: list[Figur
             [variant_title(variant), *(_with_interval(figure, by_figure.get(figure.name)) for figure in chosen)]
         )
     text = (
-        f"All {table['images'].iloc[0]} held-out pictures together, seeds pooled. In brackets: 95 % bootstrap interval, "
-        f"{table['clusters'].iloc[0]} clusters drawn (the subject, or the picture where no subject is known); it speaks of other people, "
-        "not of another training run."
+        f"All {table['images'].iloc[0]} held-out pictures together, seeds pooled. In brackets: 95 % bootstrap interval,"
+        f" {table['clusters'].iloc[0]} clusters drawn (the subject, or the picture where no subject is known); it"
+        " speaks of other people, not of another training run."
     )
     return Sheet(name, title, ["variant", *(f.title for f in chosen)], rows, text)
 
@@ -177,9 +179,9 @@ def _difference_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
     ]
     baselines = ", ".join(map(variant_title, dict.fromkeys(table["baseline"])))
     text = (
-        "Paired: same pictures, folds and seeds; value, interval and p are of the mean over these pairs of runs. Interval: 95 % bootstrap by "
-        "subject (other people). p: exact two-sided sign-flip test over whole folds, their seeds averaged (over seeds where there is "
-        "one split); Holm: corrected for the number of variants compared."
+        "Paired: same pictures, folds and seeds; value, interval and p are of the mean over these pairs of runs."
+        " Interval: 95 % bootstrap by subject (other people). p: exact two-sided sign-flip test over whole folds, their"
+        " seeds averaged (over seeds where there is one split); Holm: corrected for the number of variants compared."
     )
     columns = ["difference", "figure", "value", "95 % interval", "p", "p (Holm)", "pairs"]
     return Sheet(f"differences-{tag}", f"Differences from {baselines}, {weights} weights", columns, rows, text)
@@ -254,6 +256,7 @@ def _published_sheet(published: list[dict[str, str]], protocol: str) -> Sheet:
     )
     text = (
         warning
-        + "Compare only rows of the same label policy, extra data and protocol; none of these states a spread or an interval."
+        + "Compare only rows of the same label policy, extra data and protocol; none of these states a spread or an"
+        " interval."
     )
     return Sheet("published", "Published figures", columns, rows, text)

@@ -1,11 +1,14 @@
 """A study in figures: per cell, per variant with spread and intervals, and in pairs against a baseline.
 
-- A cell's figure is that of its held-out part. Seeds are averaged within a fold; the mean and the deviation are over folds (over
-  seeds where there is one fold).
-- The pooled figure is that of all held-out pictures together; its interval draws subjects (pictures where no subject is known).
-- A difference is paired: same pictures, same folds, same seeds, averaged over these pairs of runs. Its interval draws subjects, so it
-  answers for other people; its p-value flips the sign of whole folds, so it answers for chance in training.
-- "last" weights and those "selected on validation" are never mixed; the best epoch on the test part is a third thing, and no result.
+- A cell's figure is that of its held-out part. Seeds are averaged within a fold; the mean and the deviation are over
+  folds (over seeds where there is one fold).
+- The pooled figure is that of all held-out pictures together; its interval draws subjects (pictures where no subject is
+  known).
+- A difference is paired: same pictures, same folds, same seeds, averaged over these pairs of runs. Its interval draws
+  subjects, so it answers for other people; its p-value flips the sign of whole folds, so it answers for chance in
+  training.
+- "last" weights and those "selected on validation" are never mixed; the best epoch on the test part is a third thing,
+  and no result.
 """
 
 from __future__ import annotations
@@ -36,7 +39,8 @@ class StudyFigures:
         differences: tidy: variant, baseline, weights, figure, difference, low, high, p, p_holm, exact_p, pairs, units.
         oracle: variant, mean, deviation, n: best epoch on the test part, where it was watched.
         groups: variant, weights, label, group, images, recall.
-        confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all folds and seeds.
+        confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all
+            folds and seeds.
         subgroups: variant, weights, column, value, images, then a column per figure.
         figures: those of the catalogue that say something of this data set.
         ordered: whether the classes have an order.
@@ -147,7 +151,9 @@ def _fold_means(values: list[tuple[Cell, float]]) -> list[float]:
 
 
 def study_notes(collected: Collected) -> list[str]:
-    """What a reader must know before any number: cells that are missing or differ, leaks, what the number of folds can't show."""
+    """What a reader must know before any number: cells that are missing or differ, leaks, what the number of folds
+    can't show.
+    """
     missing = collected.cells[collected.cells["state"] != "done"]
     notes = [
         f"{len(missing)} of {len(collected.cells)} cells are missing: {name}: {why}"

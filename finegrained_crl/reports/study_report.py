@@ -63,7 +63,9 @@ def facts(collected: Collected) -> dict[str, str]:
     return {
         "data": _each(protocol["text"] for protocol in protocols),
         "label policy": _each(protocol["policy"] or "one way only" for protocol in protocols),
-        "denominator": f"{sum(sizes.values())} held-out pictures ({shown_sizes}), {dropped} rows of the source left out",
+        "denominator": (
+            f"{sum(sizes.values())} held-out pictures ({shown_sizes}), {dropped} rows of the source left out"
+        ),
         "folds": "one fixed split" if list(sizes) == [None] else ", ".join(map(str, sizes)),
         "seeds": ", ".join(map(str, sorted({cell.seed for cell in collected.done}))),
         "cells": f"{len(collected.results)} of {len(collected.cells)} done",
@@ -104,9 +106,12 @@ def _without_seed(validation: str) -> str:
 
 READING = """## How to read this
 
-- *exact*: the predicted group is the label. *one-off*: it is the label's or next to it, over the data set's fixed groups.
-- *MAE (groups)*: mean distance in group indices, not years. *macro MAE*: each group counts the same. *QWK*: quadratic weighted kappa.
-- *ECE*: 15 bins, from the probabilities as they are; *after T*: after temperature scaling fitted on the cell's validation part.
-- *last*: weights of the last epoch. *selected on validation*: weights of the epoch with the best validation accuracy. *oracle on test*:
-  chosen with the test labels, never a result.
+- *exact*: the predicted group is the label. *one-off*: it is the label's or next to it, over the data set's fixed
+  groups.
+- *MAE (groups)*: mean distance in group indices, not years. *macro MAE*: each group counts the same. *QWK*: quadratic
+  weighted kappa.
+- *ECE*: 15 bins, from the probabilities as they are; *after T*: after temperature scaling fitted on the cell's
+  validation part.
+- *last*: weights of the last epoch. *selected on validation*: weights of the epoch with the best validation
+  accuracy. *oracle on test*: chosen with the test labels, never a result.
 """

@@ -1,7 +1,7 @@
 """CRL in other people's programs, unedited.
 
-`with retrofit():` and `retrofit_criterion(obj)` are for notebooks, `fgcrl retrofit` is for programs. The names load torch when they
-are first used, because scanning a repository needs none.
+`with retrofit():` and `retrofit_criterion(obj)` are for notebooks, `fgcrl retrofit` is for programs. The names load
+torch when they are first used, because scanning a repository needs none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """`--only` and `--skip`: which sites a word names.
 
-A SITE is `FILE:LINE` (of the call, of a caller, or of the line that builds the criterion), `FILE:FUNCTION`, a FILE, a FUNCTION
-name, or a role (`class`, `auxiliary`, `gender` ..). FILE may be the end of a path; `*`, `?` and `[..]` work everywhere.
+A SITE is `FILE:LINE` (of the call, of a caller, or of the line that builds the criterion), `FILE:FUNCTION`, a FILE, a
+FUNCTION name, or a role (`class`, `auxiliary`, `gender` ..). FILE may be the end of a path; `*`, `?` and `[..]` work
+everywhere.
 """
 
 from __future__ import annotations
@@ -36,16 +37,16 @@ def check_sites(words: Iterable[str]) -> None:
         file, colon, rest = _split(word)
         if not word.strip() or (colon and not (file and rest)) or (rest.isdigit() and int(rest) < 1):
             raise FinegrainedError(
-                f"'{word}' names no site; write FILE:LINE, FILE:FUNCTION, FILE, FUNCTION or a role ({', '.join(ALL_ROLES)}); "
-                "`fgcrl retrofit scan REPO` lists the sites"
+                f"'{word}' names no site; write FILE:LINE, FILE:FUNCTION, FILE, FUNCTION or a role"
+                f" ({', '.join(ALL_ROLES)}); `fgcrl retrofit scan REPO` lists the sites"
             )
 
 
 def names_place(word: str, place: Place) -> bool:
     """Tell whether a SITE names this place (roles are the caller's business).
 
-    >>> names_place("train.py:36", Place("src/train.py", 36, "train")), names_place("train.py:validate", Place("train.py", 3, "train"))
-    (True, False)
+    >>> names_place("train.py:36", Place("src/train.py", 36, "train")), names_place("train.py:validate",
+    Place("train.py", 3, "train")) (True, False)
     """
     file, colon, rest = _split(word)
     if colon:
@@ -58,7 +59,9 @@ def names_place(word: str, place: Place) -> bool:
 
 
 def names_exactly(word: str, place: Place) -> bool:
-    """Tell whether a SITE points at this place by line or function, as opposed to taking in everything of a file or role."""
+    """Tell whether a SITE points at this place by line or function, as opposed to taking in everything of a file or
+    role.
+    """
     return bool(_split(word)[1]) and names_place(word, place)
 
 

@@ -3,8 +3,8 @@
 Asked in this order; the first answer holds:
 
 1. it stands inside `torch.no_grad()`, `inference_mode()` or `set_grad_enabled(False)`: evaluation;
-2. its value reaches a backward pass in the same function: training (where an `if phase == "train"` guards that pass, the guard
-   is kept and looked up at each call);
+2. its value reaches a backward pass in the same function: training (where an `if phase == "train"` guards that pass,
+   the guard is kept and looked up at each call);
 3. the name that it is stored under says so (`val_loss`);
 4. the name of the function or class around it says so (`validate`, `training_step`);
 5. `model.eval()` or `model.train()` stands before it in the same function;
@@ -29,7 +29,7 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass(frozen=True)
 class Context:
-    """What the place of a call says: verdict, why, and the test that decides at each call (None: always the verdict)."""
+    """What the place of a call says: verdict, why, and the test deciding at each call (None: always the verdict)."""
 
     verdict: Verdict
     why: str

@@ -1,8 +1,8 @@
 """Which names hold a criterion, across the files of a repository?
 
-Starts from the lines that build one and follows plain steps until nothing new is found: assignment, attributes of objects,
-arguments of functions and constructors, functions that return one, containers. Names are followed, not values: what is found is
-where to look, and the receipt of a run is what is true.
+Starts from the lines that build one and follows plain steps until nothing new is found: assignment, attributes of
+objects, arguments of functions and constructors, functions that return one, containers. Names are followed, not values:
+what is found is where to look, and the receipt of a run is what is true.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Module:
 
 @dataclass
 class Criteria:
-    """Names that hold criteria: (file, name), (file, .attribute), and ("", name) for attributes and globals that other files may use."""
+    """Names that hold criteria: (file, name), (file, .attribute), and ("", name) for attributes and globals that other
+    files may use.
+    """
 
     holders: dict[tuple[str, str], set[Build]] = field(default_factory=dict)
     factories: dict[str, set[Build]] = field(default_factory=dict)  # functions that return a criterion

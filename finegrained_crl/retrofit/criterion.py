@@ -36,7 +36,8 @@ class LogProbabilityCRL(nn.NLLLoss):
 
 
 def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1.0) -> nn.Module:
-    """Make the CRL twin of a cross-entropy criterion, with its weights and options; the criterion itself stays as it is.
+    """Make the CRL twin of a cross-entropy criterion, with its weights and options; the criterion itself stays as it
+    is.
 
     Args:
         criterion: `nn.CrossEntropyLoss`, or a subclass whose forward calls `super().forward`; `nn.NLLLoss`, or timm's
@@ -44,8 +45,8 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
         alpha: >= 0, as for `CompetingRatioLoss`.
         beta: >= 0; 0 is cross-entropy.
     Returns:
-        a module that is called as the criterion is; its weight is the criterion's own tensor. The twin of a subclass shares
-        all its attributes.
+        a module that is called as the criterion is; its weight is the criterion's own tensor. The twin of a subclass
+        shares all its attributes.
     Raises:
         TypeError: it is something else, or a subclass that computes a loss of its own.
         ValueError: alpha or beta is negative.
@@ -68,9 +69,9 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
         made = CompetingRatioLoss(alpha, beta)
     else:
         raise TypeError(
-            f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss (or a subclass whose forward computes by "
-            "super().forward alone), nn.NLLLoss, or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy; "
-            "use `with retrofit():` around the training instead"
+            f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss (or a subclass whose forward computes"
+            " by super().forward alone), nn.NLLLoss, or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy;"
+            " use `with retrofit():` around the training instead"
         )
     return made.train(criterion.training)
 
@@ -80,7 +81,9 @@ def _options(criterion: nn.CrossEntropyLoss | nn.NLLLoss) -> dict[str, Any]:
 
 
 def _defers(kind: type[nn.Module]) -> bool:
-    """Tell whether each forward of a subclass leaves the loss to `super().forward` and computes no softmax or loss itself."""
+    """Tell whether each forward of a subclass leaves the loss to `super().forward` and computes no softmax or loss
+    itself.
+    """
     own = [vars(c)["forward"] for c in kind.__mro__[: kind.__mro__.index(nn.CrossEntropyLoss)] if "forward" in vars(c)]
     codes = [getattr(forward, "__code__", None) for forward in own]
     return all(

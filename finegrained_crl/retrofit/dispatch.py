@@ -1,7 +1,8 @@
-"""What happens at each call of a classification loss in the running program: find the site, decide, replace or leave, count.
+"""What happens at each call of a classification loss in the running program: find the site, decide, replace or leave,
+count.
 
-The hooks below are the statements that `injection` puts in front of PyTorch's functions. A hook that returns None lets PyTorch's
-own body run, so that a loss that is left, refused or fails is computed, and fails, exactly as without us.
+The hooks below are the statements that `injection` puts in front of PyTorch's functions. A hook that returns None lets
+PyTorch's own body run, so that a loss that is left, refused or fails is computed, and fails, exactly as without us.
 """
 
 from __future__ import annotations
@@ -242,9 +243,11 @@ class Dispatcher:
         self.ledger.add(known.row, **found)
 
     def _apart(self, measured: Callable[[], dict[str, Any]], scores: Tensor) -> dict[str, Any]:
-        """Run in a thread of its own: what the program has switched on around its loss is per thread, and must not see our batch.
+        """Run in a thread of its own: what the program has switched on around its loss is per thread, and must not see
+        our batch.
 
-        Activation checkpointing counts the tensors that are saved, selective checkpointing and profilers every operation.
+        Activation checkpointing counts the tensors that are saved, selective checkpointing and profilers every
+        operation.
         """
         found: dict[str, Any] = {}
         stream = torch.cuda.current_stream(scores.device) if scores.is_cuda else None
@@ -291,7 +294,8 @@ class Dispatcher:
     def _row(self, found: Found, loss: str, action: str, reason: str) -> int:
         facts = found.facts
         return self.ledger.row(
-            "call", site=str(facts.place), column=found.column, function=facts.place.function, loss=loss, expression=found.expression,
+            "call", site=str(facts.place), column=found.column,
+            function=facts.place.function, loss=loss, expression=found.expression,
             role="validation" if facts.verdict == "eval" else facts.role, action=action, reason=reason,
             built=[str(p) for p in facts.built], callers=[str(p) for p in facts.callers[:3]],
         )  # fmt: skip
@@ -313,7 +317,8 @@ class Dispatcher:
             Place(self.frames.name_of(last.filename), last.lineno or 0, last.name) if last else Place("<compiled>", 0)
         )
         row = self.ledger.row(
-            "call", site=str(place), column=0, function=place.function, loss=loss, expression="", role="class", action="refuse",
+            "call", site=str(place), column=0, function=place.function,
+            loss=loss, expression="", role="class", action="refuse",
             reason=COMPILE_REASON, built=[], callers=[],
         )  # fmt: skip
         self.ledger.count(row)
@@ -329,7 +334,9 @@ class Dispatcher:
         return True
 
     def _watched(self, known: Known, theirs: Any, input: Tensor, target: Tensor, reduction: str) -> None:
-        """In watch mode, note what the untouched loss gives where the run will replace it; then let PyTorch compute it."""
+        """In watch mode, note what the untouched loss gives where the run will replace it; then let PyTorch compute
+        it.
+        """
         if self.settings.mode == "watch" and known.replace:
             with torch.no_grad():
                 self._write_down(known, theirs(input.detach(), target, reduction))

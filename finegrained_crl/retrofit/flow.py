@@ -1,7 +1,8 @@
 """Does a computed value reach a backward pass? Followed by name, in the order of the lines, within one function.
 
-An approximation that is right for the usual shapes: `loss = f(x); loss.backward()`, sums, lists, dicts, scalers and accelerators.
-A later assignment of the same name ends the trail, so that a validation loop that reuses the name `loss` is not mistaken.
+An approximation that is right for the usual shapes: `loss = f(x); loss.backward()`, sums, lists, dicts, scalers and
+accelerators. A later assignment of the same name ends the trail, so that a validation loop that reuses the name `loss`
+is not mistaken.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def _is_backward(call: ast.Call) -> bool:
 
 
 def _following(scope: ast.AST, after: ast.AST, parents: dict[ast.AST, ast.AST]) -> Iterator[ast.stmt]:
-    """Statements of the scope behind a statement, in order, without those of inner functions and of branches not taken with it."""
+    """Statements of the scope behind a statement, in order, without those of inner functions and of branches not taken
+    with it.
+    """
     seen, elsewhere = False, _other_branches(scope, after, parents)
     for statement in _statements(scope):
         if seen and id(statement) not in elsewhere:

@@ -1,6 +1,7 @@
 """Who called? The frames of the running program, without PyTorch's, Python's and ours.
 
-A call is known by its chain: each of the program's frames with the instruction it stands at. Walking it costs some microseconds.
+A call is known by its chain: each of the program's frames with the instruction it stands at. Walking it costs some
+microseconds.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Frames:
         )
 
     def chain(self, frame: FrameType | None) -> tuple[int, ...] | None:
-        """The key of a call: one pair (code, instruction) per frame of the program; None where our own losses called."""
+        """The key of a call: one pair (code, instruction) per frame of the program; None where our losses called."""
         key: list[int] = []
         kinds = self._kinds
         while frame is not None and len(key) < 2 * DEPTH:

@@ -1,4 +1,5 @@
-"""Look up, at a call, the test that decides in the program's own source whether this is training (`if phase == "train":`).
+"""Look up, at a call, the test that decides in the program's own source whether this is training (`if phase ==
+"train":`).
 
 Only names, `.training`, constants, comparisons and and/or/not are evaluated; anything else counts as training.
 """

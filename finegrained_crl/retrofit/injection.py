@@ -1,9 +1,9 @@
 """Put one statement in front of a Python function's body, in the function object itself.
 
-Replacing `torch.nn.functional.cross_entropy` by another function would miss references taken earlier, break `is` comparisons and
-add a frame to every traceback. Here the function object stays; only its code object is exchanged for one that was compiled from
-the same source, at the same line numbers, with one statement more. A traceback through it reads as without us, TorchScript still
-compiles the original source, and undoing it is one assignment.
+Replacing `torch.nn.functional.cross_entropy` by another function would miss references taken earlier, break `is`
+comparisons and add a frame to every traceback. Here the function object stays; only its code object is exchanged for
+one that was compiled from the same source, at the same line numbers, with one statement more. A traceback through it
+reads as without us, TorchScript still compiles the original source, and undoing it is one assignment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Run a program as its author would, in its own processes, with PYTHONPATH as the only thing added.
 
-The program is a child: `sys.argv`, `sys.path`, `__main__`, its tracebacks and its exit code are Python's own work. Signals that we
-receive are passed on, and where the child dies of one, so do we.
+The program is a child: `sys.argv`, `sys.path`, `__main__`, its tracebacks and its exit code are Python's own work.
+Signals that we receive are passed on, and where the child dies of one, so do we.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 
 
 def command_of(words: Sequence[str]) -> list[str]:
-    """Complete a command line: `train.py` and `-m module` get our Python, `python` is our Python, launchers are looked up beside it.
+    """Complete a command line: `train.py` and `-m module` get our Python, `python` is our Python, launchers are looked
+    up beside it.
 
     Args:
         words: what stands behind `--`.
@@ -49,7 +50,8 @@ def command_of(words: Sequence[str]) -> list[str]:
         found = shutil.which(first, path=here)
         if found is None:
             raise FinegrainedError(
-                f"'{first}' is no command here; write python train.py .., -m module .., torchrun .. or accelerate launch .."
+                f"'{first}' is no command here; write python train.py .., -m module .., torchrun .. or accelerate"
+                " launch .."
             )
         command = [found, *rest]
     _refuse_isolation(command)
@@ -119,7 +121,9 @@ def run_program(command: Sequence[str], settings: Settings) -> int:
 
 @contextmanager
 def _signals_passed_on() -> Iterator[list[subprocess.Popen]]:
-    """Pass signals to the child. Ctrl-C reaches it by itself, as a member of the terminal's group; we only must outlive it."""
+    """Pass signals to the child. Ctrl-C reaches it by itself, as a member of the terminal's group; we only must outlive
+    it.
+    """
     child: list[subprocess.Popen] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:

@@ -1,7 +1,8 @@
-"""What one process saw, written so that a kill loses nothing: facts to a JSON file when they change, counts to mapped memory.
+"""What one process saw, written so that a kill loses nothing: facts to a JSON file when they change, counts to mapped
+memory.
 
-Every process of the program (workers, ranks, children of children) writes its own pair of files into one folder; the parent adds
-them up. A count is one store into a shared mapping, which the kernel keeps whatever happens to the process.
+Every process of the program (workers, ranks, children of children) writes its own pair of files into one folder; the
+parent adds them up. A count is one store into a shared mapping, which the kernel keeps whatever happens to the process.
 """
 
 from __future__ import annotations

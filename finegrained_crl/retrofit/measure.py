@@ -41,8 +41,8 @@ def measure(
         gain: (alpha, beta) of CRL; None for losses without a known gain.
         weights: class weights, ignore_index and label smoothing of the call.
     Returns:
-        first_ce, first_loss, gain (measured mean over rows), expected_gain (by the formula), error (largest difference of gradients);
-        None for what is not finite.
+        first_ce, first_loss, gain (measured mean over rows), expected_gain (by the formula), error (largest difference
+        of gradients); None for what is not finite.
     """
     with torch.enable_grad(), torch.autocast(logits.device.type, enabled=False):
         detached = logits.detach()

@@ -1,7 +1,8 @@
-"""Profiles: what is known about a repository before anybody looks, in `retrofit.yaml` beside the plugin of the same method.
+"""Profiles: what is known about a repository before anybody looks, in `retrofit.yaml` beside the plugin of the same
+method.
 
-A profile names repositories, how each is recognised (files with their SHA-256), which site plays which role, what the paper's
-reading replaces, and the shims that the code needs today.
+A profile names repositories, how each is recognised (files with their SHA-256), which site plays which role, what the
+paper's reading replaces, and the shims that the code needs today.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ class Profile:
     repositories: list[dict[str, Any]]
 
     def match(self, root: Path) -> dict[str, Any] | None:
-        """The repository of this profile that a folder is: all its files are there and at least one has the known content."""
+        """The repository of this profile that a folder is: all its files are there and at least one has the known
+        content.
+        """
         return next((r for r in self.repositories if _is_this(r, root)), None)
 
     def roles(self, root: Path | None = None) -> dict[str, str]:
@@ -51,7 +54,10 @@ class Profile:
         if known is None:
             return "files differ from the known ones"
         same = all(_hash(root / file) == digest for file, digest in known["files"].items())
-        return f"{known['repository']}, {'files as known' if same else 'some files differ from the known ones: check the lines'}"
+        return (
+            f"{known['repository']},"
+            f" {'files as known' if same else 'some files differ from the known ones: check the lines'}"
+        )
 
     def command(self, root: Path) -> str:
         """One line that runs it."""

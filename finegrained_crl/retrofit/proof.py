@@ -1,7 +1,8 @@
 """Is this tensor a log_softmax over the classes? Only then is the negative log-likelihood a cross-entropy.
 
-The autograd graph remembers: the tensor must come from log_softmax, or from log of softmax, through steps that only rename,
-reshape, cast or pick rows. A reshaped tensor, and one without a graph, is also summed up: its probabilities must make 1.
+The autograd graph remembers: the tensor must come from log_softmax, or from log of softmax, through steps that only
+rename, reshape, cast or pick rows. A reshaped tensor, and one without a graph, is also summed up: its probabilities
+must make 1.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 RESHAPING = (
-    "View", "UnsafeView", "ReshapeAlias", "Transpose", "Permute", "T", "Squeeze", "Unsqueeze", "Slice", "Select", "Index", "IndexSelect",
+    "View", "UnsafeView", "ReshapeAlias", "Transpose", "Permute", "T",
+    "Squeeze", "Unsqueeze", "Slice", "Select", "Index", "IndexSelect",
     "Expand", "Repeat",
 )  # fmt: skip
 TOLERANCE = 1e-3  # of the sum of probabilities; bfloat16 log-probabilities of 1000 classes stay inside in practice
@@ -39,7 +41,10 @@ def doubt(log_probabilities: Tensor) -> str:
         if node is None:
             break
     if not _comes_from_softmax(node):
-        return f"its input does not come from log_softmax but from {_kind(node) or 'a leaf tensor'}: no cross-entropy to start from"
+        return (
+            f"its input does not come from log_softmax but from {_kind(node) or 'a leaf tensor'}: no cross-entropy to"
+            " start from"
+        )
     direct = not moved and _kind(node) == "LogSoftmax" and _same_axis(node, log_probabilities.dim(), axis)
     if direct or _sums_to_one(log_probabilities, axis):
         return ""

@@ -68,9 +68,15 @@ class Receipt:
         if not self.sites:
             return f"no cross-entropy was built or called{hint}"
         if self.unmatched and self.settings.only:
-            return f"--only {' '.join(self.unmatched)}: no loss was called there; calls seen at {_list(row['site'] for row in self.sites)}"
+            return (
+                f"--only {' '.join(self.unmatched)}: no loss was called there; calls seen at"
+                f" {_list(row['site'] for row in self.sites)}"
+            )
         if all(row["role"] == "validation" for row in self.sites):
-            return f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to replace it all the same"
+            return (
+                f"called only in evaluation: {_list(row['site'] for row in self.sites)}; name a site with --only to"
+                " replace it all the same"
+            )
         return "every call was left or refused: " + "; ".join(
             f"{row['site']} {row['reason']}" for row in self.sites[:4]
         )
@@ -183,7 +189,10 @@ def show(receipt: Receipt, path: Path | None) -> None:
 def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:
     for row in receipt.rows:
         if row["kind"] == "shim" and row["count"]:
-            yield f"shim {row['shim']}: {row['what']} ({row['count']} times{', ' + row['site'] if row.get('site') else ''})"
+            yield (
+                f"shim {row['shim']}: {row['what']} ({row['count']}"
+                f" times{', ' + row['site'] if row.get('site') else ''})"
+            )
     if receipt.wrong_gains:
         yield f"WRONG gradient at {', '.join(receipt.wrong_gains)}: please report this with the receipt"
     if receipt.unmatched and receipt.replaced:

@@ -1,6 +1,7 @@
 """The loss that stands in for cross-entropy, called exactly as an edited program would call it.
 
-CRL is a function of the per-sample cross-entropy, so weights, `ignore_index`, smoothing, soft targets and reductions are those of
+CRL is a function of the per-sample cross-entropy, so weights, `ignore_index`, smoothing, soft targets and reductions
+are those of
 `CompetingRatioLoss` itself: same function, same arguments, same bits.
 """
 
@@ -39,7 +40,8 @@ def log_probability_loss(
     """Compute CRL where the program computes `F.nll_loss`: from log-probabilities, without taking the softmax twice.
 
     Args:
-        log_probabilities: float, (num_classes,) or (batch, num_classes, ...): a log_softmax over the classes; not checked here.
+        log_probabilities: float, (num_classes,) or (batch, num_classes, ...): a log_softmax over the classes; not
+            checked here.
         target: class indices, the input's shape without the class axis.
         alpha, beta: as for `competing_ratio_loss`.
         weight, ignore_index, reduction: as for `F.nll_loss`.
@@ -75,7 +77,8 @@ class Replacement:
         cls = loss_class(name)
         if getattr(cls, "needs", "logits") != "logits":
             raise FinegrainedError(
-                f"--loss {name} needs features or owns a classifier, which a retrofit can't give it; use a loss on logits"
+                f"--loss {name} needs features or owns a classifier, which a retrofit can't give it; use a loss on"
+                " logits"
             )
         if name == "crl":
             CompetingRatioLoss(alpha, beta)  # refuses what is out of range
@@ -111,7 +114,9 @@ class Replacement:
     def on_log_probabilities(
         self, scores: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
     ) -> Tensor:
-        """Compute the loss where the program calls `F.nll_loss`; softmax gives back the probabilities that the others need."""
+        """Compute the loss where the program calls `F.nll_loss`; softmax gives back the probabilities that the others
+        need.
+        """
         if self.name != "crl":
             return self.on_logits(scores, target, weight, ignore_index, reduction, 0.0)
         crl = partial(log_probability_loss, weight=weight, ignore_index=ignore_index, reduction=reduction)

@@ -1,8 +1,9 @@
 """Write a choice of sites down as a diff: calls are rewritten where they stand, nothing else of a file changes.
 
-The expression itself is rewritten by libcst, which keeps its comments and line breaks, and put back at its byte positions; so tabs,
-line ends, encodings and a missing last newline stay what they are. Where all calls of a criterion are chosen, the line that builds
-it changes; where only some are, those calls take the criterion's CRL twin and evaluation goes on with the criterion itself.
+The expression itself is rewritten by libcst, which keeps its comments and line breaks, and put back at its byte
+positions; so tabs, line ends, encodings and a missing last newline stay what they are. Where all calls of a criterion
+are chosen, the line that builds it changes; where only some are, those calls take the criterion's CRL twin and
+evaluation goes on with the criterion itself.
 """
 
 from __future__ import annotations

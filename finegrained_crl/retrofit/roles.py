@@ -1,4 +1,6 @@
-"""Which role does a loss play? Guessed from the names around the call: its target, its arguments, the criterion, the function."""
+"""Which role does a loss play? Guessed from the names around the call: its target, its arguments, the criterion, the
+function.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ def guess_role(source: Source, call: ast.Call) -> str:
 def hand_made(source: Source, call: ast.Call) -> str:
     """Say why an `nll_loss` is only a part of a hand-written loss; "" where it stands alone.
 
-    Log-probabilities that are also summed, averaged or gathered (label smoothing by hand, distillation) would leave a mixture of
-    CRL and cross-entropy behind.
+    Log-probabilities that are also summed, averaged or gathered (label smoothing by hand, distillation) would leave a
+    mixture of CRL and cross-entropy behind.
     """
     name = dotted(call.args[0]) if call.args else ""
     scope = _scope(source, call)
@@ -42,7 +44,8 @@ def hand_made(source: Source, call: ast.Call) -> str:
             continue
         use = _use_of(source, node)
         if use:
-            return f"`{name}` enters the loss in line {node.lineno} too ({use}): replacing nll_loss alone would mix two losses"  # type: ignore[attr-defined]
+            line: int = node.lineno  # type: ignore[attr-defined]
+            return f"`{name}` enters the loss in line {line} too ({use}): replacing nll_loss alone would mix two losses"
     return ""
 
 

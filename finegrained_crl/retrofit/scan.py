@@ -48,7 +48,8 @@ class Site:
     verdict: str = ""
     guard: str = ""
     end: tuple[int, int] = (0, 0)
-    owner: str = ""  # "" for a plain `CrossEntropyLoss(..)`, else what stands between: "partial", "indirect", or the subclass that computes
+    # "" for a plain `CrossEntropyLoss(..)`, else what stands between: "partial", "indirect", or the computing subclass.
+    owner: str = ""
 
     @property
     def place(self) -> Place:
@@ -222,7 +223,8 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
                 module,
                 node,
                 last,
-                "log_softmax by hand: a loss written out, a score, or the input of an nll_loss elsewhere; nothing is changed here",
+                "log_softmax by hand: a loss written out, a score, or the input of an nll_loss elsewhere; nothing is"
+                " changed here",
             )
         elif last == "partial" and node.args and module.names.loss(node.args[0]) in FUNCTIONS:
             yield _construction(module, node, module.names.loss(node.args[0]))

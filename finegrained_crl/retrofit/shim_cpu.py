@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any
 
 FACTORIES = (
-    "zeros", "ones", "empty", "full", "rand", "randn", "randint", "randperm", "arange", "linspace", "eye", "tensor", "as_tensor",
+    "zeros", "ones", "empty", "full", "rand", "randn", "randint",
+    "randperm", "arange", "linspace", "eye", "tensor", "as_tensor",
     "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like",
 )  # fmt: skip
 QUIET = ("synchronize", "empty_cache", "set_device", "reset_peak_memory_stats", "init")

@@ -7,9 +7,13 @@ from collections.abc import Iterable
 from finegrained_crl.errors import FinegrainedError, nearest
 
 SHIMS = {
-    "cpu": "on a machine without CUDA, .cuda() and devices named cuda mean the CPU; torch.cuda.is_available() stays False",
-    "old-torch": "what code for torch 0.3 to 1.x and its time needs: async=, loss.data[0], volatile=, verbose= of schedulers, "
-    "torch.load of whole objects, names that Python, numpy, PIL, scipy and torchvision dropped",
+    "cpu": (
+        "on a machine without CUDA, .cuda() and devices named cuda mean the CPU; torch.cuda.is_available() stays False"
+    ),
+    "old-torch": (
+        "what code for torch 0.3 to 1.x and its time needs: async=, loss.data[0], volatile=, verbose= of schedulers, "
+        "torch.load of whole objects, names that Python, numpy, PIL, scipy and torchvision dropped"
+    ),
 }
 
 

@@ -58,7 +58,9 @@ def source_code(note: Note) -> None:
 
 
 def compile_old(data: bytes, path: str) -> CodeType | None:
-    """Compile a file with `async=` arguments; None where that is not what is wrong with it. Positions stay those of the file."""
+    """Compile a file with `async=` arguments; None where that is not what is wrong with it. Positions stay those of the
+    file.
+    """
     if not ASYNC_KEYWORD.search(data):
         return None
     try:

@@ -1,6 +1,7 @@
 """Help for old or CUDA-only code, opt-in, each use written into the receipt.
 
-A shim changes what today's libraries refuse into what the code meant when it was written. `torch.cuda.is_available()` is never
+A shim changes what today's libraries refuse into what the code meant when it was written. `torch.cuda.is_available()`
+is never
 touched: programs branch on it.
 """
 

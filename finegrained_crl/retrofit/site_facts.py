@@ -1,4 +1,6 @@
-"""Look around a call once, when it is first seen: its place, its role, who called it, and whether they train or evaluate."""
+"""Look around a call once, when it is first seen: its place, its role, who called it, and whether they train or
+evaluate.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ def look_around(
         built: where criteria were built.
         choice: of the user, for the roles that a profile gives.
         problem: why the call can't be replaced, "" so far.
-        base: the frame of a `with retrofit():`; its name, and who called it, say nothing about what stands in the block.
+        base: the frame of a `with retrofit():`; its name, and who called it, say nothing about what stands in the
+            block.
     """
     criteria = _criteria(frame)
     chain = frames.frames(frame)

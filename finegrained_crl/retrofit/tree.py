@@ -36,7 +36,9 @@ def repository(path: Path) -> Path:
 
 
 def python_files(root: Path) -> Iterator[Path]:
-    """Every .py file below the root, in order; links are not followed, so that neither loops nor files outside are met."""
+    """Every .py file below the root, in order; links are not followed, so that neither loops nor files outside are
+    met.
+    """
     if root.is_file():
         yield root
         return

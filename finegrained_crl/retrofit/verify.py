@@ -1,7 +1,8 @@
 """`--verify N`: before the run, show that the replacement at beta = 0 is the untouched program, bit for bit.
 
-The program is started twice, with its random generators seeded alike: once untouched, with the losses of the chosen sites written
-down, and once with those sites computing CRL at beta = 0. Each start ends after N calls of one site. All values must have equal bits.
+The program is started twice, with its random generators seeded alike: once untouched, with the losses of the chosen
+sites written down, and once with those sites computing CRL at beta = 0. Each start ends after N calls of one site. All
+values must have equal bits.
 """
 
 from __future__ import annotations
@@ -38,15 +39,17 @@ def verify(command: Sequence[str], settings: Settings, steps: int) -> int:
     untouched, ours = (_values(command, replace(watched, mode=mode)) for mode in ("watch", "run"))
     if not untouched or not ours:
         raise FinegrainedError(
-            "--verify: no loss of a chosen site was computed, so nothing could be compared; run without --verify to see why"
+            "--verify: no loss of a chosen site was computed, so nothing could be compared; run without --verify to"
+            " see why"
         )
     for key in untouched.keys() | ours.keys():
         first, second = untouched.get(key, []), ours.get(key, [])
         for number, (a, b) in enumerate(zip(first, second, strict=False)):
             if a != b:
                 raise FinegrainedError(
-                    f"--verify: at {key[0]} call {number + 1} differs between the untouched program and beta = 0 (bits {a[0]} and {b[0]}); "
-                    "is the program random beyond torch's and numpy's seeds, or does it use several threads?"
+                    f"--verify: at {key[0]} call {number + 1} differs between the untouched program and beta = 0 (bits"
+                    f" {a[0]} and {b[0]}); is the program random beyond torch's and numpy's seeds, or does it use"
+                    " several threads?"
                 )
         if not first or not second:
             raise FinegrainedError(

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable
 
 EVALUATION = {
-    *("eval", "evaluate", "evaluation", "evaluating", "evaluator", "val", "valid", "validate", "validates", "validation"),
-    *("validating", "validator", "test", "testing", "tester", "infer", "inference", "predict", "prediction", "predictor", "accuracy"),
+    *("eval", "evaluate", "evaluation", "evaluating", "evaluator"),
+    *("val", "valid", "validate", "validates", "validation"),
+    *("validating", "validator", "test", "testing", "tester", "infer"),
+    *("inference", "predict", "prediction", "predictor", "accuracy"),
 }  # fmt: skip
 TRAINING = {
     *(

@@ -35,7 +35,8 @@ def read_records(recipe: Recipe) -> Records:
     data = Path(recipe.data)
     if not data.exists():
         raise FinegrainedError(
-            f"--data {data.absolute()} does not exist; `fgcrl data verify {recipe.dataset.name}` says what belongs there"
+            f"--data {data.absolute()} does not exist; `fgcrl data verify {recipe.dataset.name}` says what belongs"
+            " there"
         )
     source = discovery.find("data set", recipe.dataset.name, discovery.datasets())
     records: Records = source(**recipe.dataset.options).read(data)
@@ -74,8 +75,8 @@ def require_no_leaks(records: Records, parts: Partition, data: DataFingerprint, 
     leaks = [str(crossing) for crossing in cheap_leaks(records, parts, data)]
     if leaks and not allowed:
         raise FinegrainedError(
-            f"the split leaks: {'; '.join(leaks)}; the score would be too good. Correct the split (`fgcrl data audit` lists all), "
-            "or pass --allow-leaks, which is written into results.json"
+            f"the split leaks: {'; '.join(leaks)}; the score would be too good. Correct the split (`fgcrl data audit`"
+            " lists all), or pass --allow-leaks, which is written into results.json"
         )
     return leaks
 
@@ -88,7 +89,8 @@ def changed_data(run: RunFolder, data: DataFingerprint, *, accept: bool) -> tupl
         data: as it is now.
         accept: go on all the same.
     Returns:
-        all changes that were accepted, these and earlier ones, one line each; the digests that a checkpoint of the run may carry.
+        all changes that were accepted, these and earlier ones, one line each; the digests that a checkpoint of the run
+        may carry.
     Raises:
         FinegrainedError: something changed and is not accepted; what, is named.
     """
@@ -98,8 +100,8 @@ def changed_data(run: RunFolder, data: DataFingerprint, *, accept: bool) -> tupl
     changes = differences(stored, data)
     if changes and not accept:
         raise FinegrainedError(
-            f"the data changed since the run in {run.folder} began: {'; '.join(changes)}; restore the data, choose another --out, "
-            "or pass --accept-changed-data, which is written into results.json"
+            f"the data changed since the run in {run.folder} began: {'; '.join(changes)}; restore the data, choose"
+            " another --out, or pass --accept-changed-data, which is written into results.json"
         )
     return run.read_changes() + changes, {data.digest, stored.digest}
 

@@ -15,13 +15,14 @@ from finegrained_crl.training.weights import timm_classifier
 class Backbone(nn.Module):
     """A timm network without its head.
 
-    What the maps don't need (the classifier, VGG's fully connected layers, stages after the last one used) is taken out, so that
-    nothing idle is saved, optimised or waited for by distributed training.
+    What the maps don't need (the classifier, VGG's fully connected layers, stages after the last one used) is taken
+    out, so that nothing idle is saved, optimised or waited for by distributed training.
 
     Args:
         spec: backbone, weights and input size.
         tap: also give the maps after the last stage of this stride (8, 16, 32); None: the final maps only.
-        nearest: where the network has no such stride (a transformer has one for all stages), take the nearest that it has.
+        nearest: where the network has no such stride (a transformer has one for all stages), take the nearest that it
+            has.
         stop_at_tap: end there; what comes after is taken out.
     Attributes:
         net: the timm network.
@@ -83,8 +84,8 @@ class Backbone(nn.Module):
             final, tapped = self.with_tap(image) if self._index is not None else (self(image), None)
         except (RuntimeError, ValueError, TypeError, AttributeError, AssertionError) as error:
             raise FinegrainedError(
-                f"--backbone {spec.backbone} gives no feature maps for {spec.image_size} px images ({' '.join(str(error).split())[:160]}); "
-                "choose another backbone or --image-size"
+                f"--backbone {spec.backbone} gives no feature maps for {spec.image_size} px images"
+                f" ({' '.join(str(error).split())[:160]}); choose another backbone or --image-size"
             ) from error
         passed.stop()
         self.channels = int(final.shape[1])
@@ -110,7 +111,9 @@ class _Passed:
 
 
 def _take_out_idle(net: nn.Module, seen: set[int]) -> None:
-    """Replace modules that were neither called nor reached by a gradient (some layers lend their weights without being called)."""
+    """Replace modules that were neither called nor reached by a gradient (some layers lend their weights without being
+    called).
+    """
     for name, child in list(net.named_children()):
         idle = all(id(m) not in seen for m in child.modules()) and all(p.grad is None for p in child.parameters())
         if not idle:
@@ -134,6 +137,7 @@ def _stage_of_stride(net: Any, backbone: str, stride: int, nearest: bool) -> int
         stride = min(strides, key=lambda s: abs(s - stride))
     if stride not in strides:
         raise FinegrainedError(
-            f"--backbone {backbone} has no feature maps of stride {stride}; it has {', '.join(map(str, sorted(set(strides)))) or 'none'}"
+            f"--backbone {backbone} has no feature maps of stride {stride}; it has"
+            f" {', '.join(map(str, sorted(set(strides)))) or 'none'}"
         )
     return len(strides) - 1 - strides[::-1].index(stride)

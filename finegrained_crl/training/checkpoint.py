@@ -28,7 +28,8 @@ def save(path: Path, state: dict[str, Any], *, keep_previous: bool = False) -> N
     Args:
         path: the file.
         state: tensors and plain values.
-        keep_previous: keep the checkpoint that was there as `previous_*`, for the day on which this one turns out damaged.
+        keep_previous: keep the checkpoint that was there as `previous_*`, for the day on which this one turns out
+            damaged.
     Raises:
         FinegrainedError: the disk is full or not writable.
     """

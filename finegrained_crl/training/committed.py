@@ -1,7 +1,7 @@
 """The COMMITTED record of a finished run: SHA-256 of every file that a reader relies on, written last of all.
 
-With it a run is finished, and what is read of it later can be compared with what was written: a disk, a copy or an editor that
-changed a bit is noticed. TensorBoard's files are not in it; nothing reads them for a number.
+With it a run is finished, and what is read of it later can be compared with what was written: a disk, a copy or an
+editor that changed a bit is noticed. TensorBoard's files are not in it; nothing reads them for a number.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ def make_accelerator(precision: str, device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    # accelerate keeps one state per process and refuses a second precision; a run after another in one process needs its own.
+    # accelerate keeps one state per process and refuses a second precision; a run after another in one process needs
+    # its own.
     AcceleratorState._reset_state(reset_partial_state=False)
     try:
         return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=device == "cpu")
@@ -37,8 +38,8 @@ def make_accelerator(precision: str, device: str) -> Any:
 def seed_step(*key: int) -> None:
     """Seed torch, numpy and random from a key such as (seed, epoch, step, rank).
 
-    Because each step is seeded by its place alone, dropout, stochastic depth and mixup go on after a resume as if nothing happened,
-    and no generator state has to be saved.
+    Because each step is seeded by its place alone, dropout, stochastic depth and mixup go on after a resume as if
+    nothing happened, and no generator state has to be saved.
     """
     state = int(np.random.SeedSequence(key).generate_state(1, dtype=np.uint32)[0])
     torch.manual_seed(state)
@@ -49,8 +50,8 @@ def seed_step(*key: int) -> None:
 def keep_freed_memory() -> None:
     """Tell glibc to keep the memory of freed tensors instead of giving it back to the system after every layer.
 
-    Training on a CPU frees and asks again for the same hundreds of megabytes in each step; getting them as new pages costs
-    about a tenth of the step. Where the C library is another one, nothing happens.
+    Training on a CPU frees and asks again for the same hundreds of megabytes in each step; getting them as new pages
+    costs about a tenth of the step. Where the C library is another one, nothing happens.
     """
     try:
         mallopt = ctypes.CDLL("libc.so.6").mallopt

@@ -72,7 +72,9 @@ def _time_updates(loop: Any) -> tuple[float, list[float]]:
 
 
 def _updates_at_full_cost(placed: PlacedStage) -> int:
-    """Epochs whose updates cost as much as one through the whole network; with cached features, those that fill the cache."""
+    """Epochs whose updates cost as much as one through the whole network; with cached features, those that fill the
+    cache.
+    """
     return placed.stage.cached_views or placed.recipe.epochs
 
 

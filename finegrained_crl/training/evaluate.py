@@ -35,7 +35,8 @@ def evaluate(
     trainee.train(was_training)
     if not all(np.isfinite(part).all() for part in parts):
         raise FinegrainedError(
-            "the model's scores of held-out pictures are NaN or infinite: training diverged; lower --lr, or set --clip-grad 1"
+            "the model's scores of held-out pictures are NaN or infinite: training diverged; lower --lr, or set"
+            " --clip-grad 1"
         )
     return _gather(np.concatenate(parts) if parts else None, len(rows), world)
 

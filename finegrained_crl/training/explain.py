@@ -1,7 +1,7 @@
 """What a finished run's model used in one picture: Grad-CAM, and what its method has to show.
 
-Grad-CAM weighs each feature map by the mean gradient of a class's score with respect to it, adds the maps, and keeps what speaks
-for the class. Source: Selvaraju et al., 2017, Grad-CAM, equations 1 and 2.
+Grad-CAM weighs each feature map by the mean gradient of a class's score with respect to it, adds the maps, and keeps
+what speaks for the class. Source: Selvaraju et al., 2017, Grad-CAM, equations 1 and 2.
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ def as_maps(output: Tensor, module: nn.Module | None = None) -> Tensor:
 
 
 def _photograph(predictor: Predictor, pixels: np.ndarray) -> np.ndarray:
-    """The part of the photograph that the network saw, in more pixels than it saw: sizes before cropping are ratios of the side."""
+    """The part of the photograph that the network saw, in more pixels than it saw: sizes before cropping are ratios of
+    the side.
+    """
     settings = image_settings(predictor.recipe)
     side = max(settings.image_size, SHOWN_PIXELS)
     large = dataclasses.replace(settings, image_size=side, views="single")

@@ -1,4 +1,4 @@
-"""Features of the frozen part of a network, computed once for k augmented views of each image and read in every epoch."""
+"""Features of the frozen part of a network, computed once for k views of each image and read in every epoch."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ DTYPE = np.float16
 
 
 class FeatureCache:
-    """Half-precision features on disk, (views, images, ..), in the run folder; view v is what epoch v's augmentation shows.
+    """Half-precision features on disk, (views, images, ..), in the run folder; view v is what epoch v's augmentation
+    shows.
 
-    With as many views as epochs an epoch sees exactly the pictures that it would see without the cache; with fewer, epoch e sees
-    view e modulo the number of views.
+    With as many views as epochs an epoch sees exactly the pictures that it would see without the cache; with fewer,
+    epoch e sees view e modulo the number of views.
 
     Args:
         session: the run.
@@ -76,8 +77,8 @@ class FeatureCache:
         needed, free = int(np.prod(shape)) * DTYPE().itemsize, shutil.disk_usage(self.path.parent).free
         if needed > free:
             raise FinegrainedError(
-                f"the cached features need {needed / 2**30:.1f} GiB in {self.path.parent}, {free / 2**30:.1f} GiB are free; "
-                "cache fewer views, or none"
+                f"the cached features need {needed / 2**30:.1f} GiB in {self.path.parent}, {free / 2**30:.1f} GiB are"
+                " free; cache fewer views, or none"
             )
 
     def _features(self) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,7 +1,7 @@
 """Transformers at another image size than they were trained at.
 
-Families with positions or windows for one size (timm: `fixed_input_size`) are built for the size that is asked for; timm interpolates
-their positions when it loads pretrained weights, and `adapted_state` does the same for a file.
+Families with positions or windows for one size (timm: `fixed_input_size`) are built for the size that is asked for;
+timm interpolates their positions when it loads pretrained weights, and `adapted_state` does the same for a file.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ def misfit(backbone: str, image_size: int, reason: str, patch: int | None = None
 
 
 def adapted_state(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict with positions interpolated to the model's size, by timm's own filter; as it is where timm has none."""
+    """A state dict with positions interpolated to the model's size, by timm's own filter; as it is where timm has
+    none.
+    """
     adapt: Any = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if adapt is None:
         return state

@@ -33,7 +33,8 @@ def find_pictures(given: str, path_column: str = "path") -> list[Path]:
         pictures = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if _is_picture(Path(name))]
     if not pictures:
         raise FinegrainedError(
-            f"no picture found for {given} (looked in {Path.cwd()}): give a file, a folder, a quoted glob, or a CSV or TSV table"
+            f"no picture found for {given} (looked in {Path.cwd()}): give a file, a folder, a quoted glob, or a CSV or"
+            " TSV table"
         )
     return pictures
 

@@ -1,4 +1,6 @@
-"""The training loop: stages of epochs of updates, validation, checkpoints; a run may stop anywhere and go on as if it had not."""
+"""The training loop: stages of epochs of updates, validation, checkpoints; a run may stop anywhere and go on as if it
+had not.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,8 @@ class Loop:
         self.stage.train_mode()
         self.reporter.begin_epoch(p.epoch, done, self.stage.updates_per_epoch)
         order = self.session.order.at(p.epoch)
-        # The last update of an epoch may have had fewer batches than the others: after it none is left, not fewer than none.
+        # The last update of an epoch may have had fewer batches than the others: after it none is left, not fewer than
+        # none.
         order.at(p.epoch, min(done * self.stage.recipe.accumulate, len(order)))
         start = time.perf_counter()
         for group in self.stage.groups():
@@ -180,7 +183,8 @@ class Loop:
         self.reporter.end_epoch(row, seconds * (self.epochs - p.epoch))
         if p.stopped:
             self.reporter.say(
-                f"stopped early: no better validation accuracy than epoch {p.best_epoch}'s for {self.recipe.early_stopping} epochs"
+                f"stopped early: no better validation accuracy than epoch {p.best_epoch}'s for"
+                f" {self.recipe.early_stopping} epochs"
             )
 
     def _epoch_row(self, seconds: float) -> dict[str, Any]:
@@ -263,7 +267,7 @@ class Loop:
         return state
 
     def _require_same_data(self, state: dict[str, Any]) -> None:
-        """The session has compared the data with what the folder says; this checkpoint must belong to the same folder."""
+        """The session compared the data with what the folder says; this checkpoint must belong to it."""
         if state["data"] not in self.session.known_data:
             raise FinegrainedError(
                 f"{self.session.run.last} was written by a run on other data than {self.session.run.folder} says: "
@@ -282,7 +286,7 @@ class Loop:
     # Small parts.
 
     def _training_images(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All training images as evaluation shows them (first view), normalised, with labels; for `Method.initialise`."""
+        """Training images as evaluation shows them (first view), normalised, and labels, for `Method.initialise`."""
         s = self.session
         loader = eval_loader(s.eval_pictures, s.parts.train, batch_size=s.recipe.batch_size, workers=s.options.workers)
         for batch in batches(loader):

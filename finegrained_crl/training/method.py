@@ -36,8 +36,8 @@ class TrainBatch(NamedTuple):
     """What a training step gets.
 
     Attributes:
-        images: float, (batch, 3, height, width), normalised; views that `Method.per_image` made stand one after the other,
-            (batch * views, ..). In a stage with cached features: what `Method.features` returned.
+        images: float, (batch, 3, height, width), normalised; views that `Method.per_image` made stand one after the
+            other, (batch * views, ..). In a stage with cached features: what `Method.features` returned.
         target: int64 (batch,) class indices, or float (batch, num_classes) soft targets.
         extras: what `Method.per_image` added, stacked: (batch, ..) each.
         stage: name of the stage.
@@ -56,7 +56,8 @@ class Panel(NamedTuple):
 
     Attributes:
         title: a few words.
-        image: float, (3, height, width) normalised like the network's input, or (height, width) for a heat map over the input.
+        image: float, (3, height, width) normalised like the network's input, or (height, width) for a heat map over the
+            input.
         points: (x, y, text) marks, in pixels of the input.
     """
 
@@ -119,8 +120,8 @@ class FineGrainedModel(nn.Module):
 class Method(ABC):
     """A way of training a fine-grained classifier; its constructor's arguments are its options (`--method.NAME`).
 
-    A method must define `summary`, `build`, `training_step` and `scores`. The others have defaults: one role "class", one stage,
-    nothing to initialise, nothing per image. docs/plugins.md walks through a whole one.
+    A method must define `summary`, `build`, `training_step` and `scores`. The others have defaults: one role "class",
+    one stage, nothing to initialise, nothing per image. docs/plugins.md walks through a whole one.
     """
 
     summary: ClassVar[str]
@@ -139,8 +140,8 @@ class Method(ABC):
             criteria: the loss of each role, `criteria["class"]`.
             batch: images and targets.
         Returns:
-            losses by role, weighted (their sum is minimised; each is logged under its name), and scores (batch, num_classes) for the
-            training accuracy.
+            losses by role, weighted (their sum is minimised; each is logged under its name), and scores (batch,
+            num_classes) for the training accuracy.
         """
 
     @abstractmethod
@@ -187,15 +188,16 @@ def require_method(name: str, found: Any) -> type[Method]:
     """
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise FinegrainedError(
-            f"method '{name}': {getattr(found, '__module__', '?')}.{getattr(found, '__qualname__', found)} is not a subclass of "
-            "finegrained_crl.training.method.Method; docs/plugins.md shows how to write one"
+            f"method '{name}': {getattr(found, '__module__', '?')}.{getattr(found, '__qualname__', found)} is not a"
+            " subclass of finegrained_crl.training.method.Method; docs/plugins.md shows how to write one"
         )
     missing = sorted(found.__abstractmethods__)
     if not isinstance(getattr(found, "summary", None), str):
         missing.append("summary (one line of text)")
     if missing:
         raise FinegrainedError(
-            f"method '{name}': {found.__module__}.{found.__qualname__} lacks {', '.join(missing)}; docs/plugins.md says what each must do"
+            f"method '{name}': {found.__module__}.{found.__qualname__} lacks {', '.join(missing)}; docs/plugins.md says"
+            " what each must do"
         )
     return found
 
@@ -215,7 +217,9 @@ def require_choice(option: str, value: Any, choices: Any) -> None:
 
 
 def classification_loss(criterion: nn.Module, outputs: Outputs, target: Tensor) -> Tensor:
-    """The criterion's value, given what it needs: logits, logits and features, or features for a classifier of its own."""
+    """The criterion's value, given what it needs: logits, logits and features, or features for a classifier of its
+    own.
+    """
     needs = getattr(criterion, "needs", "logits")
     if needs == "features":
         return torch.as_tensor(criterion(outputs.logits, target, outputs.features))

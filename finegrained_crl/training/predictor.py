@@ -30,8 +30,8 @@ class Predictions:
     """What a run said of some pictures.
 
     Attributes:
-        table: columns path, class, label, probability, top5_classes and top5_probabilities (separated by "|"), one row per picture
-            that could be read.
+        table: columns path, class, label, probability, top5_classes and top5_probabilities (separated by "|"), one row
+            per picture that could be read.
         errors: path -> why the picture could not be read.
     """
 

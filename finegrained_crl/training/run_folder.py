@@ -2,13 +2,12 @@
 
 recipe.yaml           every setting that ran, resolved
 epochs.csv            one line per epoch
-predictions.parquet   id, path, label, fold, subject and the data set's own columns, part, weights, logits of every evaluated picture
-results.json          metrics with their protocol
-data.parquet          what the run was trained on: each picture's label, split and SHA-256
-changes.json          changes of the data that the user accepted between kill and resume, if any
-checkpoints/          last.pt (to resume), previous_last.pt, best.pt (selected on validation), model_*.safetensors (to use)
-tensorboard/          event files
-COMMITTED             SHA-256 of the files above; there when, and only when, the run is complete
+predictions.parquet   id, path, label, fold, subject and the data set's own columns, part, weights, logits of every
+evaluated picture results.json          metrics with their protocol data.parquet          what the run was trained on:
+each picture's label, split and SHA-256 changes.json          changes of the data that the user accepted between kill
+and resume, if any checkpoints/          last.pt (to resume), previous_last.pt, best.pt (selected on validation),
+model_*.safetensors (to use) tensorboard/          event files COMMITTED             SHA-256 of the files above; there
+when, and only when, the run is complete
 """
 
 from __future__ import annotations
@@ -72,7 +71,8 @@ class RunFolder:
         """Check that a run with this recipe may begin, or go on, here.
 
         Raises:
-            FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something else.
+            FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something
+                else.
         """
         if self.holds_run:
             self._check_same(recipe, resume)
@@ -132,7 +132,8 @@ class RunFolder:
         number = files.read_json(self.results).get("format")
         if number != FORMAT:
             raise FinegrainedError(
-                f"{self.results} has format {number}, this version reads {FORMAT}: use the version that wrote it, or train again"
+                f"{self.results} has format {number}, this version reads {FORMAT}: use the version that wrote it, or"
+                " train again"
             )
 
     def write_data(self, data: DataFingerprint) -> None:

@@ -1,4 +1,6 @@
-"""The one way from pictures to scores to a decision: evaluation, `predict`, `explain` and the feature cache all go through here."""
+"""The one way from pictures to scores to a decision: evaluation, `predict`, `explain` and the feature cache all go
+through here.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ class Scorer:
     """How a run's pictures become network input, scores and a class.
 
     Attributes:
-        normalise: uint8 (.., height, width, 3) to float (n, 3, height, width) on the device, views folded into the batch.
+        normalise: uint8 (.., height, width, 3) to float (n, 3, height, width) on the device, views folded into the
+            batch.
         memory_format: layout of the network input.
         accelerator: accelerate's; its precision holds while scoring.
         decoder: how a class is chosen from the scores.

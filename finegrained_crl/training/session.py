@@ -39,7 +39,8 @@ class RunOptions:
         workers: loader processes; negative: chosen from the number of cores.
         device: "auto" or "cpu".
         checkpoint_seconds: time between checkpoints within an epoch.
-        accept_changed_data: go on with data that changed since the run began; what changed is written into results.json.
+        accept_changed_data: go on with data that changed since the run began; what changed is written into
+            results.json.
     """
 
     workers: int = -1

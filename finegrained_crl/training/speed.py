@@ -32,7 +32,8 @@ class Timing:
 
 
 def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> list[Timing]:
-    """Time forward and backward passes of a copy of the model, combinations interleaved so that a busy machine slows all alike.
+    """Time forward and backward passes of a copy of the model, combinations interleaved so that a busy machine slows
+    all alike.
 
     Args:
         trainee: the model to train; not changed.

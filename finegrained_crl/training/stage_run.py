@@ -71,7 +71,9 @@ class StageRun:
         return TrainBatch(images, target, extras, name)
 
     def validates(self, epoch: int) -> bool:
-        """Whether validation is due after an epoch: with cached features it would cost more than the epoch, so once, at the end."""
+        """Whether validation is due after an epoch: with cached features it would cost more than the epoch, so once, at
+        the end.
+        """
         return not self.cache or epoch + 1 == self.placed.end
 
     def close(self) -> None:
@@ -85,12 +87,14 @@ def check_stage(session: Session, placed: PlacedStage) -> None:
     """Find out what a stage's settings can't do before the first one starts.
 
     Raises:
-        FinegrainedError: unknown optimiser or module to freeze, targets that the loss can't take, mixing cached features.
+        FinegrainedError: unknown optimiser or module to freeze, targets that the loss can't take, mixing cached
+            features.
     """
     recipe, trainee = placed.recipe, session.trainee
     if placed.stage.cached_views and (recipe.mixup or recipe.cutmix):
         raise FinegrainedError(
-            f"mixup and CutMix mix images, and stage '{placed.stage.name}' trains on cached features: set them to 0, or cache no views"
+            f"mixup and CutMix mix images, and stage '{placed.stage.name}' trains on cached features: set them to 0, or"
+            " cache no views"
         )
     if (recipe.mixup or recipe.cutmix) and trainee.method.per_image():
         raise FinegrainedError(

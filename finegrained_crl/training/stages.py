@@ -24,8 +24,8 @@ class Stage:
     Attributes:
         name: for the log, and for the method's training step.
         settings: recipe settings (of `CHANGEABLE`) that differ here.
-        cached_views: train on features that the frozen part gave for so many augmented views of each image, computed once;
-            0: pass every image through the whole network.
+        cached_views: train on features that the frozen part gave for so many augmented views of each image, computed
+            once; 0: pass every image through the whole network.
     """
 
     name: str

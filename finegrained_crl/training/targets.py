@@ -15,8 +15,8 @@ from finegrained_crl.training.recipe import Recipe
 class Targets:
     """Turns (images, labels) into what the criteria get.
 
-    Without smoothing or mixing, labels stay class indices. Otherwise the target is a distribution q over classes, and CRL takes its
-    soft-target form, sum_k q_k CRL(z, k): linear in q, so mixing targets equals mixing the two losses.
+    Without smoothing or mixing, labels stay class indices. Otherwise the target is a distribution q over classes, and
+    CRL takes its soft-target form, sum_k q_k CRL(z, k): linear in q, so mixing targets equals mixing the two losses.
     """
 
     def __init__(self, recipe: Recipe, num_classes: int, criteria: Criteria) -> None:

@@ -1,4 +1,6 @@
-"""A timm classifier as a fine-grained model, and the plain way of training one: a new head, one criterion on its logits."""
+"""A timm classifier as a fine-grained model, and the plain way of training one: a new head, one criterion on its
+logits.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ class TimmClassifier(FineGrainedModel):
         return net
 
     def cam_module(self) -> nn.Module | None:
-        """The last stage; the one before it where the class token alone is classified, which the last one's patches don't reach."""
+        """The last stage; the one before it where the class token alone is classified, which the last one's patches
+        don't reach.
+        """
         info = getattr(self.net, "feature_info", None)
         stages = list(info if isinstance(info, list) else info.info) if info else []
         from_token = getattr(self.net, "global_pool", "") == "token"

@@ -65,7 +65,8 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
     Returns:
         notes: how many tensors were loaded and which head was dropped.
     Raises:
-        FinegrainedError: no such file, unreadable or unsafe file, or tensors that are missing, extra or of another shape.
+        FinegrainedError: no such file, unreadable or unsafe file, or tensors that are missing, extra or of another
+            shape.
     """
     state = read_weights(path)
     ours = model.state_dict()
@@ -94,7 +95,10 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         state = load_state_dict(str(path), device="cpu", weights_only=True)
     except Exception as error:  # safetensors, zipfile, torch and timm each raise their own kind
         if isinstance(error, pickle.UnpicklingError) or isinstance(error.__cause__, pickle.UnpicklingError):
-            text = "refused: the pickle holds more than tensors and could run code; save a plain state dict or .safetensors"
+            text = (
+                "refused: the pickle holds more than tensors and could run code; save a plain state dict or"
+                " .safetensors"
+            )
             raise FinegrainedError(f"weights {path} {text}") from None
         raise FinegrainedError(f"weights {path} can't be read: {_line(error)}") from error
     tensors = {k: v for k, v in state.items() if isinstance(v, torch.Tensor)}
@@ -131,7 +135,8 @@ def _from_hub(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:
         if "img_size" in options and (isinstance(error, AssertionError) or "size mismatch" in str(error)):
             raise misfit(spec.backbone, spec.image_size, _line(error)) from error
         raise FinegrainedError(
-            f"can't get pretrained weights of '{spec.backbone}' ({_line(error)}); without a network give --weights FILE or --weights none"
+            f"can't get pretrained weights of '{spec.backbone}' ({_line(error)}); without a network give --weights FILE"
+            " or --weights none"
         ) from error
     return model
 

@@ -19,7 +19,8 @@ class WeightsSource:
 
     Attributes:
         kind: "pretrained" (timm), "file" or "none" (random).
-        backbone: timm's name with the tag of the training that was loaded, "resnet50.tv_in1k"; the bare name for a file or none.
+        backbone: timm's name with the tag of the training that was loaded, "resnet50.tv_in1k"; the bare name for a file
+            or none.
         url: "hf-hub:timm/resnet50.tv_in1k" or an address; None for a file or none.
         file: name of the file that was read; None where it isn't known.
         sha256: of that file, in hexadecimal digits.
@@ -66,7 +67,9 @@ def of_pretrained(net: Any, backbone: str) -> WeightsSource:
 
 
 def weights_sources(model: nn.Module) -> list[dict[str, str | None]]:
-    """The sources of every backbone in a model, in its order, as plain values: one for most methods, two for a B-CNN of two streams."""
+    """The sources of every backbone in a model, in its order, as plain values: one for most methods, two for a B-CNN of
+    two streams.
+    """
     kept = [getattr(module, "weights_source", None) for module in model.modules()]
     return [source.as_dict() for source in kept if isinstance(source, WeightsSource)]
 

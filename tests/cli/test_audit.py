@@ -65,7 +65,8 @@ def test_folds_that_share_a_subject(people, capsys, tmp_path):
     assert "LEAKS: 1 crossings" in capsys.readouterr().out
 
     flags = (
-        f"finetune --dataset table --data {people} --fold 0 --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0"
+        f"finetune --dataset table --data {people} --fold 0 --backbone test_resnet --weights none --image-size 32"
+        " --epochs 1 --workers 0"
     )
     assert main([*flags.split(), "--out", str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
@@ -79,7 +80,9 @@ def test_folds_that_share_a_subject(people, capsys, tmp_path):
 
 
 def test_a_pair_of_lists(tmp_path, capsys):
-    (tmp_path / "train.txt").write_text("".join(TRAIN.format(face, photo, 1) for face, photo in ((1, 10), (1, 11), (2, 12))))
+    (tmp_path / "train.txt").write_text(
+        "".join(TRAIN.format(face, photo, 1) for face, photo in ((1, 10), (1, 11), (2, 12)))
+    )
     (tmp_path / "val.txt").write_text(TRAIN.format(1, 13, 1) + TRAIN.format(2, 12, 3))
     code, report, _ = audit(capsys, "--lists", tmp_path / "train.txt", tmp_path / "val.txt")
     assert code == 1
@@ -103,7 +106,8 @@ def test_lists_of_anything_with_their_images(people, tmp_path, capsys):
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    ("fold", "albums", "faces", "people"), [(0, 112, 19, 482), (1, 115, 16, 518), (2, 120, 11, 516), (3, 113, 12, 536), (4, 113, 22, 465)]
+    ("fold", "albums", "faces", "people"),
+    [(0, 112, 19, 482), (1, 115, 16, 518), (2, 120, 11, 516), (3, 113, 12, 536), (4, 113, 22, 465)],
 )
 def test_the_leak_in_the_published_validation_lists(shared_data, capsys, fold, albums, faces, people):
     lists = shared_data / "adience_protocol" / "Folds" / "train_val_txt_files_per_fold" / f"test_fold_is_{fold}"
@@ -118,7 +122,9 @@ def test_the_leak_in_the_published_validation_lists(shared_data, capsys, fold, a
 
 @pytest.mark.realdata
 def test_the_official_folds_are_clean(shared_data, capsys):
-    code, report, _ = audit(capsys, "adience", "--data", shared_data / "adience_protocol", "--labels-only", "--label-policy", "nearest")
+    code, report, _ = audit(
+        capsys, "adience", "--data", shared_data / "adience_protocol", "--labels-only", "--label-policy", "nearest"
+    )
     assert code == 0
     assert report["counts"]["original"] > 10_000
 
@@ -195,7 +201,9 @@ def test_copies_are_left_alone_where_asked(people, capsys):
 
 
 def test_the_validation_part_is_cut_as_in_training(tmp_path, capsys):
-    """Every picture of the training part is there twice under two names; no copy comes to validation without the other."""
+    """Every picture of the training part is there twice under two names; no copy comes to validation without the
+    other.
+    """
     lines = ["path,label,split"]
     for i in range(40):
         pixels = np.random.default_rng(i % 20 if i < 36 else i).integers(0, 256, (6, 6, 3), dtype=np.uint8)
@@ -203,5 +211,7 @@ def test_the_validation_part_is_cut_as_in_training(tmp_path, capsys):
         lines.append(f"{i}.png,{'ab'[i % 2]},{'train' if i < 36 else 'test'}")
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     for seed in range(3):
-        code, report, _ = audit(capsys, "table", "--data", tmp_path, "--val-fraction", 0.2, "--split", "test", "--seed", seed)
+        code, report, _ = audit(
+            capsys, "table", "--data", tmp_path, "--val-fraction", 0.2, "--split", "test", "--seed", seed
+        )
         assert (code, list(report["parts"])) == (0, ["train", "val", "test"])

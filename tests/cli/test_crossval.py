@@ -15,7 +15,10 @@ import yaml
 from finegrained_crl.cli.main import main
 from finegrained_crl_datasets.demo_faces import make_demo_faces
 
-SETTINGS = "--recipe demo-faces --backbone test_resnet --image-size 32 --epochs 2 --batch-size 8 --val-fraction 0.25 --test-every 1"
+SETTINGS = (
+    "--recipe demo-faces --backbone test_resnet --image-size 32 --epochs 2 --batch-size 8 --val-fraction 0.25"
+    " --test-every 1"
+)
 GRID = "--losses ce crl --folds 0 1 --seeds 0 --jobs 2 --device cpu"
 
 
@@ -235,7 +238,10 @@ def test_no_study_no_report(tmp_path, capsys):
 
 
 def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):
-    words = "--recipe small-cpu --methods resnet dcl --losses ce crl --folds 0 --weights none --backbone test_resnet --dataset adience"
+    words = (
+        "--recipe small-cpu --methods resnet dcl --losses ce crl --folds 0 --weights none --backbone test_resnet"
+        " --dataset adience"
+    )
     words += " --plan --json"
     assert (
         main(["crossval", *words.split(), "--data", str(faces), "--image-size", "32", "--out", str(tmp_path / "study")])

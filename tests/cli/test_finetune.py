@@ -1,4 +1,6 @@
-"""`fgcrl finetune` as a user types it: a run folder, the same one after an interruption, and one line for each mistake."""
+"""`fgcrl finetune` as a user types it: a run folder, the same one after an interruption, and one line for each
+mistake.
+"""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""What a run may not go on from without a word: changed data, damaged checkpoints; and what it must go on from: any signal, any update."""
+"""What a run may not go on from without a word: changed data, damaged checkpoints; and what it must go on from: any
+signal, any update."""
 
 import json
 import os

@@ -58,7 +58,10 @@ def test_importing_the_package_costs_torch_alone(package):
 
 
 def test_metrics_and_reports_need_no_torch():
-    code = "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.classification, finegrained_crl.reports.comparison"
+    code = (
+        "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.classification,"
+        " finegrained_crl.reports.comparison"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

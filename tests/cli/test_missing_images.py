@@ -8,7 +8,10 @@ from PIL import Image
 
 from finegrained_crl.cli.main import main
 
-FLAGS = "finetune --dataset table --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0 --batch-size 8"
+FLAGS = (
+    "finetune --dataset table --backbone test_resnet --weights none --image-size 32 --epochs 1 --workers 0"
+    " --batch-size 8"
+)
 
 
 @pytest.fixture

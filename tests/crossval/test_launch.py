@@ -21,7 +21,9 @@ if "f1" in out.name:
     sys.exit("fgcrl finetune: error: no such luck")
 keys = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 (out / "COMMITTED").write_text("{}")
-(out / "results.json").write_text(json.dumps({"begun": begun, "ended": time.time(), **{key: os.environ.get(key) for key in keys}}))
+(out / "results.json").write_text(json.dumps({
+    "begun": begun, "ended": time.time(), **{key: os.environ.get(key) for key in keys}
+}))
 """
 
 
@@ -39,9 +41,10 @@ def launcher(tmp_path, monkeypatch):
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3], [0], threads=3))
     told = []
     machine = Machine(jobs=2, gpus=("4", "6"))
-    return Launcher(
-        folder, study, machine, lambda cell, status: told.append((cell.name, status.state)), lambda: None
-    ), told
+    return (
+        Launcher(folder, study, machine, lambda cell, status: told.append((cell.name, status.state)), lambda: None),
+        told,
+    )
 
 
 def test_cells_run_side_by_side_and_a_failure_stops_nothing(launcher):

@@ -23,8 +23,12 @@ spec.loader.exec_module(benchmark)
 def drawn(seed: int) -> Image.Image:
     """A picture with structure of every size, and a mark that no turn leaves in its place."""
     random_ = np.random.default_rng(seed)
-    coarse = Image.fromarray(random_.integers(0, 256, (7, 9, 3), dtype=np.uint8)).resize((180, 140), Image.Resampling.BICUBIC)
-    fine = Image.fromarray(random_.integers(0, 256, (35, 45, 3), dtype=np.uint8)).resize((180, 140), Image.Resampling.BICUBIC)
+    coarse = Image.fromarray(random_.integers(0, 256, (7, 9, 3), dtype=np.uint8)).resize(
+        (180, 140), Image.Resampling.BICUBIC
+    )
+    fine = Image.fromarray(random_.integers(0, 256, (35, 45, 3), dtype=np.uint8)).resize(
+        (180, 140), Image.Resampling.BICUBIC
+    )
     return Image.blend(coarse, fine.filter(ImageFilter.GaussianBlur(1)), 0.4)
 
 
@@ -67,7 +71,9 @@ HOW = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in benchmark.CHANGES if name != "logo in a corner"])  # covers too much of the drawn ones
+@pytest.mark.parametrize(
+    "name", [name for name in benchmark.CHANGES if name != "logo in a corner"]
+)  # covers too much of the drawn ones
 def test_every_change_is_found(looks, tmp_path, name):
     for i in (3, 17):
         copy = look_of(benchmark.CHANGES[name](drawn(i), random.Random(i)), tmp_path)
@@ -144,7 +150,16 @@ def test_looks_of_odd_files(tmp_path):
     Image.fromarray(np.asarray(large.convert("L")).astype(np.uint16) * 16).save(tmp_path / "large deep.png")
     large.convert("P").save(tmp_path / "large palette.png", transparency=0)
     whole = look_of(benchmark.encoded(picture), tmp_path).full.astype(float).ravel()
-    for name in ("cmyk.jpg", "alpha.png", "palette.png", "deep.png", "film.gif", "tiny.png", "large deep.png", "large palette.png"):
+    for name in (
+        "cmyk.jpg",
+        "alpha.png",
+        "palette.png",
+        "deep.png",
+        "film.gif",
+        "tiny.png",
+        "large deep.png",
+        "large palette.png",
+    ):
         look = look_at(tmp_path / name).full
         assert look.shape == (SIDE, SIDE)
         assert np.corrcoef(look.astype(float).ravel(), whole)[0, 1] > 0.9, name
@@ -164,7 +179,9 @@ def test_recall_and_pairs_on_real_cars(shared_data):
     assert {frozenset(Path(path).stem for path in pair[:2]) for pair in measured["pairs"]} <= TRUE_COPIES
 
 
-TRUE_COPIES = {frozenset(pair) for pair in [("01129", "03178"), ("00755", "04818"), ("02456", "02598"), ("00070", "03722")]}
+TRUE_COPIES = {
+    frozenset(pair) for pair in [("01129", "03178"), ("00755", "04818"), ("02456", "02598"), ("00070", "03722")]
+}
 """Looked at: the same photograph twice."""
 
 

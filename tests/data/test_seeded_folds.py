@@ -1,4 +1,5 @@
-"""Folds made from a table: whatever scikit-learn's splitter does, no subject is in two, and every picture is tested once."""
+"""Folds made from a table: whatever scikit-learn's splitter does, no subject is in two, and every picture is tested
+once."""
 
 from pathlib import Path
 

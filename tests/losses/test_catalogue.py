@@ -1,4 +1,5 @@
-"""What every loss promises: the three ways to be called, its settings, and that it can be copied, moved, compiled and differentiated."""
+"""What every loss promises: the three ways to be called, its settings, and that it can be copied, moved, compiled and
+differentiated."""
 
 import copy
 import inspect
@@ -262,7 +263,10 @@ def test_a_missing_library_names_its_extra(name, package_name, extra, monkeypatc
     monkeypatch.setattr(sys, "meta_path", [Hidden(package_name), *sys.meta_path])
     with pytest.raises(FinegrainedError) as caught:
         build(name)
-    expected = f'--loss {name}: this loss needs {package_name}, which is not installed; run: pip install "finegrained-crl[{extra}]"'
+    expected = (
+        f"--loss {name}: this loss needs {package_name}, which is not installed; run: pip install"
+        f' "finegrained-crl[{extra}]"'
+    )
     assert str(caught.value) == expected
 
 

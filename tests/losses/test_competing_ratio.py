@@ -1,4 +1,5 @@
-"""Competing Ratio Loss: the tests T1-T13 of the loss reference (T12 stands in test_link.py), golden values and the contract."""
+"""Competing Ratio Loss: the tests T1-T13 of the loss reference (T12 stands in test_link.py), golden values and the
+contract."""
 
 import copy
 import itertools

@@ -33,8 +33,8 @@ def test_signatures_are_whole():
 
 def test_docstrings_have_the_options_after_the_own_arguments():
     assert (
-        "    gamma: >= 0; strength of the turning away. 2 is the paper's choice, 0 is cross-entropy.\n    weight: float,"
-        in FocalLoss.__doc__
+        "    gamma: >= 0; strength of the turning away. 2 is the paper's choice, 0 is cross-entropy.\n    weight:"
+        " float," in FocalLoss.__doc__
     )
     assert CrossEntropyLoss.__doc__.splitlines()[2:4] == [
         "Args:",

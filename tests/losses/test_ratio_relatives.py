@@ -32,7 +32,8 @@ def test_nllr_gradient_is_the_softmax_over_the_competitors():
 def test_nllr_of_two_classes_is_linear():
     logits = LOGITS[:, :2]
     torch.testing.assert_close(NegativeLogLikelihoodRatioLoss(reduction="none")(logits, TARGET % 2),
-                               torch.where(TARGET % 2 == 0, logits[:, 1] - logits[:, 0], logits[:, 0] - logits[:, 1]))  # fmt: skip
+                               torch.where(TARGET % 2 == 0, logits[:, 1] - logits[:, 0],
+                                           logits[:, 0] - logits[:, 1]))  # fmt: skip
 
 
 def test_nllr_floor_stops_the_descent():

@@ -1,4 +1,5 @@
-"""Dual and tamed cross-entropy, whose formulas are reconstructed: the code is what its docstring says, and says that it is."""
+"""Dual and tamed cross-entropy, whose formulas are reconstructed: the code is what its docstring says, and says that it
+is."""
 
 import math
 

@@ -1,4 +1,5 @@
-"""What a study's report says, against the same worked out by hand from the pictures: two variants, two folds, a validation part."""
+"""What a study's report says, against the same worked out by hand from the pictures: two variants, two folds, a
+validation part."""
 
 import json
 from pathlib import Path

@@ -74,7 +74,8 @@ def test_coverage_from_few_to_many_subjects(subjects):
 
 @pytest.mark.slow
 def test_with_fifteen_people_a_difference_is_covered_less_often():
-    # What docs/adience.md says of few people: rare differences are skewed, and percentiles of a bootstrap are not enough for them.
+    # What docs/adience.md says of few people: rare differences are skewed, and percentiles of a bootstrap are not
+    # enough for them.
     assert coverage(4000, 15, 2000) == pytest.approx(0.94, abs=0.015)
     assert paired_coverage(4000, 15, 2000) == pytest.approx(0.92, abs=0.015)
 

@@ -132,5 +132,8 @@ def test_bad_arguments(call, message):
 
 
 def test_metrics_need_no_torch():
-    code = "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.ordinal, finegrained_crl.metrics.intervals"
+    code = (
+        "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.ordinal,"
+        " finegrained_crl.metrics.intervals"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -24,7 +24,10 @@ def finetune_birds(small_birds: Path) -> Callable[..., int]:
     from finegrained_crl.cli.main import main
 
     def run(*words: object) -> int:
-        small = "--backbone test_resnet --weights none --image-size 64 --epochs 2 --batch-size 8 --workers 0 --decay-epochs 1"
+        small = (
+            "--backbone test_resnet --weights none --image-size 64 --epochs 2 --batch-size 8 --workers 0"
+            " --decay-epochs 1"
+        )
         return main(["finetune", "--dataset", "cub200", "--data", str(small_birds), *small.split(), *map(str, words)])
 
     return run

@@ -39,7 +39,9 @@ def predictions(fold, seed, strength, *, validation):
 def write_study(
     folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=(), changed=None
 ):
-    """A study as its cells would have left it; `changed` is called with (cell, frame, results) before they are written."""
+    """A study as its cells would have left it; `changed` is called with (cell, frame, results) before they are
+    written.
+    """
     recipes = {name: Recipe(data="x", loss=Component(name)) for name in strengths}
     place = StudyFolder(folder)
     study = place.write(Study(recipes, list(folds), list(seeds), threads=1))

@@ -1,4 +1,5 @@
-"""`with retrofit()` and `retrofit_criterion` in this process; every exactness and refusal that needs no process of its own."""
+"""`with retrofit()` and `retrofit_criterion` in this process; every exactness and refusal that needs no process of its
+own."""
 
 import sys
 

@@ -14,7 +14,10 @@ from finegrained_crl.retrofit.scan import scan
 from finegrained_crl.retrofit.settings import Settings
 from finegrained_crl.retrofit.shim_names import check_shims
 
-LOOP = "def train(crit, out, swap, y):\n    loss = crit(out, y)\n    loss_swap = crit(swap, y)\n    (loss + loss_swap).backward()\n"
+LOOP = (
+    "def train(crit, out, swap, y):\n    loss = crit(out, y)\n    loss_swap = crit(swap, y)\n    (loss +"
+    " loss_swap).backward()\n"
+)
 MAIN = "from torch import nn\nfrom loop import train\ntrain(nn.CrossEntropyLoss(), 1, 2, 3)\n"
 
 

@@ -1,10 +1,13 @@
-"""Every tiny program, retrofitted, ends with the bits of its twin that was edited by hand - and not with those of cross-entropy."""
+"""Every tiny program, retrofitted, ends with the bits of its twin that was edited by hand - and not with those of
+cross-entropy."""
 
 import pytest
 
 PLAIN = [
-    "functional.py", "aliased.py", "import_time.py", "nll.py", "smoothing.py", "class_weights.py", "soft_targets.py", "pixels.py",
-    "validation_grad.py", "subclass.py", "patches_torch.py", "phases.py", "shared_step.py", "timm_losses.py", "model_computes.py",
+    "functional.py", "aliased.py", "import_time.py", "nll.py",
+    "smoothing.py", "class_weights.py", "soft_targets.py", "pixels.py",
+    "validation_grad.py", "subclass.py", "patches_torch.py",
+    "phases.py", "shared_step.py", "timm_losses.py", "model_computes.py",
     "checkpointed.py", "chosen_by_config.py",
 ]  # fmt: skip
 

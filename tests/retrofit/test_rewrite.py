@@ -1,4 +1,4 @@
-"""Patches: git takes them and takes them back, formatting stays, and the patched program computes what a run computes."""
+"""Patches: git takes them and takes them back, formatting stays, and a patched program computes what a run does."""
 
 import os
 import subprocess
@@ -36,12 +36,19 @@ def patched(folder, *, alpha=1.5, beta=1.0, **choice):
 def test_formatting_stays_to_the_byte(tmp_path):
     files = {
         "crlf.py": b"import torch.nn as nn\r\n\r\ncrit = nn.CrossEntropyLoss( )\r\ncrit(a, b).backward()\r\n",
-        "tabs.py": b"import torch.nn.functional as F\ndef train(x, y):\n"
-        b"\tif x:\n\t\tloss = F.cross_entropy(x,  y , reduction = 'sum')  # why\n\t\tloss.backward()",
+        "tabs.py": (
+            b"import torch.nn.functional as F\ndef train(x, y):\n"
+            b"\tif x:\n\t\tloss = F.cross_entropy(x,  y , reduction = 'sum')  # why\n\t\tloss.backward()"
+        ),
         "bom.py": b"\xef\xbb\xbfimport torch.nn as nn\ncrit = nn.CrossEntropyLoss(W, None, 3)\ncrit(a, b).backward()\n",
-        "latin.py": b"# -*- coding: latin-1 -*-\nimport torch.nn as nn\nn = '\xe9'; crit = nn.CrossEntropyLoss(); crit(a, b).backward()\n",
-        "two words \xe9.py": b"from __future__ import annotations\nimport torch\n"
-        b"torch.nn.functional.cross_entropy(\n    a,  # logits\n    b,\n    weight=w,\n).backward()\n",
+        "latin.py": (
+            b"# -*- coding: latin-1 -*-\nimport torch.nn as nn\nn = '\xe9'; crit = nn.CrossEntropyLoss(); crit(a,"
+            b" b).backward()\n"
+        ),
+        "two words \xe9.py": (
+            b"from __future__ import annotations\nimport torch\n"
+            b"torch.nn.functional.cross_entropy(\n    a,  # logits\n    b,\n    weight=w,\n).backward()\n"
+        ),
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
@@ -74,7 +81,8 @@ def test_where_evaluation_shares_the_criterion_only_training_calls_change(tmp_pa
 
 def test_what_can_not_be_written_down_is_refused_by_name(tmp_path):
     (tmp_path / "a.py").write_text(
-        "import torch.nn.functional as F\nF.cross_entropy(*pair).backward()\nF.cross_entropy(a, b, size_average=False).backward()\n"
+        "import torch.nn.functional as F\nF.cross_entropy(*pair).backward()\nF.cross_entropy(a, b,"
+        " size_average=False).backward()\n"
     )
     made = make_patch(scan(tmp_path.resolve()))
     assert made.diff == b""
@@ -90,7 +98,8 @@ def test_a_call_inside_another_is_an_error_that_says_so(tmp_path):
 
 
 PATCHABLE = [
-    "functional.py", "aliased.py", "import_time.py", "smoothing.py", "soft_targets.py", "pixels.py", "validation_grad.py", "phases.py",
+    "functional.py", "aliased.py", "import_time.py", "smoothing.py",
+    "soft_targets.py", "pixels.py", "validation_grad.py", "phases.py",
     "timm_losses.py", "nll.py",
 ]  # fmt: skip
 
@@ -147,8 +156,8 @@ def test_what_stands_between_a_criterion_and_its_options_keeps_them(tmp_path):
 
 def test_a_subclass_that_computes_by_itself_changes_where_it_computes(tmp_path):
     (tmp_path / "a.py").write_text(
-        "import torch.nn.functional as F\nfrom torch import nn\nclass Own(nn.CrossEntropyLoss):\n    def forward(self, x, y):\n"
-        "        return F.cross_entropy(x, y)\nc = Own()\nc(x, y).backward()\n"
+        "import torch.nn.functional as F\nfrom torch import nn\nclass Own(nn.CrossEntropyLoss):\n    def forward(self,"
+        " x, y):\n        return F.cross_entropy(x, y)\nc = Own()\nc(x, y).backward()\n"
     )
     assert make_patch(scan(tmp_path.resolve(), Choice(only=["a.py:7"]))).refused == {
         "a.py:7": "Own.forward computes it: name a.py:5 instead"

@@ -1,4 +1,6 @@
-"""Scanning: every pattern is found with its role and what a run would do; nothing is executed, nothing outside is read."""
+"""Scanning: every pattern is found with its role and what a run would do; nothing is executed, nothing outside is
+read.
+"""
 
 import os
 import time
@@ -47,11 +49,15 @@ def test_a_criterion_is_followed_through_arguments_attributes_and_factories(tmp_
     found = scanned(
         tmp_path,
         {
-            "losses.py": "import torch.nn as tn\ndef make(kind):\n    crit = tn.CrossEntropyLoss().cuda() if kind else tn.L1Loss()\n"
-            "    return crit\n",
-            "loop.py": "class Engine:\n    def __init__(self, net, objective):\n        self.objective = objective\n"
-            "    def fit(self, x, y):\n        self.objective(self.net(x), y).backward()\n"
-            "    def evaluate(self, x, y):\n        return self.objective(self.net(x), y)\n",
+            "losses.py": (
+                "import torch.nn as tn\ndef make(kind):\n    crit = tn.CrossEntropyLoss().cuda() if kind else"
+                " tn.L1Loss()\n    return crit\n"
+            ),
+            "loop.py": (
+                "class Engine:\n    def __init__(self, net, objective):\n        self.objective = objective\n"
+                "    def fit(self, x, y):\n        self.objective(self.net(x), y).backward()\n"
+                "    def evaluate(self, x, y):\n        return self.objective(self.net(x), y)\n"
+            ),
             "main.py": "from losses import make\nfrom loop import Engine\nEngine(None, make(1)).fit(0, 0)\n",
         },
     )
@@ -90,7 +96,10 @@ def test_roles_come_from_names(tmp_path, line, role):
         ("self.loss = crit(m(x), y)\naccelerator.backward(self.loss)\n", "train"),
         ("if a:\n    loss = crit(m(x), y)\nelse:\n    loss = 0\nloss.backward()\n", "train"),
         (
-            "def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n    loss.backward()\n",
+            (
+                "def go(train):\n    loss = crit(m(x), y)\n    if not train:\n        return loss.item()\n   "
+                " loss.backward()\n"
+            ),
             "train",
         ),
         ("loss = crit(m(x), y)\n", ""),
@@ -110,11 +119,20 @@ def test_training_and_evaluation_are_told_apart_by_place(tmp_path, code, verdict
 @pytest.mark.parametrize(
     "code",
     [
-        "LOSSES = {'ce': nn.CrossEntropyLoss, 'mse': nn.MSELoss}\ncrit = LOSSES.get(name)()\ncrit(m(x), y).backward()\n",
-        "pairs = [(1.0, nn.CrossEntropyLoss()), (0.5, nn.NLLLoss())]\nsum(w * c(m(x), y) for w, c in pairs).backward()\n",
+        (
+            "LOSSES = {'ce': nn.CrossEntropyLoss, 'mse': nn.MSELoss}\ncrit = LOSSES.get(name)()\ncrit(m(x),"
+            " y).backward()\n"
+        ),
+        (
+            "pairs = [(1.0, nn.CrossEntropyLoss()), (0.5, nn.NLLLoss())]\nsum(w * c(m(x), y) for w, c in"
+            " pairs).backward()\n"
+        ),
         "def train(crit=nn.CrossEntropyLoss()):\n    crit(m(x), y).backward()\n",
         "def train(*, crit=nn.CrossEntropyLoss()):\n    crit(m(x), y).backward()\n",
-        "class Config:\n    crit: object = field(default_factory=nn.CrossEntropyLoss)\nConfig().crit(m(x), y).backward()\n",
+        (
+            "class Config:\n    crit: object = field(default_factory=nn.CrossEntropyLoss)\nConfig().crit(m(x),"
+            " y).backward()\n"
+        ),
         "crit = getattr(nn, cfg.loss)()\ncrit(m(x), y).backward()\n",
         "Make = partial(nn.CrossEntropyLoss, label_smoothing=0.1)\ncrit = Make()\ncrit(m(x), y).backward()\n",
         "kind = nn.NLLLoss if log else nn.CrossEntropyLoss\ncrit = kind()\ncrit(m(x), y).backward()\n",
@@ -139,10 +157,12 @@ def test_hand_written_losses_and_scores_are_pointed_at(tmp_path):
     found = scanned(
         tmp_path,
         {
-            "a.py": "import torch.nn.functional as F\nclass LabelSmoothing:\n    def forward(self, x, y):\n"
-            "        lp = F.log_softmax(x, 1)\n"
-            "        return -lp.sum() + F.nll_loss(lp, y)\ndef score(x):\n    return F.log_softmax(x, 1)[0]\n"
-            "def plain(x, y):\n    lp = F.log_softmax(x, 1)\n    return F.nll_loss(lp, y)\n"
+            "a.py": (
+                "import torch.nn.functional as F\nclass LabelSmoothing:\n    def forward(self, x, y):\n"
+                "        lp = F.log_softmax(x, 1)\n"
+                "        return -lp.sum() + F.nll_loss(lp, y)\ndef score(x):\n    return F.log_softmax(x, 1)[0]\n"
+                "def plain(x, y):\n    lp = F.log_softmax(x, 1)\n    return F.nll_loss(lp, y)\n"
+            )
         },
     )
     assert {s.line for s in found.sites if s.kind == "look"} == {2, 4, 7}
@@ -153,7 +173,9 @@ def test_where_a_smoothing_class_of_its_own_is_built_is_pointed_at(tmp_path):
     found = scanned(
         tmp_path,
         {
-            "mine.py": "class LabelSmoothingLoss:\n    def __call__(self, x, y):\n        return -(x.log() * y).sum()\n",
+            "mine.py": (
+                "class LabelSmoothingLoss:\n    def __call__(self, x, y):\n        return -(x.log() * y).sum()\n"
+            ),
             "train.py": "from mine import LabelSmoothingLoss\ncrit = LabelSmoothingLoss(0.1)\n",
         },
     )

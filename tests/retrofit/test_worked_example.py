@@ -53,8 +53,8 @@ def test_run_with_verify(flowers):
 
 def test_verify_stops_before_the_run_where_losses_differ(workshop):
     (workshop.folder / "dice.py").write_text(
-        "import os, torch\ntorch.manual_seed(int.from_bytes(os.urandom(6), 'big'))\nw = torch.randn(3, 4, requires_grad=True)\n"
-        "torch.nn.functional.cross_entropy(w, torch.tensor([0, 1, 2])).backward()\n"
+        "import os, torch\ntorch.manual_seed(int.from_bytes(os.urandom(6), 'big'))\nw = torch.randn(3, 4,"
+        " requires_grad=True)\ntorch.nn.functional.cross_entropy(w, torch.tensor([0, 1, 2])).backward()\n"
     )
     done = workshop.retrofit("--verify", "1", "--", "python", "dice.py")
     assert done.returncode == 1

@@ -37,13 +37,13 @@ class KnownSet:
     def labels(self, rows):
         return np.array([CLASSES.index(name) for name in rows["label"]])
 
-    def logits(self, rows, *, flipped=False, classes=len(CLASSES)):
+    def logits(self, rows, *, flipped=False):
         """SCALE x mean brightness of each strip, from the files themselves."""
         scores = []
         for path in rows["path"]:
             pixels = np.asarray(Image.open(self.csv.parent / path), dtype=np.float64) / 255
             pixels = pixels[:, ::-1] if flipped else pixels
-            strips = pixels.mean(2).reshape(SIDE, classes, -1)
+            strips = pixels.mean(2).reshape(SIDE, len(CLASSES), -1)
             scores.append(SCALE * strips.mean((0, 2)))
         return np.array(scores)
 

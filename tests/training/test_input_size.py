@@ -1,4 +1,5 @@
-"""Transformers at other sizes than their own: every method builds, trains a step and explains; a size that can't be is one line."""
+"""Transformers at other sizes than their own: every method builds, trains a step and explains; a size that can't be is
+one line."""
 
 import numpy as np
 import pytest

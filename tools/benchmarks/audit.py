@@ -1,12 +1,14 @@
-"""What `fgcrl data audit` finds of copies that were changed, what it takes for copies and is none, and how long it takes.
+"""What `fgcrl data audit` finds of copies that were changed, what it takes for copies and is none, and how long it
+takes.
 
-    python tools/benchmark.py audit --data ../shared/data/utkface_subset/images            # recall and pairs of a folder
-    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --every 4 --sheet pairs.png   # .. the pairs side by side
-    python tools/benchmark.py audit --data FOLDER [FOLDER ..] --time 12000                  # time for so many pictures
+    python tools/benchmark.py audit --data ../shared/data/utkface_subset/images            # recall and pairs of a
+    folder python tools/benchmark.py audit --data FOLDER [FOLDER ..] --every 4 --sheet pairs.png   # .. the pairs side
+    by side python tools/benchmark.py audit --data FOLDER [FOLDER ..] --time 12000                  # time for so many
+    pictures
 
-Every n-th picture (`--every`) is changed in each of the ways of `CHANGES` and put beside all pictures of its folder as they are,
-one way at a time. A copy counts as found when it is paired with its original. The pairs among the pictures as they are have to be
-looked at by eye (`--sheet`): real sets hold copies.
+Every n-th picture (`--every`) is changed in each of the ways of `CHANGES` and put beside all pictures of its folder as
+they are, one way at a time. A copy counts as found when it is paired with its original. The pairs among the pictures as
+they are have to be looked at by eye (`--sheet`): real sets hold copies.
 """
 
 import argparse
@@ -88,7 +90,9 @@ CHANGES: dict[str, Change] = {
     "black border of 10 %": lambda picture, _: encoded(framed(picture, 0.10, "black")),
     "bars to 4:3": lambda picture, _: encoded(ImageOps.pad(picture, (320, 240), color="black")),
     "JPEG quality 50": lambda picture, _: encoded(picture, 50),
-    "half the size, quality 30": lambda picture, _: encoded(picture.resize((picture.width // 2, picture.height // 2)), 30),
+    "half the size, quality 30": lambda picture, _: encoded(
+        picture.resize((picture.width // 2, picture.height // 2)), 30
+    ),
     "squeezed into a square": lambda picture, _: encoded(picture.resize((224, 224))),
     "brightness x 1.3": lambda picture, _: encoded(ImageEnhance.Brightness(picture).enhance(1.3)),
     "brightness x 1.5": lambda picture, _: encoded(ImageEnhance.Brightness(picture).enhance(1.5)),
@@ -97,7 +101,9 @@ CHANGES: dict[str, Change] = {
     "grey": lambda picture, _: encoded(picture.convert("L")),
     "watermark": lambda picture, place: encoded(stamped(picture, place)),
     "logo in a corner": lambda picture, place: encoded(with_logo(picture, place)),
-    "mirrored and cropped to 95 %": lambda picture, place: encoded(cropped(picture.transpose(Turn.FLIP_LEFT_RIGHT), 0.95, place)),
+    "mirrored and cropped to 95 %": lambda picture, place: encoded(
+        cropped(picture.transpose(Turn.FLIP_LEFT_RIGHT), 0.95, place)
+    ),
 }
 
 
@@ -106,7 +112,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python tools/benchmark.py audit", description=summary)
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FOLDER", help="folders of pictures")
     parser.add_argument("--every", type=int, default=4, help="change every n-th picture")
-    parser.add_argument("--time", type=int, default=0, metavar="N", help="only time an audit of N pictures, taken from the folders")
+    parser.add_argument(
+        "--time", type=int, default=0, metavar="N", help="only time an audit of N pictures, taken from the folders"
+    )
     parser.add_argument("--sheet", type=Path, help="PNG of the pairs among the pictures as they are")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(argv)
@@ -116,7 +124,9 @@ def main(argv: list[str]) -> int:
     else:
         results = {str(folder): measured(pictures, args.every) for folder, pictures in paths.items()}
         if args.sheet:
-            pairs = [Pair(*pair[:2], f"{pair[2]:.3f} {pair[3]}") for result in results.values() for pair in result["pairs"]]
+            pairs = [
+                Pair(*pair[:2], f"{pair[2]:.3f} {pair[3]}") for result in results.values() for pair in result["pairs"]
+            ]
             args.sheet.write_bytes(contact_sheet(Path("/"), pairs))
     print(json.dumps(results, indent=2) if args.json else text(results))
     return 0
@@ -166,7 +176,9 @@ def timed(paths: list[Path], number: int) -> dict:
             repeated = content if i < len(paths) else content + b"\0"  # other bytes, the same picture: the worst case
             (root / f"{i}{path.suffix}").write_bytes(repeated)
         names = sorted(path.name for path in root.iterdir())
-        table = pd.DataFrame({"path": names, "label": "one", "part": [("train", "test")[i % 2] for i in range(len(names))]})
+        table = pd.DataFrame(
+            {"path": names, "label": "one", "part": [("train", "test")[i % 2] for i in range(len(names))]}
+        )
         before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         report = audit(table, "timed", groupings={}, root=root)
         seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
@@ -188,9 +200,13 @@ def text(results: dict) -> str:
     lines = []
     for folder, result in results.items():
         lines.append(
-            f"{folder}: {result['pictures']} pictures, {result['pairs looked at']:,} pairs, {len(result['pairs'])} taken for copies"
+            f"{folder}: {result['pictures']} pictures, {result['pairs looked at']:,} pairs, {len(result['pairs'])}"
+            " taken for copies"
         )
-        lines += [f"    {Path(one).name} ~ {Path(other).name} {likeness:.3f} {how}" for one, other, likeness, how in result["pairs"]]
+        lines += [
+            f"    {Path(one).name} ~ {Path(other).name} {likeness:.3f} {how}"
+            for one, other, likeness, how in result["pairs"]
+        ]
         lines.append(f"  recall of {result['changed']} changed pictures")
         lines += [f"    {name:32} {100 * recall:5.1f} %" for name, recall in result["recall"].items()]
     return "\n".join(lines)

@@ -1,12 +1,15 @@
-"""DCL's destruction against the public way of doing it, in pictures per second on one core; a part of `benchmark.py methods`.
+"""DCL's destruction against the public way of doing it, in pictures per second on one core; a part of `benchmark.py
+methods`.
 
     python tools/benchmark.py destruction
     python tools/benchmark.py destruction --size 224 --grid 4 --json
 
-The peers are written from the definition: "PIL blocks" cuts every block out of a PIL picture and pastes it at its new place;
-"PIL public" also does what the public code does besides: a border of 10 pixels cut off, every block resampled, the result scaled back
-to size. Ours are the function for one picture in a loader's worker and the one for a batch of float tensors; both draw their
-permutations inside the measured time. Every repetition runs all of them once, in random order; medians.
+The peers are written from the definition: "PIL blocks" cuts every block out of a PIL picture and pastes it at its new
+place;
+"PIL public" also does what the public code does besides: a border of 10 pixels cut off, every block resampled, the
+result scaled back to size. Ours are the function for one picture in a loader's worker and the one for a batch of float
+tensors; both draw their permutations inside the measured time. Every repetition runs all of them once, in random order;
+medians.
 """
 
 import argparse
@@ -106,7 +109,8 @@ def interleave(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str
 
 
 def order_of_blocks(grid: int) -> list[tuple[int, int]]:
-    """The public shuffle: after each block, and after each row, the last two change places or not; (row, column) of each source."""
+    """The public shuffle: after each block, and after each row, the last two change places or not; (row, column) of
+    each source."""
     lines: list[list[tuple[int, int]]] = []
     for row in range(grid):
         line: list[tuple[int, int]] = []
@@ -129,7 +133,8 @@ def pil_blocks(picture: Image.Image, grid: int) -> Image.Image:
 
 
 def pil_public(picture: Image.Image, grid: int) -> Image.Image:
-    """Destroy as the public code does: border off, blocks cut at fractions of the side, each resampled to one size, all scaled back."""
+    """Destroy as the public code does: border off, blocks cut at fractions of the side, each resampled to one size, all
+    scaled back."""
     inner = picture.crop((10, 10, picture.width - 10, picture.height - 10))
     lefts = [int(inner.width / grid * i) for i in range(grid + 1)]
     tops = [int(inner.height / grid * i) for i in range(grid + 1)]

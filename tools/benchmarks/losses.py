@@ -1,12 +1,13 @@
 """Time and memory of each loss, forward + backward, against `F.cross_entropy`.
 
-    python tools/benchmark.py losses                                     # key losses, all sizes but the largest, about a minute
-    python tools/benchmark.py losses --losses all --sizes 256x1000 --json
-    python tools/benchmark.py losses --device cuda --dtypes float32 bfloat16 --compile
+    python tools/benchmark.py losses                                     # key losses, all sizes but the largest, about
+    a minute python tools/benchmark.py losses --losses all --sizes 256x1000 --json python tools/benchmark.py losses
+    --device cuda --dtypes float32 bfloat16 --compile
 
-Every repetition runs all losses once, in random order, and the medians are compared: on a busy machine the ratio holds, the
-absolute time does not. Memory is the peak above what was there before the call (inputs excluded), from the profiler on CPU and
-from the allocator on GPU. "authors" is the formula of the released CRL code: clamped probabilities and a one-hot target.
+Every repetition runs all losses once, in random order, and the medians are compared: on a busy machine the ratio holds,
+the absolute time does not. Memory is the peak above what was there before the call (inputs excluded), from the profiler
+on CPU and from the allocator on GPU. "authors" is the formula of the released CRL code: clamped probabilities and a
+one-hot target.
 """
 
 import argparse
@@ -45,9 +46,11 @@ class Row:
 
 
 def authors_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Evaluate log((A - p)^beta / p + 1e-7) with A = 2.5, beta = 1 in the steps of the released code (PRIS-CV/CRL-code, ratio.py).
+    """Evaluate log((A - p)^beta / p + 1e-7) with A = 2.5, beta = 1 in the steps of the released code (PRIS-CV/CRL-code,
+    ratio.py).
 
-    Its cost is in the tables: an integer one-hot scattered from a table of ones, and the true class's probability taken twice.
+    Its cost is in the tables: an integer one-hot scattered from a table of ones, and the true class's probability taken
+    twice.
     """
     ones = torch.ones_like(logits, dtype=torch.long)
     one_hot = torch.zeros_like(ones).scatter_(1, target.unsqueeze(1), ones).to(logits.dtype)
@@ -79,10 +82,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     """Read the options."""
     names = [name for name in LOSSES if loss_class(name).needs == "logits" and name != "ce"]
     parser = argparse.ArgumentParser(prog="python tools/benchmark.py losses", description=summary)
-    parser.add_argument("--losses", nargs="+", default=KEY_LOSSES, choices=[*names, "authors", "all"], metavar="NAME",
-                        help=f"all, or some of: authors {' '.join(names)} (default: {' '.join(KEY_LOSSES)})")  # fmt: skip
-    parser.add_argument("--sizes", nargs="+", default=[s for s in SIZES if s != "8192x32000"], choices=SIZES, metavar="NxC",
-                        help=f"batch x classes, of: {' '.join(SIZES)} (default: all but the last, which needs 6 GB)")  # fmt: skip
+    which = f"all, or some of: authors {' '.join(names)} (default: {' '.join(KEY_LOSSES)})"
+    known = [*names, "authors", "all"]
+    parser.add_argument("--losses", nargs="+", default=KEY_LOSSES, choices=known, metavar="NAME", help=which)
+    sizes = f"batch x classes, of: {' '.join(SIZES)} (default: all but the last, which needs 6 GB)"
+    small = [s for s in SIZES if s != "8192x32000"]
+    parser.add_argument("--sizes", nargs="+", default=small, choices=SIZES, metavar="NxC", help=sizes)
     parser.add_argument("--dtypes", nargs="+", default=["float32"], choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=0, help="repetitions per size (default: by size, 1500 to 5)")
@@ -185,11 +190,12 @@ def table(machine: dict[str, object], rows: list[Row]) -> str:
     """Lay the rows out as text."""
     lines = [", ".join(f"{key} {value}" for key, value in machine.items()), ""]
     lines.append(
-        f"{'size':>11} {'dtype':>9} {'loss':>14} {'median':>12} {'/ CE':>7} {'peak MiB':>10} {'scalars/row over CE':>20}"
+        f"{'size':>11} {'dtype':>9} {'loss':>14} {'median':>12} {'/ CE':>7} {'peak MiB':>10}"
+        f" {'scalars/row over CE':>20}"
     )
     for row in rows:
         lines.append(
-            f"{row.size:>11} {row.dtype:>9} {row.loss:>14} {row.median_us:>9.0f} us {row.ratio:>7.2f} {row.peak_mib:>10.2f} "
-            f"{row.extra_scalars_per_row:>20.1f}"
+            f"{row.size:>11} {row.dtype:>9} {row.loss:>14} {row.median_us:>9.0f} us {row.ratio:>7.2f}"
+            f" {row.peak_mib:>10.2f} {row.extra_scalars_per_row:>20.1f}"
         )
     return "\n".join(lines)

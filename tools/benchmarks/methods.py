@@ -1,15 +1,17 @@
-"""What the methods cost: DCL's destruction, B-CNN's cached features and compact pooling, and each method's training step.
+"""What the methods cost: DCL's destruction, B-CNN's cached features and compact pooling, and each method's training
+step.
 
     python tools/benchmark.py methods
     python tools/benchmark.py methods --parts steps --backbone resnet50 --image-size 448 --device auto
 
     destruction   pictures per second on one core, against the public PIL version (tools/benchmarks/destruction.py)
-    cache         seconds per epoch of B-CNN's stage 1, cached features against none; the time to fill the cache is shown apart
-    sketch        B-CNN's pooling of 512 x 28 x 28 maps, forward and backward: the whole matrix, our tensor sketch of it, and the sketch by
-                  Fourier transforms at every place (written from Gao et al., algorithm 2); MiB kept for the backward pass, and MiB of a
-                  classifier of 200 classes on top
-    steps         forward and backward pass of each method against plain fine-tuning of the same backbone: at one batch for DFL-CNN and
-                  B-CNN, at twice the batch for DCL, which shows every picture twice
+    cache         seconds per epoch of B-CNN's stage 1, cached features against none; the time to fill the cache is
+    shown apart sketch        B-CNN's pooling of 512 x 28 x 28 maps, forward and backward: the whole matrix, our tensor
+    sketch of it, and the sketch by
+                  Fourier transforms at every place (written from Gao et al., algorithm 2); MiB kept for the backward
+                  pass, and MiB of a classifier of 200 classes on top
+    steps         forward and backward pass of each method against plain fine-tuning of the same backbone: at one batch
+                  for DFL-CNN and B-CNN, at twice the batch for DCL, which shows every picture twice
 
 All candidates of a part alternate within each round; medians, and medians of the rounds' ratios.
 """

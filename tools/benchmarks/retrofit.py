@@ -1,4 +1,5 @@
-"""What `fgcrl retrofit run` costs: at start, and per training step against cross-entropy and against CRL edited in by hand."""
+"""What `fgcrl retrofit run` costs: at start, and per training step against cross-entropy and against CRL edited in by
+hand."""
 
 import argparse
 import json
@@ -20,7 +21,10 @@ from finegrained_crl.retrofit import retrofit
 
 summary = "overhead of `fgcrl retrofit run`: start and step"
 ROOT = Path(__file__).resolve().parents[2]
-START = "import torch\nz = torch.zeros(2, 3, requires_grad=True)\ntorch.nn.functional.cross_entropy(z, torch.tensor([0, 1])).backward()\n"
+START = (
+    "import torch\nz = torch.zeros(2, 3, requires_grad=True)\ntorch.nn.functional.cross_entropy(z, torch.tensor([0,"
+    " 1])).backward()\n"
+)
 
 
 def main(argv):
@@ -38,7 +42,8 @@ def main(argv):
         return 0
     start = found.pop("start_seconds")
     print(
-        f"start: plain {start['plain']:.2f} s, retrofitted {start['retrofit']:.2f} s, difference {start['difference']:+.2f} s"
+        f"start: plain {start['plain']:.2f} s, retrofitted {start['retrofit']:.2f} s, difference"
+        f" {start['difference']:+.2f} s"
     )
     rows = [
         (

@@ -1,8 +1,8 @@
 """Training throughput: our loop against one made of timm's own parts in the manner of its train.py, interleaved.
 
-Same model, pictures, batch, size, augmentation, optimiser and number of loader processes. Each loop lives in a process of its own, so
-that neither lives on the other's settings; chunks of updates alternate, so that a busy machine slows both alike. The figures are medians
-of images per second over the chunks, and the median of the pairs' ratios.
+Same model, pictures, batch, size, augmentation, optimiser and number of loader processes. Each loop lives in a process
+of its own, so that neither lives on the other's settings; chunks of updates alternate, so that a busy machine slows
+both alike. The figures are medians of images per second over the chunks, and the median of the pairs' ratios.
 
     equal    both with the same precision and memory format
     auto     ours with `--precision auto --memory-format auto`, timm's with its defaults (fp32, contiguous)
@@ -50,7 +50,10 @@ def main(argv: list[str]) -> int:
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
-        title = f"batch {options.batch_size}, {options.image_size} px, {options.workers} worker(s), {torch.get_num_threads()} threads"
+        title = (
+            f"batch {options.batch_size}, {options.image_size} px, {options.workers} worker(s),"
+            f" {torch.get_num_threads()} threads"
+        )
         print_table(title, rows[0], (row.values() for row in rows))
     return 0
 
@@ -147,9 +150,10 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
                 loop.update(group)
                 yield
 
-    return chunks(
-        updates(), session.accelerator.device, options
-    ), f"{session.recipe.precision}, {session.recipe.memory_format}"
+    return (
+        chunks(updates(), session.accelerator.device, options),
+        f"{session.recipe.precision}, {session.recipe.memory_format}",
+    )
 
 
 def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:

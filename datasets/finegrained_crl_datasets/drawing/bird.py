@@ -75,7 +75,9 @@ def draw_bird(traits: Traits, rng: np.random.Generator, size: int) -> tuple[Imag
 
 
 def _stance(rng: np.random.Generator) -> Pose:
-    """Where the bird sits and how it leans, chosen so that its head and bill are in the picture (a long tail may leave it)."""
+    """Where the bird sits and how it leans, chosen so that its head and bill are in the picture (a long tail may leave
+    it).
+    """
     pose = Pose(
         (0.5 + rng.normal(0, 0.07), 0.47 + rng.normal(0, 0.06)),
         rng.uniform(0.46, 0.66),
@@ -152,7 +154,9 @@ def _tail(bird: Canvas, traits: Traits, plumage: Plumage, body: Pose) -> None:
 
 
 def _head_pose(body: Pose, rng: np.random.Generator) -> Pose:
-    """The head keeps nearly level, however the body leans; its own coordinates start at its centre, one unit = its radius."""
+    """The head keeps nearly level, however the body leans; its own coordinates start at its centre, one unit = its
+    radius.
+    """
     at = body.place(np.array([(0.42, -0.2)]))[0]
     return Pose((float(at[0]), float(at[1])), 0.205 * body.scale, turn=rng.normal(0, 0.16), flip=body.flip)
 
@@ -181,7 +185,8 @@ def _body(bird: Canvas, plumage: Plumage, body: Pose, head: Pose) -> None:
     outline = body.place(
         curve(
             [
-                (-0.52, -0.05), (-0.25, -0.18), (0.05, -0.26), (0.27, -0.32), (0.42, -0.30), (0.55, -0.13), (0.52, 0.06),
+                (-0.52, -0.05), (-0.25, -0.18), (0.05, -0.26),
+                (0.27, -0.32), (0.42, -0.30), (0.55, -0.13), (0.52, 0.06),
                 (0.34, 0.21), (0.05, 0.27), (-0.25, 0.19), (-0.5, 0.06),
             ]
         )
@@ -212,7 +217,8 @@ def _breast_marks(bird: Canvas, traits: Traits, body: Pose, rng: np.random.Gener
     """Round spots or lengthwise streaks on the pale underside, each individual's a little different."""
     if traits.breast == "plain":
         return
-    rows = [(0.49, -0.08), (0.42, -0.01), (0.50, 0.03), (0.33, 0.06), (0.43, 0.10), (0.24, 0.11), (0.34, 0.15), (0.13, 0.15), (0.24, 0.20),
+    rows = [(0.49, -0.08), (0.42, -0.01), (0.50, 0.03), (0.33, 0.06), (0.43, 0.10), (0.24, 0.11),
+            (0.34, 0.15), (0.13, 0.15), (0.24, 0.20),
             (0.02, 0.18), (0.12, 0.23), (-0.10, 0.17)]  # fmt: skip
     marks = np.array(rows) + rng.normal(0, 0.008, (len(rows), 2))
     if traits.breast == "spots":

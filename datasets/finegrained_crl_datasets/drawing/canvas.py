@@ -1,4 +1,6 @@
-"""A square picture in unit coordinates, drawn three times too large and reduced at the end, so that edges come out smooth."""
+"""A square picture in unit coordinates, drawn three times too large and reduced at the end, so that edges come out
+smooth.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ FACTOR = 3
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a figure stands: its own coordinates are mirrored, turned, scaled, then moved to `centre` (unit coordinates)."""
+    """Where a figure stands: its own coordinates are mirrored, turned, scaled, then moved to `centre` (unit
+    coordinates).
+    """
 
     centre: tuple[float, float]
     scale: float
@@ -74,7 +78,9 @@ class Canvas:
         width: float = 0.0,
         clip: Points | None = None,
     ) -> None:
-        """Colour what is already drawn: polygons, or lines where `width` is given; nothing outside the figure (or `clip`) changes."""
+        """Colour what is already drawn: polygons, or lines where `width` is given; nothing outside the figure (or
+        `clip`) changes.
+        """
         from PIL import Image as pil
         from PIL import ImageChops, ImageDraw, ImageFilter
 

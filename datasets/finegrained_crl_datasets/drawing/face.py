@@ -1,6 +1,8 @@
-"""One portrait: age shows in proportions, lines and hair; skin and eye colour, pose, smile and light say nothing about it.
+"""One portrait: age shows in proportions, lines and hair; skin and eye colour, pose, smile and light say nothing about
+it.
 
-Face coordinates: the origin lies between the eyes and the mouth, x to the right, y down, the chin of an adult near y = 1.
+Face coordinates: the origin lies between the eyes and the mouth, x to the right, y down, the chin of an adult near y =
+1.
 """
 
 from __future__ import annotations

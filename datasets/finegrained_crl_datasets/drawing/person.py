@@ -72,7 +72,9 @@ class Person:
 
 
 def invent_person(age: float, gender: Literal["f", "m"], rng: np.random.Generator) -> Person:
-    """Draw an identity; greying, hair loss, beard, hair length and glasses depend on age or gender, the rest on neither."""
+    """Draw an identity; greying, hair loss, beard, hair length and glasses depend on age or gender, the rest on
+    neither.
+    """
     adult_man = gender == "m" and age > 18
     # Some dye their hair, and some of any age are fair: grey alone does not tell.
     grey = float(np.clip((age - 36) / 34 + rng.normal(0, 0.12), 0, 0.95)) if age > 30 and rng.random() < 0.85 else 0.0

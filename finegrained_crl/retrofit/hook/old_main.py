@@ -1,4 +1,6 @@
-"""Runs a main script that today's Python can't parse (`async=`), as `python script` would; used with the shim old-torch only."""
+"""Runs a main script that today's Python can't parse (`async=`), as `python script` would; used with the shim old-torch
+only.
+"""
 
 import os
 import sys

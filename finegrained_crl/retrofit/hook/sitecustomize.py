@@ -1,6 +1,8 @@
-"""Runs at the start of every Python process under `fgcrl retrofit run`, found through PYTHONPATH; prepares, imports no torch.
+"""Runs at the start of every Python process under `fgcrl retrofit run`, found through PYTHONPATH; prepares, imports no
+torch.
 
-It takes its own folder off `sys.path`, runs the `sitecustomize` that would have been found without it, and waits for torch.
+It takes its own folder off `sys.path`, runs the `sitecustomize` that would have been found without it, and waits for
+torch.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Bilinear pooling: the outer product of two streams of features, averaged over the image, and how it is normalised.
 
-With x_l and y_l the features of the two streams at position l, B = (1/L) sum_l x_l y_l^T. Where the streams are the same network, B is the
-(uncentred) covariance of its features: which channels fire together, wherever they do.
+With x_l and y_l the features of the two streams at position l, B = (1/L) sum_l x_l y_l^T. Where the streams are the
+same network, B is the (uncentred) covariance of its features: which channels fire together, wherever they do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def bilinear_pool(a: Tensor, b: Tensor) -> Tensor:
 def signed_sqrt(x: Tensor, epsilon: float = 1e-5) -> Tensor:
     """sign(x) sqrt(|x| + epsilon), element by element; 0 counts as positive.
 
-    The epsilon bounds the slope at 0, which would be infinite. For non-negative x it is the form of the public PyTorch code.
+    The epsilon bounds the slope at 0, which would be infinite. For non-negative x it is the form of the public PyTorch
+    code.
 
     >>> signed_sqrt(torch.tensor([4.0, -9.0]), epsilon=0.0).tolist()
     [2.0, -3.0]

@@ -27,18 +27,20 @@ CLASSIFIER, NETWORK = "classifier", "network"
 
 
 class BilinearCNN(Method):
-    """Bilinear pooling of one or two streams; stage "classifier" trains the last layer alone, stage "network" is the recipe itself.
+    """Bilinear pooling of one or two streams; stage "classifier" trains the last layer alone, stage "network" is the
+    recipe itself.
 
     Args:
         second_backbone: timm model of the other stream; empty: both streams are the same network.
         second_weights: its weights: 'pretrained', 'none' or FILE.
-        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise, or the nearest that
-            the network has.
+        tap: stride of the pooled feature maps; 0: 16 for VGG (relu5_3, as in the paper), 32 otherwise, or the nearest
+            that the network has.
         reduce: channels that a 1 x 1 convolution leaves before pooling (iSQRT-COV takes 256); 0: none.
         normalisation: 'signed-sqrt' (then L2, the paper's) or 'isqrt-cov' (matrix square root, one stream only).
         compact_dim: size of the compact (tensor sketch) pooling; 0: the whole matrix.
         epsilon: below the signed square root.
-        classifier_init: 'uniform' (torch's, deviation .00113 for 512 x 512 inputs) or 'kaiming-normal' (.00276, bias 0; HaoMood's).
+        classifier_init: 'uniform' (torch's, deviation .00113 for 512 x 512 inputs) or 'kaiming-normal' (.00276, bias 0;
+            HaoMood's).
         stage1_epochs: epochs of the classifier alone; 0 leaves the stage out.
         stage1_lr: its learning rate; large, for the features have length one.
         stage1_weight_decay: its weight decay.

@@ -23,7 +23,8 @@ class Descriptor(nn.Module):
 
     Args:
         channels: of each stream.
-        normalisation: "signed-sqrt" (signed square root, then L2) or "isqrt-cov" (matrix square root of one stream's covariance).
+        normalisation: "signed-sqrt" (signed square root, then L2) or "isqrt-cov" (matrix square root of one stream's
+            covariance).
         compact_dim: size of the sketch, 0 for the whole matrix.
         epsilon: below the square root.
     Attributes:
@@ -99,7 +100,9 @@ class BilinearModel(FineGrainedModel):
         return self.classify(self.maps(images))
 
     def maps(self, images: Tensor) -> Tensor:
-        """The streams' maps, stacked along the channels; the finer stream is averaged down to the coarser one's positions."""
+        """The streams' maps, stacked along the channels; the finer stream is averaged down to the coarser one's
+        positions.
+        """
         first: Tensor = self.backbone(images)
         if self.second is None:
             return first

@@ -1,7 +1,7 @@
 """Compact bilinear pooling: a random sketch of the bilinear matrix that keeps inner products on average.
 
-Each channel i of a stream gets a random bin h(i) and sign s(i); the tensor sketch of an outer product adds x_i y_j s(i) s'(j) into bin
-(h(i) + h'(j)) mod d. 262,144 values become 8,192, and the classifier over them shrinks as much.
+Each channel i of a stream gets a random bin h(i) and sign s(i); the tensor sketch of an outer product adds x_i y_j s(i)
+s'(j) into bin (h(i) + h'(j)) mod d. 262,144 values become 8,192, and the classifier over them shrinks as much.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 class TensorSketch(nn.Module):
     """Sketch of (batch, channels_a, channels_b) bilinear matrices.
 
-    The usual way takes Fourier transforms of both streams at every position, batch x positions x d numbers. The sketch is linear, so
+    The usual way takes Fourier transforms of both streams at every position, batch x positions x d numbers. The sketch
+    is linear, so
     it may as well be taken once, of the pooled matrix: the same values from batch x channels_a x channels_b numbers.
 
     Args:

@@ -21,9 +21,9 @@ CHANNELS: dict[str, int] = {"one-channel": 1, "two-channel": 2}
 def law_target(permutation: Tensor, grid: int, law: Law) -> Tensor:
     """Where the block at each place belongs, scaled to about the unit interval.
 
-    "one-channel" is the public code's: block number i -> (i - grid^2 // 2) / grid^2, from about -1/2 to 1/2. "two-channel" is the
-    paper's row and column map; the paper counts them from 1 to grid, here they are divided by grid, so that the weight of this loss
-    means the same for every grid.
+    "one-channel" is the public code's: block number i -> (i - grid^2 // 2) / grid^2, from about -1/2 to 1/2.
+    "two-channel" is the paper's row and column map; the paper counts them from 1 to grid, here they are divided by
+    grid, so that the weight of this loss means the same for every grid.
 
     Args:
         permutation: int64, (batch, grid * grid): the block at each place.
@@ -63,7 +63,8 @@ def guessed_permutation(intact: Tensor, destroyed: Tensor, grid: int, std: tuple
 class ConstructionHead(nn.Module):
     """1 x 1 convolution, average pooling to grid x grid, tanh ("one-channel") or ReLU ("two-channel").
 
-    The pooling adapts, so any picture size and any grid will do; on 14 x 14 maps and a grid of 7 it is the paper's 2 x 2 pooling.
+    The pooling adapts, so any picture size and any grid will do; on 14 x 14 maps and a grid of 7 it is the paper's 2 x
+    2 pooling.
 
     Args:
         channels: of the backbone's maps.

@@ -1,11 +1,12 @@
 """Destruction: the blocks of a picture shuffled within their neighbourhood, and the permutation that did it.
 
-A permutation is an int64 row of grid * grid numbers: `permutation[d]` is the block of the intact picture that place d of the destroyed
-one shows, both counted row by row. Blocks are (height // grid) x (width // grid) pixels; the pixels that are left over form a frame
-around the blocks, half of it on each side, which stays as it is. So every size and every grid up to the size works, nothing is
-interpolated, and `invert` undoes it exactly.
+A permutation is an int64 row of grid * grid numbers: `permutation[d]` is the block of the intact picture that place d
+of the destroyed one shows, both counted row by row. Blocks are (height // grid) x (width // grid) pixels; the pixels
+that are left over form a frame around the blocks, half of it on each side, which stays as it is. So every size and
+every grid up to the size works, nothing is interpolated, and `invert` undoes it exactly.
 
-Source: Chen, Bai, Zhang, Mei, Destruction and Construction Learning for Fine-Grained Image Recognition, CVPR 2019, section 3.1.1.
+Source: Chen, Bai, Zhang, Mei, Destruction and Construction Learning for Fine-Grained Image Recognition, CVPR 2019,
+    section 3.1.1.
 """
 
 from __future__ import annotations
@@ -55,12 +56,13 @@ def permutations(noise: Tensor, reach: int, shuffle: Shuffle = "paper") -> Tenso
 def jittered(noise: Tensor, reach: int) -> Tensor:
     """Order by place plus uniform noise: nothing moves by `reach` places or more.
 
-    Place i gets the key i + r with r uniform in [-reach / 2, reach / 2); sorting the keys gives the order. i can only pass places less
-    than `reach` away, of which there are at most reach - 1 on either side.
+    Place i gets the key i + r with r uniform in [-reach / 2, reach / 2); sorting the keys gives the order. i can only
+    pass places less than `reach` away, of which there are at most reach - 1 on either side.
 
     Args:
         noise: float, (.., grid), in [0, 1).
-        reach: strict bound on |new place - old place|. The paper draws r in (-k, k), which bounds the shift by 2k: reach = 2k.
+        reach: strict bound on |new place - old place|. The paper draws r in (-k, k), which bounds the shift by 2k:
+            reach = 2k.
     Returns:
         int64, (.., grid): the old place that each new place takes.
     Source: eq. 1 and 2.
@@ -71,10 +73,11 @@ def jittered(noise: Tensor, reach: int) -> Tensor:
 
 
 def bubbled(noise: Tensor) -> Tensor:
-    """The order that the public code's loop makes: from left to right, each neighbouring pair is swapped with probability 1/2.
+    """The order that the public code's loop makes: from left to right, each neighbouring pair is swapped with
+    probability 1/2.
 
-    Half of all blocks move one place to the left; what is left behind is carried to the right, with probability 2^-n by n places, up
-    to the other end. The public code does this per row, then with whole rows.
+    Half of all blocks move one place to the left; what is left behind is carried to the right, with probability 2^-n by
+    n places, up to the other end. The public code does this per row, then with whole rows.
 
     Args:
         noise: float, (.., grid), in [0, 1).
@@ -93,8 +96,8 @@ def bubbled(noise: Tensor) -> Tensor:
 def _compose(in_rows: Tensor, in_columns: Tensor) -> Tensor:
     """First each row, then each column of the result.
 
-    Eq. 3 reads as if both orders came from the intact picture; then two blocks may claim one place. In turn, they can't, and each
-    order still moves its own coordinate alone, so the bounds hold.
+    Eq. 3 reads as if both orders came from the intact picture; then two blocks may claim one place. In turn, they
+    can't, and each order still moves its own coordinate alone, so the bounds hold.
 
     Args:
         in_rows: int64, (count, row, place): column of the block that comes to this place.
@@ -111,7 +114,9 @@ def invert(permutation: Tensor) -> Tensor:
 
 
 def blocks_of(images: Tensor, grid: int) -> Tensor:
-    """A view of the blocks, (batch, grid, grid, channels, block height, block width), of (batch, channels, height, width)."""
+    """A view of the blocks, (batch, grid, grid, channels, block height, block width), of (batch, channels, height,
+    width).
+    """
     high, wide, top, left = _geometry(images.shape[2], images.shape[3], grid)
     inner = images[:, :, top : top + high * grid, left : left + wide * grid]
     by_block: Tensor = inner.unflatten(3, (grid, wide)).unflatten(2, (grid, high))

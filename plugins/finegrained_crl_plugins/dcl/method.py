@@ -34,16 +34,19 @@ Place = Literal["batch", "worker"]
 class DCL(Method):
     """Destruction and construction learning (Chen et al., CVPR 2019) on any backbone that gives feature maps.
 
-    Roles: "class" on intact and destroyed pictures alike, "swap" (keeps cross-entropy unless --loss.where says otherwise). The
-    construction loss is an L1 distance, logged as "construction". Losses are logged with their weights applied; the training accuracy
-    is that of the intact pictures.
+    Roles: "class" on intact and destroyed pictures alike, "swap" (keeps cross-entropy unless --loss.where says
+    otherwise). The construction loss is an L1 distance, logged as "construction". Losses are logged with their weights
+    applied; the training accuracy is that of the intact pictures.
 
     Args:
         grid: blocks per side of the shuffled picture.
         reach: a block moves by less than so many places along each axis (twice the paper's k, which is 2)
-        swap: outputs of the swap head: each class twice, intact and destroyed ("2c", added to the test scores), or just those two ("2")
-        law: what the construction head says of a block: its number ("one-channel") or its row and column ("two-channel", the paper)
-        shuffle: how blocks are shuffled: the paper's bounded jitter, or as the public repository does, its guessed targets included
+        swap: outputs of the swap head: each class twice, intact and destroyed ("2c", added to the test scores), or just
+            those two ("2")
+        law: what the construction head says of a block: its number ("one-channel") or its row and column
+            ("two-channel", the paper)
+        shuffle: how blocks are shuffled: the paper's bounded jitter, or as the public repository does, its guessed
+            targets included
         destroy: where: the whole batch on the device, or each picture in the loader's workers
         swap_weight: weight of the swap loss (beta)
         construction_weight: weight of the construction loss (gamma): 1 for birds, 0.01 for cars
@@ -90,7 +93,8 @@ class DCL(Method):
         """
         if spec.image_size < self.grid:
             raise FinegrainedError(
-                f"--method.grid {self.grid} needs pictures of at least {self.grid} px, --image-size is {spec.image_size}"
+                f"--method.grid {self.grid} needs pictures of at least {self.grid} px, --image-size is"
+                f" {spec.image_size}"
             )
         return DCLModel(spec, grid=self.grid, swap=self.swap, law=self.law)
 
@@ -113,10 +117,13 @@ class DCL(Method):
         swapped = Outputs(outputs.swap, outputs.features)
         losses = {
             "class": classification_loss(criteria["class"], seen, batch.target.repeat_interleave(2, dim=0)),
-            "swap": self.swap_weight
-            * classification_loss(criteria["swap"], swapped, self.swap_target(batch.target, model.num_classes)),
-            "construction": self.construction_weight
-            * F.l1_loss(outputs.law, self.law_targets(model, pairs, permutation)),
+            "swap": (
+                self.swap_weight
+                * classification_loss(criteria["swap"], swapped, self.swap_target(batch.target, model.num_classes))
+            ),
+            "construction": (
+                self.construction_weight * F.l1_loss(outputs.law, self.law_targets(model, pairs, permutation))
+            ),
         }
         return losses, classification_scores(criteria["class"], seen)[::2]
 
@@ -130,7 +137,9 @@ class DCL(Method):
         return scores + twice.sum(1)
 
     def pairs(self, batch: TrainBatch) -> tuple[Tensor, Tensor]:
-        """Intact and destroyed pictures by turns, (2 * batch, 3, height, width), and the permutations, (batch, grid * grid)."""
+        """Intact and destroyed pictures by turns, (2 * batch, 3, height, width), and the permutations, (batch, grid *
+        grid).
+        """
         images = batch.images
         if "permutation" in batch.extras:  # the workers did it
             return images, batch.extras["permutation"]
@@ -147,8 +156,8 @@ class DCL(Method):
             target: int64 (batch,), or float (batch, num_classes).
             num_classes: classes of the data set.
         Returns:
-            "2c": class y for the intact and y + num_classes for the destroyed one, int64 (2 * batch,); soft targets float
-            (2 * batch, 2 * num_classes), zero for the other half. "2": 0 for intact, 1 for destroyed.
+            "2c": class y for the intact and y + num_classes for the destroyed one, int64 (2 * batch,); soft targets
+            float (2 * batch, 2 * num_classes), zero for the other half. "2": 0 for intact, 1 for destroyed.
         """
         if self.swap == "2":
             return torch.arange(2, device=target.device).repeat(len(target))
@@ -166,7 +175,9 @@ class DCL(Method):
         return law_target(torch.stack([intact, permutation], dim=1).flatten(0, 1), self.grid, self.law)
 
     def explanations(self, model: Any, criteria: Criteria, images: Tensor, class_names: list[str]) -> list[Panel]:
-        """Each picture destroyed, under the classes that the model sees in it before and after; the same shuffle every time."""
+        """Each picture destroyed, under the classes that the model sees in it before and after; the same shuffle every
+        time.
+        """
         noise = torch.rand(len(images), 2, self.grid, self.grid, generator=torch.Generator().manual_seed(0)).to(
             images.device
         )

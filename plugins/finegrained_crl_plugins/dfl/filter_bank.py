@@ -1,4 +1,5 @@
-"""The filter bank: k filters of 1 x 1 for each class, each one's strongest response anywhere in the picture, and its place.
+"""The filter bank: k filters of 1 x 1 for each class, each one's strongest response anywhere in the picture, and its
+place.
 
 Source: Wang, Morariu, Davis, CVPR 2018, section 3.1 (global max pooling) and 3.2 (cross-channel pooling).
 """
@@ -25,9 +26,11 @@ class Peaks(NamedTuple):
 
 
 class FilterBank(nn.Conv2d):
-    """A 1 x 1 convolution followed by global max pooling; as a module it holds the convolution's weight and bias, and a scale.
+    """A 1 x 1 convolution followed by global max pooling; as a module it holds the convolution's weight and bias, and a
+    scale.
 
-    Only the position of each maximum gets a gradient. So the responses at all positions are computed without one, and the response
+    Only the position of each maximum gets a gradient. So the responses at all positions are computed without one, and
+    the response
     at the maximum is computed again with one: the same numbers, in about half the time.
 
     Args:
@@ -35,8 +38,9 @@ class FilterBank(nn.Conv2d):
         num_classes: classes.
         filters: per class.
     Attributes:
-        scale: factor of the map. It changes nothing that the bank can express, but how far one update moves a response: networks' middle
-            maps differ in size by factors of ten, and learning rates are chosen without looking. 1 until the bank is initialised.
+        scale: factor of the map. It changes nothing that the bank can express, but how far one update moves a response:
+            networks' middle maps differ in size by factors of ten, and learning rates are chosen without looking. 1
+            until the bank is initialised.
     """
 
     def __init__(self, channels: int, num_classes: int, filters: int) -> None:
@@ -77,9 +81,10 @@ def cross_channel_pooling(values: Tensor, filters: int) -> Tensor:
 def calibrate(bank: FilterBank, maps: Iterable[Tensor], size: float) -> None:
     """Shift every filter's peak to a mean of 0 over these maps.
 
-    Without it, a filter that responds to every picture outweighs the telling ones in its class's mean. The scale is that of the maps,
-    not that of the peaks: those of an untrained network hardly differ between pictures, and dividing by next to nothing would blow
-    them up.
+    Without it, a filter that responds to every picture outweighs the telling ones in its class's mean. The scale is
+    that of the maps,
+    not that of the peaks: those of an untrained network hardly differ between pictures, and dividing by next to nothing
+    would blow them up.
 
     Args:
         bank: its scale and bias are set; its weight stays.

@@ -34,15 +34,17 @@ KEPT_PER_FILTER = 20  # patches of a class that are kept for clustering, for eac
 class DFL(Method):
     """DFL-CNN (Wang, Morariu, Davis, CVPR 2018) on any backbone with stages.
 
-    Roles: "global" (G-stream), "part" (P-stream) and "side"; a criterion goes to all three unless --loss.where says otherwise. Losses
-    are logged with their weights applied.
+    Roles: "global" (G-stream), "part" (P-stream) and "side"; a criterion goes to all three unless --loss.where says
+    otherwise. Losses are logged with their weights applied.
 
     Args:
         filters: filters per class (k)
-        tap: stride of the map that the filters look at; 0 is the paper's choice: 8 for VGG (conv4_3), else 16 (conv4 of a ResNet), or the
-            nearest that the network has
-        init: filters at the start: centres of each class's clustered patches (the paper), or random (the public repository)
-        global_head: classifier of the whole picture: linear on pooled maps, or the repository's convolution, batch norm and ReLU
+        tap: stride of the map that the filters look at; 0 is the paper's choice: 8 for VGG (conv4_3), else 16 (conv4 of
+            a ResNet), or the nearest that the network has
+        init: filters at the start: centres of each class's clustered patches (the paper), or random (the public
+            repository)
+        global_head: classifier of the whole picture: linear on pooled maps, or the repository's convolution, batch norm
+            and ReLU
         side_weight: weight of the side branch, in the loss and in the test scores
         max_images_per_class: training pictures of each class whose patches are clustered
     """
@@ -98,11 +100,12 @@ class DFL(Method):
 
     @torch.no_grad()
     def initialise(self, model: Any, batches: Callable[[], Iterable[tuple[Tensor, Tensor]]]) -> list[str]:
-        """Fill the filter bank with the cluster centres of each class's patches; a class without pictures keeps its random filters.
+        """Fill the filter bank with the cluster centres of each class's patches; a class without pictures keeps its
+        random filters.
 
-        Two things that the paper does not ask for keep the first updates from undoing this (with EfficientNet-Lite0, random weights on
-        top of these filters began at a cross-entropy of 24): the bank is calibrated, and the P-stream's classifier begins as the side
-        branch, the mean of each class's own filters.
+        Two things that the paper does not ask for keep the first updates from undoing this (with EfficientNet-Lite0,
+        random weights on top of these filters began at a cross-entropy of 24): the bank is calibrated, and the
+        P-stream's classifier begins as the side branch, the mean of each class's own filters.
         """
         if self.init == "random":
             return []

@@ -1,4 +1,6 @@
-"""DFL-CNN's network: the backbone to its end (G-stream), and a filter bank on a tapped map in its middle (P-stream, side branch)."""
+"""DFL-CNN's network: the backbone to its end (G-stream), and a filter bank on a tapped map in its middle (P-stream,
+side branch).
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ class DFLModel(FineGrainedModel):
         filters: per class.
         tap: stride of the tapped map, 8, 16 or 32.
         nearest: take the nearest stride that the network has, where it has no such.
-        global_head: G-stream's classifier: "linear" on pooled maps, or the public repository's 1 x 1 convolution, batch norm and ReLU
-            before pooling.
+        global_head: G-stream's classifier: "linear" on pooled maps, or the public repository's 1 x 1 convolution, batch
+            norm and ReLU before pooling.
     """
 
     def __init__(self, spec: ModelSpec, *, filters: int, tap: int, nearest: bool, global_head: GlobalHead) -> None:

@@ -1,8 +1,10 @@
-"""The initialisation of the filter bank: patches of each class's training pictures, clustered; the centres become its filters.
+"""The initialisation of the filter bank: patches of each class's training pictures, clustered; the centres become its
+filters.
 
-Source: Wang, Morariu, Davis, Learning a Discriminative Filter Bank within a CNN for Fine-Grained Recognition, CVPR 2018, section 3.3:
-high-energy positions are picked by non-maximum suppression, k-means per class gives the centres, these are whitened (as Hariharan,
-Malik and Ramanan do, ECCV 2012) and brought to length 1. Missing in every public PyTorch version.
+Source: Wang, Morariu, Davis, Learning a Discriminative Filter Bank within a CNN for Fine-Grained Recognition, CVPR
+2018, section 3.3: high-energy positions are picked by non-maximum suppression, k-means per class gives the centres,
+these are whitened (as Hariharan, Malik and Ramanan do, ECCV 2012) and brought to length 1. Missing in every public
+PyTorch version.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def energetic_patches(maps: Tensor, most: int, radius: int = 1) -> list[Tensor]:
 class PatchPool:
     """Patches of every class and the statistics of all, gathered in bounded memory.
 
-    Each class keeps a uniform sample of its patches (a reservoir); mean and covariance for the whitening are exact sums over all.
+    Each class keeps a uniform sample of its patches (a reservoir); mean and covariance for the whitening are exact sums
+    over all.
 
     Attributes:
         num_classes: classes.
@@ -120,13 +123,15 @@ def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
 def whitened_filters(
     centres: np.ndarray, mean: np.ndarray, covariance: np.ndarray, *, ridge: float = 0.01
 ) -> np.ndarray:
-    """Filters that respond to their centre and not to what all patches share: covariance^-1 (centre - mean), at length 1.
+    """Filters that respond to their centre and not to what all patches share: covariance^-1 (centre - mean), at length
+    1.
 
     Args:
         centres: float64, (filters, channels).
         mean: float64, (channels,), of all patches.
         covariance: float64, (channels, channels), of all patches.
-        ridge: added to the covariance's diagonal, as a share of its mean; with fewer patches than channels it has no inverse.
+        ridge: added to the covariance's diagonal, as a share of its mean; with fewer patches than channels it has no
+            inverse.
     Returns:
         float64, (filters, channels), rows of length 1.
     """

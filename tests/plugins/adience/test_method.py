@@ -19,7 +19,10 @@ def test_the_decoder_stands_in_the_results_and_makes_their_figures(decoder, tiny
         for path in sorted(tiny_folder.rglob("*.png"))
     ]
     (tmp_path / "faces.csv").write_text("\n".join(["path,label,split", *rows]))
-    flags = f"finetune --method adience --method.decoder {decoder} --dataset table --dataset.ordered --dataset.image-root {tiny_folder}"
+    flags = (
+        f"finetune --method adience --method.decoder {decoder} --dataset table --dataset.ordered --dataset.image-root"
+        f" {tiny_folder}"
+    )
     how = "--backbone test_resnet --weights none --image-size 32 --epochs 1 --batch-size 8 --workers 0 --loss sord"
     assert (
         main([*flags.split(), "--data", str(tmp_path / "faces.csv"), *how.split(), "--out", str(tmp_path / "run")]) == 0

@@ -1,4 +1,4 @@
-"""Bilinear pooling against two loops over channels and one over positions, and its normalisations against definitions."""
+"""Bilinear pooling against two loops over channels and one over positions, its normalisations against definitions."""
 
 import pytest
 import torch

@@ -152,7 +152,8 @@ def test_a_whole_picture_bound_makes_all_shifts_about_equally_likely():
 
 
 def public_shuffle(grid, dice):
-    """The public repository's order of a row, as pipelines.md and its loop describe it: the last two are shuffled after each append."""
+    """The public repository's order of a row, as pipelines.md and its loop describe it: the last two are shuffled after
+    each append."""
     row = []
     for block in range(grid):
         row.append(block)

@@ -1,4 +1,4 @@
-"""Whole runs of plain fine-tuning: what the public recipes change reaches the run, and a frozen probe moves one layer."""
+"""Runs of plain fine-tuning: what the public recipes change reaches the run, and a frozen probe moves one layer."""
 
 import json
 

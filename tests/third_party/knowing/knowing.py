@@ -1,10 +1,12 @@
 """A method whose network knows: what it says of a picture, and how training changes it, can be worked out by hand.
 
-A picture is as many vertical strips as there are classes; the logit of class k is SCALE times the mean brightness of strip k, in [0, 1]. The
-network takes its normalised input back to brightness with its own mean and standard deviation, so any other normalisation shows.
+A picture is as many vertical strips as there are classes; the logit of class k is SCALE times the mean brightness of
+strip k, in [0, 1]. The network takes its normalised input back to brightness with its own mean and standard deviation,
+so any other normalisation shows.
 
-Training moves one parameter, `drift`: its gradient is -1 in every batch, so SGD without momentum adds the learning rate per update. With
-`best_at` >= 0 class 0 gets 4 (drift - best_at)^2 on top, so that the network is best when drift is `best_at`.
+Training moves one parameter, `drift`: its gradient is -1 in every batch, so SGD without momentum adds the learning rate
+per update. With `best_at` >= 0 class 0 gets 4 (drift - best_at)^2 on top, so that the network is best when drift is
+`best_at`.
 """
 
 from typing import ClassVar

@@ -1,4 +1,5 @@
-"""Generalised-mean (GeM) pooling: between the mean (p = 1) and the maximum (p -> infinity) of each feature map, p learned."""
+"""Generalised-mean (GeM) pooling: between the mean (p = 1) and the maximum (p -> infinity) of each feature map, p
+learned."""
 
 from __future__ import annotations
 
