@@ -205,6 +205,8 @@ def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> N
             continue
         seen.add(key)
         records = read_records(recipe)
+        for warning in records.warnings:
+            print(f"note: {warning}", file=sys.stderr)
         data = fingerprint(records)
         if not accept_changes:
             _require_same_data(folder, study, key, data)

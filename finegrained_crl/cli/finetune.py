@@ -152,6 +152,8 @@ def _run_options(parsed: Any) -> RunOptions:
 
 def _announce(session: Any, loop: Any) -> None:
     r, say = session.recipe, loop.reporter.say
+    for warning in session.records.warnings:
+        say(f"note: {warning}")
     sizes = (
         f"{len(session.parts.train)} train, {len(session.parts.val)} validation, {len(session.parts.test)} test images"
     )

@@ -16,6 +16,7 @@ from finegrained_crl.training.protocol import describe_protocol
 from finegrained_crl.training.run_folder import FORMAT
 from finegrained_crl.training.trainee import Trainee
 from finegrained_crl.training.versions import versions
+from finegrained_crl.training.weights_source import weights_sources
 
 if TYPE_CHECKING:
     from finegrained_crl.training.loop import Loop
@@ -82,6 +83,7 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
         "memory_format": recipe.memory_format,
         "processes": session.accelerator.num_processes,
         "weights": session.trainee.model.notes,
+        "weights_sources": weights_sources(session.trainee.model),
         "normalisation": {"mean": list(session.trainee.model.mean), "std": list(session.trainee.model.std)},
         "data": {
             "fingerprint": session.data.as_dict(),
