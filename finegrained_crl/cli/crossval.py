@@ -4,6 +4,7 @@ continued.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, 
 from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.reporter import duration
@@ -37,9 +39,6 @@ def main(argv: list[str]) -> int:
     """Plan, show the plan, run what is missing."""
     words = settings.normalise(argv)
     parser = _parser(words)
-    if "-h" in words or "--help" in words:
-        print(parser.format_help())
-        return 0
     parsed = parser.parse(words)
     if not parsed.out:
         raise FinegrainedError("--out is missing: give the folder of the study")
@@ -48,8 +47,13 @@ def main(argv: list[str]) -> int:
             "--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)"
         )
     folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
-    study = folder.read() if folder.exists and _only_how(words) else _new_study(words, parsed, machine)
+    if folder.exists and _only_how(words):
+        study = folder.read()
+        machine = _as_before(machine, study, parsed.jobs)
+    else:
+        study = _new_study(words, parsed, machine)
     folder.check(study)
+    _say("reading the data and looking for leaks")
     _check_data(folder, study, accept_changes=parsed.accept_changed_data)
     if parsed.plan:
         return _show_plan(folder, study, machine, *_expected_of_plan(folder, study, machine), as_json=parsed.json)
@@ -60,6 +64,18 @@ def main(argv: list[str]) -> int:
             _show_plan(folder, study, machine, expected, unknown, as_json=False)
         launcher = _run(folder, study, machine)
     return _show_end(folder, launcher, as_json=parsed.json)
+
+
+def _say(text: str) -> None:
+    """A word about what takes a while, before there is anything to show."""
+    print(f"{text} ..", file=sys.stderr, flush=True)
+
+
+def _as_before(machine: Machine, study: Study, jobs: int) -> Machine:
+    """A study that goes on with `--out` alone runs as many cells side by side as before: its threads say."""
+    if jobs or machine.gpus:
+        return machine
+    return dataclasses.replace(machine, jobs=max(1, available_cores() // study.threads))
 
 
 def _parser(words: list[str]) -> settings.SettingsParser:
@@ -237,10 +253,15 @@ def _require_same_data(folder: StudyFolder, study: Study, key: str, data: DataFi
 
 
 def _expected(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
+    _say("timing two steps of the first cell" if _is_new(folder, study) else "reading the finished cells")
     try:
         return expected_seconds(folder, study, machine), ""
     except FinegrainedError as error:
         return None, str(error)
+
+
+def _is_new(folder: StudyFolder, study: Study) -> bool:
+    return not any(folder.run(cell).is_done for cell in study.cells)
 
 
 def _expected_of_plan(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
@@ -294,10 +315,14 @@ def _show_plan(
 
 
 def _run(folder: StudyFolder, study: Study, machine: Machine) -> Launcher:
-    with StudyView(folder, study, machine.jobs) as view:
+    with Interruption(), StudyView(folder, study, machine.jobs) as view:
         launcher = Launcher(folder, study, machine, view.changed, view.tick)
         view.status = launcher.status
-        launcher.run()
+        try:
+            launcher.run()
+        except Interrupted as stop:
+            stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
+            raise
     return launcher
 
 

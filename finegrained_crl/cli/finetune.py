@@ -27,9 +27,6 @@ def main(argv: list[str]) -> int:
     """Train, or with --dry-run show what would be trained."""
     words = settings.normalise(argv)
     parser = _parser(words)
-    if "-h" in words or "--help" in words:
-        print(parser.format_help())
-        return 0
     parsed = parser.parse(words)
     recipe = with_absolute_paths(settings.to_recipe(parsed))
     options = _run_options(parsed)

@@ -14,7 +14,19 @@ from types import ModuleType
 
 from finegrained_crl.errors import FinegrainedError, nearest
 
-COMMANDS = ("finetune", "crossval", "report", "predict", "explain", "verify", "retrofit", "data", "list", "plot")
+COMMANDS = (
+    "finetune",
+    "crossval",
+    "report",
+    "predict",
+    "explain",
+    "verify",
+    "retrofit",
+    "data",
+    "recipe",
+    "list",
+    "plot",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +55,8 @@ def run_command(name: str, argv: list[str]) -> int:
     except FinegrainedError as error:
         print(f"fgcrl {name}: error: {error}", file=sys.stderr)
         return 1
+    except SystemExit as stop:  # argparse has printed a help text
+        return int(stop.code or 0)
     except KeyboardInterrupt as stop:
         advice = getattr(stop, "advice", "")
         print(f"fgcrl {name}: interrupted" + (f": {advice}" if advice else ""), file=sys.stderr)

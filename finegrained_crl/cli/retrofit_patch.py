@@ -14,6 +14,8 @@ from finegrained_crl.retrofit.profiles import find_profile, recognise
 from finegrained_crl.retrofit.rewrite import make_patch
 from finegrained_crl.retrofit.scan import scan
 
+summary = "print the same choice as a diff for `git apply`"
+
 
 def main(argv: list[str]) -> int:
     """Print the diff to standard output and a summary to standard error."""

@@ -21,6 +21,7 @@ from finegrained_crl.retrofit.receipt import NOTHING, Receipt, make_receipt, sho
 from finegrained_crl.retrofit.settings import Settings
 from finegrained_crl.retrofit.shim_names import check_shims, shim_help
 
+summary = "run a program with the chosen places computing CRL; writes retrofit.json"
 DESCRIPTION = """Run a program as its author would, with chosen calls of its classification losses computing CRL.
 
 SITE is FILE:LINE (of the call, of a caller, or of the line that builds the criterion), FILE:FUNCTION, FILE,

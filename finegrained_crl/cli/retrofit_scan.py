@@ -13,6 +13,7 @@ from finegrained_crl.retrofit.decision import Choice
 from finegrained_crl.retrofit.profiles import find_profile, recognise
 from finegrained_crl.retrofit.scan import Scan, scan
 
+summary = "list every place where a classification loss is built or called; runs nothing"
 WOULD = {"replace": "replace", "leave": "leave", "refuse": "refuse", "look": "look here", "": ""}
 
 

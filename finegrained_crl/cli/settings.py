@@ -19,6 +19,7 @@ import docstring_parser
 import jsonargparse
 
 from finegrained_crl import discovery
+from finegrained_crl.cli.help import Formatter, wrapped
 from finegrained_crl.errors import FinegrainedError, guess, nearest
 from finegrained_crl.losses import catalogue
 from finegrained_crl.structured import read_yaml
@@ -36,9 +37,36 @@ def component_class(kind: str, name: str) -> type:
 def add_component_options(parser: Any, kind: str, cls: type) -> None:
     """Add one `--kind.option` flag per constructor argument of `cls`, helped by its docstring."""
     group = parser.add_argument_group(f"options of the {kind} {cls.__name__}")
-    for name, parameter, hint, text in options_of(cls):
+    add_options(group, cls, prefix=f"{kind}.")
+
+
+def add_options(parser: Any, thing: Any, *, prefix: str = "", skip: tuple[str, ...] = ()) -> list[str]:
+    """Add one flag per argument of a class or function; the names of those added."""
+    entries = [entry for entry in options_of(thing) if entry[0] not in skip]
+    for name, parameter, hint, text in entries:
         default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        add_flag(group, f"{kind}.{name}", hint, default, text)
+        add_flag(parser, f"{prefix}{name}", hint, default, text)
+    return [name for name, *_ in entries]
+
+
+def named(argv: list[str], command: str, known: Iterable[str], example: str) -> tuple[str, list[str]]:
+    """The name behind a verb, and the normalised words behind the name.
+
+    Raises:
+        FinegrainedError: no name; those that there are, are shown.
+    """
+    if not argv or argv[0].startswith("-"):
+        names = ", ".join(sorted(known))
+        if asks_for_help(argv):
+            print(wrapped(f"usage: fgcrl {command} NAME ..\n\nNAME is one of: {names}\n\nexample: {example}"))
+            raise SystemExit(0)
+        raise FinegrainedError(f"`fgcrl {command}` needs a name, one of: {names}; e.g. {example}")
+    return argv[0], [word.replace("--dataset.", "--") for word in normalise(argv[1:])]
+
+
+def asks_for_help(words: list[str]) -> bool:
+    """Whether -h or --help is among them."""
+    return "-h" in words or "--help" in words
 
 
 def options_of(cls: Any) -> list[tuple[str, inspect.Parameter, Any, str]]:
@@ -82,10 +110,18 @@ class SettingsParser(jsonargparse.ArgumentParser):
     """jsonargparse's parser, with unknown flags refused by the nearest name and errors raised as `FinegrainedError`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(exit_on_error=False, formatter_class=_HelpFormatter, **kwargs)
+        super().__init__(exit_on_error=False, formatter_class=_Formatter, **kwargs)
 
     def parse(self, argv: list[str]) -> jsonargparse.Namespace:
-        """Parse hyphen-normalised arguments; raise FinegrainedError with a one-line reason."""
+        """Parse hyphen-normalised arguments, or print the help where it is asked for.
+
+        Raises:
+            FinegrainedError: something can't be parsed; one line.
+            SystemExit: the help was printed.
+        """
+        if asks_for_help(argv):
+            print(self.format_help())
+            raise SystemExit(0)
         self._refuse_unknown(argv)
         try:
             return self.parse_args(argv)
@@ -97,7 +133,7 @@ class SettingsParser(jsonargparse.ArgumentParser):
         text = super().format_help(formatter) if formatter else super().format_help()
         for kind in COMPONENTS:
             text = text.replace(f"--{kind}.name NAME", f"--{kind} NAME     ")
-        return text
+        return wrapped(text)
 
     def _refuse_unknown(self, argv: list[str]) -> None:
         known = [o for o in self._option_string_actions if o.startswith("--") and not o.endswith("+")]
@@ -108,11 +144,8 @@ class SettingsParser(jsonargparse.ArgumentParser):
                 raise FinegrainedError(f"unknown option {name}: {_near_flags(name, shown)}")
 
 
-class _HelpFormatter(jsonargparse.DefaultHelpFormatter):
-    """Two columns, with room for the long flag names."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "max_help_position": 34})
+class _Formatter(Formatter, jsonargparse.DefaultHelpFormatter):
+    """The house's help for jsonargparse: what it would add of types is said by the placeholder or the choices."""
 
 
 def _near_flags(name: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from finegrained_crl import escaping
 from finegrained_crl.metrics.catalogue import FIGURES, Figure
 
 WIDE = 400
+MOST_CLASSES = 12
+"""Classes that a table of facts lists one by one; `--json` lists all."""
 WEIGHTS = {"last": "last weights", "selected_on_validation": "weights selected on validation"}
 
 
@@ -57,8 +59,26 @@ def _shown(figure: Figure, value: float | None) -> str:
 
 
 def _spell(value: Any) -> str:
+    if isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):
+        return _summary(value)
     if isinstance(value, dict):
         return ", ".join(f"{k} {_spell(v)}" for k, v in value.items())
     if isinstance(value, list):
         return "\n".join(_spell(v) for v in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _summary(counts: dict[str, dict[str, int]]) -> str:
+    """Counts per class and part: all of a few classes, the spread and the smallest of many."""
+    if len(counts) <= MOST_CLASSES:
+        return "\n".join(f"{name}: {_spell(parts)}" for name, parts in counts.items())
+    lines = []
+    for part in next(iter(counts.values())):
+        by_class = {name: parts[part] for name, parts in counts.items()}
+        ordered = sorted(by_class.values())
+        smallest = ", ".join(
+            f"{name} {by_class[name]}" for name in sorted(by_class, key=lambda name: by_class[name])[:3]
+        )
+        spread = f"{ordered[0]} to {ordered[-1]}, median {ordered[len(ordered) // 2]}"
+        lines.append(f"{part}: {spread} in {len(counts)} classes; fewest: {smallest}")
+    return "\n".join(lines)

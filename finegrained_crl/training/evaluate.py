@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from finegrained_crl.data.loading import Pictures, batches, eval_loader
@@ -11,7 +13,14 @@ from finegrained_crl.training.trainee import Trainee
 
 
 def evaluate(
-    trainee: Trainee, pictures: Pictures, rows: np.ndarray, scorer: Scorer, *, batch_size: int, workers: int
+    trainee: Trainee,
+    pictures: Pictures,
+    rows: np.ndarray,
+    scorer: Scorer,
+    *,
+    batch_size: int,
+    workers: int,
+    scored: Callable[[int], None] = lambda count: None,
 ) -> np.ndarray:
     """Scores of the given rows in their order.
 
@@ -22,6 +31,7 @@ def evaluate(
         scorer: from pictures to scores; each process scores its share, all get everything.
         batch_size: pictures per forward pass; views of one picture are passed together.
         workers: loader processes.
+        scored: called with the number of pictures of each finished batch.
     Returns:
         float32, (n, num_classes), the mean over the views of a picture.
     Raises:
@@ -31,7 +41,10 @@ def evaluate(
     loader = eval_loader(pictures, rows[rank::world], batch_size=batch_size, workers=workers)
     was_training = trainee.training
     trainee.eval()
-    parts = [scorer.scores(trainee, batch.images) for batch in batches(loader)]
+    parts = []
+    for batch in batches(loader):
+        parts.append(scorer.scores(trainee, batch.images))
+        scored(len(batch.labels))
     trainee.train(was_training)
     if not all(np.isfinite(part).all() for part in parts):
         raise FinegrainedError(

@@ -21,6 +21,7 @@ from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.interruption import Interrupted, Interruption
+from finegrained_crl.training.optim import learning_rates
 from finegrained_crl.training.progress import Progress, history_csv
 from finegrained_crl.training.reporter import Reporter
 from finegrained_crl.training.sanity import diverged, is_finite, require_finite_weights
@@ -192,7 +193,7 @@ class Loop:
         images = p.sums.get("images", 0.0) * s.accelerator.num_processes
         row: dict[str, Any] = {
             "epoch": p.epoch + 1,
-            "lr": max(g["lr"] for g in self.stage.optimizer.param_groups),
+            **learning_rates(self.stage.optimizer),
             **p.means(),
         }
         if len(s.stages) > 1:
@@ -217,7 +218,11 @@ class Loop:
         """Scores of rows of the records table, float32 (rows, num_classes)."""
         s = self.session
         how = {"batch_size": self.recipe.batch_size, "workers": s.options.workers}
-        return evaluate(trainee, s.eval_pictures, rows, s.scorer, **how)
+        self.reporter.begin_scoring(len(rows))
+        try:
+            return evaluate(trainee, s.eval_pictures, rows, s.scorer, scored=self.reporter.scored, **how)
+        finally:
+            self.reporter.close()
 
     def top1(self, rows: Any) -> float | None:
         """Top-1 accuracy on rows of the records table, None where there are none."""

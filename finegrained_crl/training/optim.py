@@ -59,11 +59,20 @@ def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
     return [
         {
             "params": params,
+            "part": "head" if in_head else "backbone",
             "lr": head_lr if in_head else recipe.lr,
             "weight_decay": recipe.weight_decay if decayed else 0.0,
         }
         for (in_head, decayed), params in groups.items()
     ]
+
+
+def learning_rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The rates as they stand: "lr" of the backbone (the head's, where that is frozen), "head_lr" where it differs."""
+    by_part = {group["part"]: float(group["lr"]) for group in optimizer.param_groups}
+    lr = by_part.get("backbone", by_part.get("head", 0.0))
+    head_lr = by_part.get("head", lr)
+    return {"lr": lr} if head_lr == lr else {"lr": lr, "head_lr": head_lr}
 
 
 def make_optimizer(trainee: Trainee, recipe: Recipe) -> torch.optim.Optimizer:

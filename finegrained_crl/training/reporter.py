@@ -23,6 +23,9 @@ class Reporter:
 
     def begin_epoch(self, epoch: int, done: int, updates: int) -> None:
         """Start the epoch's bar, on a terminal."""
+        self._begin(f"epoch {epoch + 1}/{self.epochs}", updates, done)
+
+    def _begin(self, what: str, total: int, done: int) -> None:
         if self.console.is_terminal and not self.console.quiet:
             columns = [
                 TextColumn("{task.description}"),
@@ -31,7 +34,7 @@ class Reporter:
                 TextColumn("{task.fields[state]}"),
             ]
             self._bar = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
-            self._task = self._bar.add_task(f"epoch {epoch + 1}/{self.epochs}", total=updates, completed=done, state="")
+            self._task = self._bar.add_task(what, total=total, completed=done, state="")
             self._bar.start()
 
     def step(self, done: int, loss: float, accuracy: float, speed: float) -> None:
@@ -39,6 +42,16 @@ class Reporter:
         if self._bar:
             state = f"loss {loss:.3f}  acc {100 * accuracy:5.1f} %  {speed:.1f} images/s"
             self._bar.update(self._task, completed=done, state=state)
+
+    def begin_scoring(self, pictures: int) -> None:
+        """Start the bar of an evaluation, on a terminal; a long one must not look like a run that hangs."""
+        self.close()
+        self._begin("scoring held-out pictures", pictures, 0)
+
+    def scored(self, pictures: int) -> None:
+        """Move that bar."""
+        if self._bar:
+            self._bar.advance(self._task, pictures)
 
     def end_epoch(self, row: dict[str, Any], eta_seconds: float) -> None:
         """One line about a finished epoch; the bar goes."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.progress import Progress
 
 from finegrained_crl import discovery
 from finegrained_crl.cli import settings
+from finegrained_crl.cli.progress import bar
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.data import audit as auditing
 from finegrained_crl.data.fingerprint import fingerprint
@@ -26,25 +22,20 @@ from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.files import write_bytes
 
+summary = "find people, albums, photographs, files and near-copies on both sides of a split"
 example = "fgcrl data audit adience --data adience"
 DESCRIPTION = """Find subjects, albums, original photographs, identical files and near-duplicates on both sides of a
 boundary,
 and pictures with two labels. Exit code 1 when something is found, or when files are missing or can't be read."""
 
 
-def main(name: str, argv: list[str]) -> int:
-    """Audit a data set, or with --lists list files.
-
-    Args:
-        name: of the data set; "" where only list files are given.
-        argv: the flags behind it.
-    """
-    cls = discovery.find("data set", name, discovery.datasets()) if name else None
-    words = [w.replace("--dataset.", "--") for w in settings.normalise(argv)]
+def main(argv: list[str]) -> int:
+    """Audit a data set, or with --lists list files."""
+    is_named = bool(argv) and not argv[0].startswith("-")
+    name = argv[0] if is_named else ""
+    cls = discovery.find("data set", name, discovery.datasets()) if is_named else None
+    words = [word.replace("--dataset.", "--") for word in settings.normalise(argv[is_named:])]
     parser, options = _parser(name, cls)
-    if "--help" in words or "-h" in words:
-        print(parser.format_help())
-        return 0
     parsed = parser.parse(words)
     if parsed.lists:
         report, root = _audit_lists(parsed)
@@ -97,11 +88,7 @@ def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
     )
     settings.add_flag(parser, "seed", int, 0, "seed of that part")
     settings.add_flag(parser, "json", bool, False, "print as JSON")
-    found = settings.options_of(cls) if cls else []
-    for option, parameter, hint, text in found:
-        default = None if parameter.default is inspect.Parameter.empty else parameter.default
-        settings.add_flag(parser, option, hint, default, text)
-    return parser, [option for option, *_ in found]
+    return parser, settings.add_options(parser, cls) if cls else []
 
 
 def _audit_lists(parsed: Any) -> tuple[auditing.AuditReport, Path | None]:
@@ -110,7 +97,7 @@ def _audit_lists(parsed: Any) -> tuple[auditing.AuditReport, Path | None]:
     table, kind = read_lists([Path(path) for path in parsed.lists], identifiers)
     root = Path(parsed.data) if parsed.data and not parsed.labels_only else None
     what = " and ".join(parsed.lists) + (f" (paths as in {kind})" if kind else "")
-    with _bar() as progress:
+    with bar("reading pictures") as progress:
         groupings = {"subject": "subject", "album": "album", "original": "original"}
         return auditing.audit(table, what, groupings=groupings, root=root, near=parsed.near, progress=progress), root
 
@@ -122,7 +109,7 @@ def _audit_dataset(name: str, source: Any, parsed: Any) -> tuple[auditing.AuditR
     table = _with_parts(records, parsed)
     groupings = {**getattr(source, "groupings", {}), **records.groupings}
     root = None if parsed.labels_only else records.root
-    with _bar() as progress:
+    with bar("reading pictures") as progress:
         return (
             auditing.audit(
                 table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress
@@ -153,14 +140,6 @@ def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
 def _rank(part: str) -> int:
     """Training first, folds by number: what is evaluated stands behind what it may leak from."""
     return auditing.SPLIT_ORDER.index(part) if part in auditing.SPLIT_ORDER else int(part.rpartition(" ")[2])
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("reading images")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _show(report: auditing.AuditReport) -> None:
