@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 import io
+import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,14 +41,14 @@ def _fonts_for(letters: frozenset[int]) -> tuple[str, ...]:
     families: list[str] = []
     for entry in font_manager.fontManager.ttflist if missing else ():
         covered = missing & set(FT2Font(entry.fname).get_charmap())
-        if covered:
+        # The "last resort" font has a box for every letter.
+        if covered and not entry.name.startswith("Last Resort"):
             families.append(entry.name)
             missing = missing - covered
     if missing:
         shown = "".join(map(chr, sorted(missing)[:5]))
-        warnings.warn(
-            f"no installed font has {shown}: such letters are drawn as boxes; install e.g. fonts-noto-cjk", stacklevel=3
-        )
+        advice = "install a font that has them, e.g. fonts-noto-cjk"
+        print(f"note: no installed font has {shown}: such letters are drawn as boxes; {advice}", file=sys.stderr)
     return tuple(families)
 
 
@@ -65,7 +66,9 @@ def save(figure: Any, target: Path, **how: Any) -> Path:
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=target.suffix.lstrip("."), **how)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # `pyplot` has said it once, with what to do
+        figure.savefig(buffer, format=target.suffix.lstrip("."), **how)
     plt.close(figure)
     files.write_bytes(target, buffer.getvalue())
     return target

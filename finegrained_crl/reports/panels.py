@@ -44,11 +44,17 @@ def draw_panels(rows: Mapping[str, Sequence[Drawable]], caption: str, target: Pa
     for row, (name, panels) in zip(places, rows.items(), strict=True):
         for place in row:
             place.set_axis_off()
-        for place, panel in zip(row, panels, strict=False):
-            _draw(figure, place, panel, f"{name}\n{panel.title}" if len(rows) > 1 else panel.title)
+        heads = [_folded(name), *[""] * len(panels)] if len(rows) > 1 else [""] * len(panels)
+        for place, panel, head in zip(row, panels, heads, strict=False):
+            _draw(figure, place, panel, f"{head}\n{panel.title}" if head else panel.title)
     lines = textwrap.wrap(drawing.label(caption), 40 * columns)
     figure.suptitle("\n".join(lines), fontsize=10)
     return drawing.save(figure, target, dpi=130)
+
+
+def _folded(name: str) -> str:
+    """A run's name and what it says, as wide as a panel."""
+    return "\n".join(textwrap.wrap(name, 46))
 
 
 def _draw(figure: Any, place: Any, panel: Drawable, title: str) -> None:
