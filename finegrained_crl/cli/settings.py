@@ -20,9 +20,9 @@ import jsonargparse
 
 from finegrained_crl import discovery
 from finegrained_crl.cli.help import Formatter, wrapped
+from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError, guess, nearest
 from finegrained_crl.losses import catalogue
-from finegrained_crl.structured import read_yaml
 from finegrained_crl.training.recipe import COMPONENTS, Component, Recipe
 
 

@@ -18,8 +18,8 @@ import yaml
 
 from finegrained_crl import __version__, files
 from finegrained_crl.crossval.plan import Cell, make_cells
+from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.structured import read_yaml
 from finegrained_crl.training.recipe import Recipe, recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder, differences
 

@@ -23,8 +23,8 @@ import yaml
 from finegrained_crl import discovery, files
 from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.regular import read_regular
+from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.structured import read_yaml
 from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
