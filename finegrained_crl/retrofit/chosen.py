@@ -45,8 +45,10 @@ def check_sites(words: Iterable[str]) -> None:
 def names_place(word: str, place: Place) -> bool:
     """Tell whether a SITE names this place (roles are the caller's business).
 
-    >>> names_place("train.py:36", Place("src/train.py", 36, "train")), names_place("train.py:validate",
-    Place("train.py", 3, "train")) (True, False)
+    >>> names_place("train.py:36", Place("src/train.py", 36, "train"))
+    True
+    >>> names_place("train.py:validate", Place("train.py", 3, "train"))
+    False
     """
     file, colon, rest = _split(word)
     if colon:

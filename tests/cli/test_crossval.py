@@ -57,7 +57,7 @@ def test_each_cell_is_a_run_folder(study):
     assert cells == ["ce_f0_s0", "ce_f1_s0", "crl_f0_s0", "crl_f1_s0"]
     assert all((study / "cells" / cell / "results.json").is_file() for cell in cells)
     plan = yaml.safe_load((study / "study.yaml").read_text())
-    assert (plan["format"], plan["folds"], plan["seeds"]) == (1, [0, 1], [0])
+    assert (plan["format"], plan["folds"], plan["seeds"]) == (2, [0, 1], [0])
 
 
 def test_cells_of_one_fold_see_the_same_pictures(study):
