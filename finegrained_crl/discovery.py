@@ -27,8 +27,8 @@ Loader = Callable[[], Any]
 def methods() -> dict[str, Loader]:
     """Method name -> function that imports its class, checks that it is a method, and returns it."""
     shipped = {name: _shipped_method(name) for name in _plugin_names()}
-    found = _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
-    return {name: _checked_method(name, load) for name, load in found.items()}
+    loaders = _with_entry_points(shipped, METHODS, "finegrained_crl_plugins")
+    return {name: _checked_method(name, load) for name, load in loaders.items()}
 
 
 def datasets() -> dict[str, Loader]:
@@ -39,8 +39,8 @@ def datasets() -> dict[str, Loader]:
 
 def makers() -> dict[str, Loader]:
     """Demo name (`demo-birds`) -> function that imports and returns its maker."""
-    found = [m for m in _dataset_modules() if hasattr(m, "maker")]
-    return {_dashless(m).replace("_", "-"): _attribute(m.__name__, "maker") for m in found}
+    modules = [m for m in _dataset_modules() if hasattr(m, "maker")]
+    return {_dashless(m).replace("_", "-"): _attribute(m.__name__, "maker") for m in modules}
 
 
 def find(kind: str, name: str, known: dict[str, Loader]) -> Any:

@@ -161,8 +161,8 @@ class Adience:
         >>> Adience.identify("aligned/30601258@N03/landmark_aligned_face.1.10399646885_67c7d20df9_o.jpg")["subject"]
         '1'
         """
-        found = FACE_PATH.search(path.replace("\\", "/"))
-        return found.groupdict() if found else None
+        match = FACE_PATH.search(path.replace("\\", "/"))
+        return match.groupdict() if match else None
 
 
 def policy_map(policy: str, texts: pd.Series) -> dict[str, str]:
@@ -241,12 +241,12 @@ def _read_fold(path: Path) -> pd.DataFrame:
 
 
 def _check_header(header: str, path: Path) -> None:
-    found = [field.strip() for field in header.split("\t")]
-    absent = [field for field in FIELDS if field not in found]
+    columns = [field.strip() for field in header.split("\t")]
+    absent = [field for field in FIELDS if field not in columns]
     if absent:
-        hint = " (the fields must be separated by tabs)" if len(found) == 1 else ""
+        hint = " (the fields must be separated by tabs)" if len(columns) == 1 else ""
         raise FinegrainedError(f"{path}, line 1: no column '{absent[0]}'{hint}; expected {' '.join(FIELDS)}")
-    if found != list(FIELDS):
+    if columns != list(FIELDS):
         raise FinegrainedError(f"{path}, line 1: columns must come in this order: {' '.join(FIELDS)}")
 
 

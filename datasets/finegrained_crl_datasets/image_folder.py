@@ -95,34 +95,34 @@ class ImageFolder:
 
     def _read_flat(self, data: Path) -> Records:
         """Class folders alone: the test part is cut by seed, stratified."""
-        found = _Found()
-        _scan(data, data, "", found)
-        classes = _classes(found, self.depth, data)
+        listing = _Found()
+        _scan(data, data, "", listing)
+        classes = _classes(listing, self.depth, data)
         names = sorted(set(classes))
         _require_classes(data, names, self.where)
-        groups = groups_of(data, pd.Series(found.paths), {})
+        groups = groups_of(data, pd.Series(listing.paths), {})
         _, test = seeded_split(pd.Series(classes), groups, self.test_fraction, self.split_seed)
         return make_records(
             {
-                "path": found.paths,
+                "path": listing.paths,
                 "label": _labels(classes, names),
                 "split": np.where(np.isin(np.arange(len(classes)), test), "test", "train"),
             },
             class_names=tuple(names),
             root=data,
             protocol=f"{data.name}, seeded stratified split (test {self.test_fraction:g}, seed {self.split_seed})",
-            dropped=dict(found.ignored),
-            warnings=found.warnings(),
+            dropped=dict(listing.ignored),
+            warnings=listing.warnings(),
         )
 
     def _read_parts(self, data: Path, parts: dict[str, str]) -> Records:
         """train/ and its held-out folders; a lone val/ is what gets evaluated, so it is the test part."""
         alone = "test" not in parts
-        found = _Found()
+        listing = _Found()
         for folder, split in parts.items():
-            _scan(data, data / folder, "test" if alone and split == "val" else split, found)
-        classes = _classes(found, self.depth, data)
-        rows = pd.DataFrame({"part": [PurePosixPath(path).parts[0] for path in found.paths], "name": classes})
+            _scan(data, data / folder, "test" if alone and split == "val" else split, listing)
+        classes = _classes(listing, self.depth, data)
+        rows = pd.DataFrame({"part": [PurePosixPath(path).parts[0] for path in listing.paths], "name": classes})
         names = sorted(set(rows["name"][rows["part"] == "train"]))
         _require_classes(data / "train", names, self.where)
         for folder in parts:
@@ -131,12 +131,12 @@ class ImageFolder:
                 raise FinegrainedError(_difference(data, folder, names, present))
         as_test = f", folder {next(f for f in parts if f != 'train')}/ is the test part" if alone else ""
         return make_records(
-            {"path": found.paths, "label": _labels(classes, names), "split": found.splits},
+            {"path": listing.paths, "label": _labels(classes, names), "split": listing.splits},
             class_names=tuple(names),
             root=data,
             protocol=f"{data.name}, its own folders {', '.join(f'{folder}/' for folder in parts)}{as_test}",
-            dropped=dict(found.ignored),
-            warnings=found.warnings(),
+            dropped=dict(listing.ignored),
+            warnings=listing.warnings(),
         )
 
 

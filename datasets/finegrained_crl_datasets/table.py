@@ -126,18 +126,18 @@ class Table:
 
     def _optional(self, raw: pd.DataFrame, path: Path) -> dict[str, Any]:
         """Split, fold and subject, as far as the table has them; an empty cell means "none" for split and subject."""
-        found: dict[str, Any] = {}
+        columns: dict[str, Any] = {}
         if self.split_column in raw:
             lower = raw[self.split_column].str.strip().str.lower()
-            found["split"] = lower.map(lambda name: SPLIT_NAMES.get(name, name))
+            columns["split"] = lower.map(lambda name: SPLIT_NAMES.get(name, name))
         if self.fold_column in raw:
-            found["fold"] = _integers(raw[self.fold_column], path, "a fold number")
+            columns["fold"] = _integers(raw[self.fold_column], path, "a fold number")
         if self.subject_column in raw:
-            found["subject"] = raw[self.subject_column].where(raw[self.subject_column].str.strip() != "", pd.NA)
+            columns["subject"] = raw[self.subject_column].where(raw[self.subject_column].str.strip() != "", pd.NA)
         for name, column in (("album", self.album_column), ("original", self.original_column)):
             if column in raw:
-                found[name] = raw[column].where(raw[column].str.strip() != "", pd.NA)
-        return found
+                columns[name] = raw[column].where(raw[column].str.strip() != "", pd.NA)
+        return columns
 
     def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path, root: Path) -> str:
         """The split in words; where there is none, a seeded one is added to `columns`."""
@@ -239,8 +239,8 @@ def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Pat
         raise FinegrainedError(
             f"{path}: label '{label}' has two names in column '{column.name}': {', '.join(first)}; keep one"
         )
-    known = dict(zip(pairs["label"], pairs["name"], strict=True))
-    return [known.get(i, name) for i, name in enumerate(names)]
+    name_of_label = dict(zip(pairs["label"], pairs["name"], strict=True))
+    return [name_of_label.get(i, name) for i, name in enumerate(names)]
 
 
 def _relative(paths: pd.Series, root: Path) -> pd.Series:

@@ -169,8 +169,13 @@ def _recipe_of_method(words: list[str], method: str) -> Recipe:
 def _variants(recipe: Recipe, parsed: Any) -> dict[str, Recipe]:
     _check_axes(recipe, parsed)
     names = _once("losses", [*parsed.losses] or [recipe.loss.name])
-    bases = [_complete(recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))) for name in names]
+    bases = [_complete(_with_loss(recipe, name)) for name in names]
     return make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
+
+
+def _with_loss(recipe: Recipe, name: str) -> Recipe:
+    """The recipe with another loss; options that it sets for its own loss hold for that one alone."""
+    return recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))
 
 
 def _once(flag: str, names: list[str]) -> list[str]:
@@ -191,16 +196,16 @@ def _check_axes(recipe: Recipe, parsed: Any) -> None:
 
 def _complete(recipe: Recipe) -> Recipe:
     """The recipe with every option filled in and every type checked, by the parser that reads recipe files."""
-    made = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
-    check_recipe(made)
-    return made
+    completed = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
+    check_recipe(completed)
+    return completed
 
 
 def _all_folds(recipe: Recipe) -> list[int | None]:
     from finegrained_crl.training.assembly import read_records
 
-    known = sorted(int(fold) for fold in read_records(recipe).table["fold"].dropna().unique())
-    return [*known] or [None]
+    folds = sorted(int(fold) for fold in read_records(recipe).table["fold"].dropna().unique())
+    return [*folds] or [None]
 
 
 def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> None:

@@ -92,8 +92,8 @@ def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
 
 
 def _audit_lists(parsed: Any) -> tuple[auditing.AuditReport, Path | None]:
-    known = {name: cls() for name, cls in discovery.datasets().items()}
-    identifiers = {name: cls.identify for name, cls in known.items() if hasattr(cls, "identify")}
+    sources = {name: cls() for name, cls in discovery.datasets().items()}
+    identifiers = {name: cls.identify for name, cls in sources.items() if hasattr(cls, "identify")}
     table, kind = read_lists([Path(path) for path in parsed.lists], identifiers)
     root = Path(parsed.data) if parsed.data and not parsed.labels_only else None
     what = " and ".join(parsed.lists) + (f" (paths as in {kind})" if kind else "")

@@ -21,11 +21,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print as JSON")
     arguments = parser.parse_args(argv)
     kinds = [arguments.kind] if arguments.kind else list(KINDS)
-    found = {kind: KINDS[kind]() for kind in kinds}
+    lines = {kind: KINDS[kind]() for kind in kinds}
     if arguments.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(lines, indent=2))
         return 0
-    for kind, entries in found.items():
+    for kind, entries in lines.items():
         print_table(kind, ("name", "what it is"), entries.items())
     return 0
 

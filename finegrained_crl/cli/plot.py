@@ -33,7 +33,8 @@ def main(argv: list[str]) -> int:
         raise FinegrainedError(
             f"--out {options.out}: cannot write there ({error.strerror}); choose another place"
         ) from error
-    print(json.dumps({"files": [str(path) for path in paths]}) if options.json else "\n".join(map(str, paths)))
+    names = [str(path) for path in paths]
+    print(json.dumps({"files": names}) if options.json else "\n".join(names))
     return 0
 
 

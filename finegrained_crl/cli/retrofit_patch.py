@@ -27,23 +27,23 @@ def main(argv: list[str]) -> int:
             raise FinegrainedError(f"--{name} must be at least 0, got {getattr(options, name)}")
     profile = find_profile(options.profile) if options.profile else recognise(root)
     choice = Choice(tuple(options.only), tuple(options.skip))
-    found = scan(root, profile.choice(choice, root) if profile else choice)
-    check_asked(found, [*options.only, *options.skip])
-    made = make_patch(found, options.alpha, options.beta)
-    for site, reason in made.refused.items():
+    scanned = scan(root, profile.choice(choice, root) if profile else choice)
+    check_asked(scanned, [*options.only, *options.skip])
+    patch = make_patch(scanned, options.alpha, options.beta)
+    for site, reason in patch.refused.items():
         print(f"not in the patch: {site}: {reason}", file=sys.stderr)
-    for site in made.shared:
+    for site in patch.shared:
         print(
             f"check {site}: nothing around it tells training from evaluation; in the patch it is CRL for whoever"
             " calls it",
             file=sys.stderr,
         )
-    if not made.diff:
+    if not patch.diff:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
-    sys.stdout.buffer.write(made.diff)
+    sys.stdout.buffer.write(patch.diff)
     sys.stdout.flush()
     print(
-        f"{len(made.edited)} places: {', '.join(made.edited)}; apply in {root}: git apply crl.patch (undo: git"
+        f"{len(patch.edited)} places: {', '.join(patch.edited)}; apply in {root}: git apply crl.patch (undo: git"
         " apply -R)",
         file=sys.stderr,
     )

@@ -26,13 +26,13 @@ def main(argv: list[str]) -> int:
     choice = Choice(tuple(options.only), tuple(options.skip))
     if profile is not None:
         choice = profile.choice(choice, root)
-    found = scan(root, choice)
-    check_asked(found, [*options.only, *options.skip])
-    found.profile = profile.name if profile else ""
+    scanned = scan(root, choice)
+    check_asked(scanned, [*options.only, *options.skip])
+    scanned.profile = profile.name if profile else ""
     if options.json:
-        print(json.dumps(found.as_dict(), indent=2))
+        print(json.dumps(scanned.as_dict(), indent=2))
         return 0
-    _show(found)
+    _show(scanned)
     if profile is not None:
         print(f"known repository: profile {profile.name} ({profile.describe(root)})\nrun it: {profile.command(root)}")
     return 0

@@ -30,8 +30,8 @@ def component_class(kind: str, name: str) -> type:
     """The class behind `--dataset`, `--method` or `--loss` NAME."""
     if kind == "loss":
         return catalogue.loss_class(name)
-    known = discovery.methods() if kind == "method" else discovery.datasets()
-    return typing.cast(type, discovery.find("data set" if kind == "dataset" else kind, name, known))
+    classes = discovery.methods() if kind == "method" else discovery.datasets()
+    return typing.cast(type, discovery.find("data set" if kind == "dataset" else kind, name, classes))
 
 
 def add_component_options(parser: Any, kind: str, cls: type) -> None:
@@ -136,11 +136,11 @@ class SettingsParser(jsonargparse.ArgumentParser):
         return wrapped(text)
 
     def _refuse_unknown(self, argv: list[str]) -> None:
-        known = [o for o in self._option_string_actions if o.startswith("--") and not o.endswith("+")]
+        flags = [o for o in self._option_string_actions if o.startswith("--") and not o.endswith("+")]
         for word in argv:
             name = word.partition("=")[0]
-            if word.startswith("--") and name not in known:
-                shown = [o.removesuffix(".name") for o in known]
+            if word.startswith("--") and name not in flags:
+                shown = [o.removesuffix(".name") for o in flags]
                 raise FinegrainedError(f"unknown option {name}: {_near_flags(name, shown)}")
 
 
@@ -177,13 +177,13 @@ def normalise(argv: list[str]) -> list[str]:
 
 def peek(argv: list[str], flag: str) -> str | None:
     """The value that a flag has in normalised arguments, None where it is absent (the last one counts)."""
-    found = None
+    value = None
     for i, word in enumerate(argv):
         if word == flag and i + 1 < len(argv):
-            found = argv[i + 1]
+            value = argv[i + 1]
         elif word.startswith(flag + "="):
-            found = word.partition("=")[2]
-    return found
+            value = word.partition("=")[2]
+    return value
 
 
 def recipe_parser(
@@ -262,10 +262,10 @@ def find_recipe(name: str, method: str) -> Path:
                 f"no recipe file {Path(name).absolute()}; `fgcrl list recipes` shows the shipped ones"
             )
         return Path(name)
-    known = {path.stem: path for path in shipped_recipes(method)}
-    if name not in known:
-        raise FinegrainedError(f"unknown recipe '{name}' of method {method}: {nearest(name, known)}")
-    return known[name]
+    files = {path.stem: path for path in shipped_recipes(method)}
+    if name not in files:
+        raise FinegrainedError(f"unknown recipe '{name}' of method {method}: {nearest(name, files)}")
+    return files[name]
 
 
 def shipped_recipes(method: str) -> list[Path]:
@@ -299,8 +299,8 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
     for asked, other in (("split", "fold"), ("fold", "split")):
         if peek(argv, f"--{asked}") is not None and peek(argv, f"--{other}") is None:
             flat[other] = None  # what is held out is one choice: the flag replaces the file's, however that was worded
-    known = [a.dest for a in parser._actions]
-    unknown = [f"'{key}' ({guess(key, known) or '--help lists all'})" for key in flat if key not in known]
+    settings = [a.dest for a in parser._actions]
+    unknown = [f"'{key}' ({guess(key, settings) or '--help lists all'})" for key in flat if key not in settings]
     if unknown:
         raise FinegrainedError(f"recipe: unknown setting {', '.join(unknown)}")
     try:

@@ -95,10 +95,10 @@ class StudyView:
         return min(lines, cell.recipe.epochs)
 
     def _time_left(self) -> str:
-        mine = [
+        seconds = [
             status.seconds for status in self.status.values() if status.state in ("done", "failed") and status.seconds
         ]
         left = sum(status.state in ("waiting", "running") for status in self.status.values())
         if not left:
             return "nothing"
-        return f"about {duration(-(-left // self.jobs) * sum(mine) / len(mine))}" if mine else "unknown time"
+        return f"about {duration(-(-left // self.jobs) * sum(seconds) / len(seconds))}" if seconds else "unknown time"

@@ -62,15 +62,15 @@ def collect(folder: Path, *, accept_differences: bool = False) -> Collected:
         raise FinegrainedError(f"{folder} has no finished cell yet: run `fgcrl crossval --out {folder}`")
     done = [cell for cell in study.cells if cell.name in results]
     predictions = {cell.name: _predictions(place.run(cell).checked(place.run(cell).predictions)) for cell in done}
-    found = inconsistencies(place, done, results, predictions)
-    if found and not accept_differences:
-        more = f" (and {len(found) - SHOWN} more)" if len(found) > SHOWN else ""
+    mismatches = inconsistencies(place, done, results, predictions)
+    if mismatches and not accept_differences:
+        more = f" (and {len(mismatches) - SHOWN} more)" if len(mismatches) > SHOWN else ""
         raise FinegrainedError(
-            f"cells of {folder} don't belong together: {'; '.join(found[:SHOWN])}{more}; train the odd ones again, or"
-            " pass --accept-changed-data, which is written into the report"
+            f"cells of {folder} don't belong together: {'; '.join(mismatches[:SHOWN])}{more}; "
+            "train the odd ones again, or pass --accept-changed-data, which is written into the report"
         )
     rows = [_row(place, cell, cell.name in results) for cell in study.cells]
-    return Collected(study, pd.DataFrame(rows), results, predictions, found)
+    return Collected(study, pd.DataFrame(rows), results, predictions, mismatches)
 
 
 def logits_of(frame: pd.DataFrame) -> np.ndarray:
@@ -93,7 +93,9 @@ def _predictions(path: Path) -> pd.DataFrame:
 
 def _row(place: StudyFolder, cell: Cell, done: bool) -> dict[str, Any]:
     log = place.log(cell)
-    reason = "" if done else failure_reason(log, 1) if log.is_file() else "not started"
+    reason = ""
+    if not done:
+        reason = failure_reason(log, 1) if log.is_file() else "not started"
     return {
         "cell": cell.name,
         "variant": cell.variant,

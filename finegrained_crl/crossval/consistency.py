@@ -91,7 +91,7 @@ def _between_cells(place: StudyFolder, cells: list[Cell], results: dict[str, dic
 
 def _pair(place: StudyFolder, cell: Cell, first: Cell, results: dict[str, dict[str, Any]]) -> Iterator[str]:
     one, other = results[first.name], results[cell.name]
-    prints = [found["data"]["fingerprint"]["digest"] for found in (one, other)]
+    prints = [cell_results["data"]["fingerprint"]["digest"] for cell_results in (one, other)]
     if prints[0] != prints[1]:
         yield f"other data ({_named(place, cell, first)})"
     for name in ("policy", "missing_images"):
@@ -110,10 +110,10 @@ def _named(place: StudyFolder, cell: Cell, first: Cell) -> str:
 def _versions(cells: list[Cell], results: dict[str, dict[str, Any]]) -> Iterator[str]:
     """Packages that were not the same in all cells."""
     versions = {cell.name: results[cell.name]["versions"] for cell in cells}
-    for package in dict.fromkeys(name for found in versions.values() for name in found):
+    for package in dict.fromkeys(name for packages in versions.values() for name in packages):
         by_version: dict[str, list[str]] = {}
-        for name, found in versions.items():
-            by_version.setdefault(str(found.get(package)), []).append(name)
+        for name, packages in versions.items():
+            by_version.setdefault(str(packages.get(package)), []).append(name)
         if len(by_version) > 1:
             shown = ", ".join(f"{version} in {len(names)} cells" for version, names in by_version.items())
             yield f"{package}: {shown}"

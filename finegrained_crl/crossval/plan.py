@@ -67,23 +67,23 @@ def make_variants(
     recipes = list(bases)
     for key in grid:
         _require_setting(key, recipes)
-    found: dict[str, Recipe] = {}
+    variants: dict[str, Recipe] = {}
     for base in recipes:
         for chosen in _combinations(grid, base):
-            _add(found, variant_name(base.loss.name, chosen), complete(with_settings(base, chosen)))
+            _add(variants, variant_name(base.loss.name, chosen), complete(with_settings(base, chosen)))
     if controls is not None:
         wrong = [name for name in controls if name not in CONTROLS]
         if wrong:
             raise FinegrainedError(f"--controls {wrong[0]}: {nearest(wrong[0], CONTROLS)}")
-        competing = {name: recipe for name, recipe in found.items() if recipe.loss.name == "crl"}
+        competing = {name: recipe for name, recipe in variants.items() if recipe.loss.name == "crl"}
         if not competing:
             raise FinegrainedError("--controls are for CRL: add crl to --losses")
         for of, crl in competing.items():
             beside = "".join(f" {word}" for word in of.split(" ")[1:] if not word.startswith("loss."))
             chosen_controls = controls_of(crl, controls or list(CONTROLS))
             for name, recipe in chosen_controls.items():
-                _add(found, name + beside, complete(recipe), again=True)
-    return found
+                _add(variants, name + beside, complete(recipe), again=True)
+    return variants
 
 
 def make_cells(variants: dict[str, Recipe], folds: list[int | None], seeds: list[int]) -> list[Cell]:
@@ -122,13 +122,13 @@ def controls_of(crl: Recipe, chosen: Iterable[str]) -> dict[str, Recipe]:
     gain = 1 + beta / alpha
     faster = {"lr": crl.lr * gain, "head_lr": None if crl.head_lr is None else crl.head_lr * gain}
     margin = math.log1p(1 / alpha)
-    made = {
+    controls = {
         "lr": (f"ce lr x{gain:.4g}", crl.replace(loss=Component("ce"), **faster)),
         "wd": (f"ce wd x{1 / gain:.4g}", crl.replace(loss=Component("ce"), weight_decay=crl.weight_decay / gain)),
         "soft-margin": (f"soft-margin m={margin:.4g}", crl.replace(loss=Component("soft-margin", {"margin": margin}))),
         "poly1": (f"poly1 eps={beta / alpha:.4g}", crl.replace(loss=Component("poly1", {"epsilon": beta / alpha}))),
     }
-    return dict(made[name] for name in chosen)
+    return dict(controls[name] for name in chosen)
 
 
 def with_settings(recipe: Recipe, chosen: dict[str, Any]) -> Recipe:
@@ -183,8 +183,10 @@ def _value(text: str) -> Any:
 
 
 def _combinations(grid: Grid, base: Recipe) -> list[dict[str, Any]]:
-    mine = {key: values for key, values in grid.items() if not key.startswith("loss.") or key[5:] in base.loss.options}
-    return [dict(zip(mine, values, strict=True)) for values in itertools.product(*mine.values())]
+    settings = {
+        key: values for key, values in grid.items() if not key.startswith("loss.") or key[5:] in base.loss.options
+    }
+    return [dict(zip(settings, values, strict=True)) for values in itertools.product(*settings.values())]
 
 
 def _require_setting(key: str, recipes: list[Recipe]) -> None:

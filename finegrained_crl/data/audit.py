@@ -192,18 +192,18 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
         paths: shown as examples in place of the keys, which may mean nothing to a reader (digests).
     """
     sets = {part: set(keys[parts == part].dropna()) for part in dict.fromkeys(parts)}
-    found = []
+    lines = []
     for first, second in combinations(sets, 2):
         shared = sets[first] & sets[second]
         if shared:
             rows = keys.isin(shared) & (parts == second)
             shown = (keys if paths is None else paths)[rows]
-            found.append(
+            lines.append(
                 Crossing(
                     kind, first, second, len(shared), len(sets[second]), list(dict.fromkeys(map(str, shown)))[:EXAMPLES]
                 )
             )
-    return found
+    return lines
 
 
 def partition_leaks(records: Records, parts: Partition) -> list[Crossing]:
@@ -287,8 +287,8 @@ def _look(path: Path, budget: PixelBudget) -> Look | str:
 
 
 def _two_labels(table: pd.DataFrame, keys: pd.Series) -> list[list[str]]:
-    known = table[keys.notna() & table["label"].notna()].assign(key=keys)
-    groups = known.groupby("key")
+    labelled = table[keys.notna() & table["label"].notna()].assign(key=keys)
+    groups = labelled.groupby("key")
     doubled = groups["label"].nunique()
     return [_labelled(groups.get_group(key)) for key in doubled.index[doubled > 1]]
 
@@ -343,8 +343,8 @@ def _near_two_labels(pairs: list[NearPair], table: pd.DataFrame) -> list[list[st
 
 
 def _labels(table: pd.DataFrame) -> dict[str, str]:
-    known = table.dropna(subset="label").drop_duplicates("path")
-    return {str(path): str(label) for path, label in zip(known["path"], known["label"], strict=True)}
+    labelled = table.dropna(subset="label").drop_duplicates("path")
+    return {str(path): str(label) for path, label in zip(labelled["path"], labelled["label"], strict=True)}
 
 
 def _differ(pair: NearPair, labels: dict[str, str]) -> bool:

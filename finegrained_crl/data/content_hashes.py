@@ -84,8 +84,8 @@ def _hash(path: Path, cached: tuple[Status, str] | None) -> tuple[Status | None,
 
 
 def _status(path: Path) -> Status | None:
-    found = status(path)
-    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino) if found else None
+    state = status(path)
+    return (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino) if state else None
 
 
 def _file_of(root: Path) -> Path:

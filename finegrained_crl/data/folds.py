@@ -189,23 +189,23 @@ def require_every_class(records: Records, rows: Index, part: str, because: str =
 
 def _by_fold(records: Records, fold: int) -> Partition:
     folds = records.table["fold"]
-    known = sorted(int(f) for f in folds.dropna().unique())
-    if not known:
+    existing = sorted(int(f) for f in folds.dropna().unique())
+    if not existing:
         raise FinegrainedError(f"--fold {fold}: this data set has no folds ({records.protocol}); leave --fold out")
-    if fold not in known:
-        raise FinegrainedError(f"--fold {fold}: no such fold, there are {', '.join(map(str, known))}")
+    if fold not in existing:
+        raise FinegrainedError(f"--fold {fold}: no such fold, there are {', '.join(map(str, existing))}")
     chosen = folds.eq(fold).fillna(False)
     return Partition(_rows(folds.notna() & ~chosen), _rows(folds.isna() & False), _rows(chosen))
 
 
 def _by_split(records: Records, split: str | None) -> Partition:
     splits = records.table["split"]
-    known = [s for s in ("train", "val", "test") if splits.eq(s).any()]
-    if not known:
+    existing = [s for s in ("train", "val", "test") if splits.eq(s).any()]
+    if not existing:
         raise FinegrainedError(_ask_for_fold(records))
-    held_out = split or ("test" if "test" in known or "val" not in known else "val")
-    if held_out == "train" or held_out not in known:
-        choices = ", ".join(s for s in known if s != "train") or "nothing but train"
+    held_out = split or ("test" if "test" in existing or "val" not in existing else "val")
+    if held_out == "train" or held_out not in existing:
+        choices = ", ".join(s for s in existing if s != "train") or "nothing but train"
         raise FinegrainedError(
             f"no split '{held_out}' to evaluate on; this data set has {choices} ({records.protocol})"
         )
@@ -214,12 +214,12 @@ def _by_split(records: Records, split: str | None) -> Partition:
 
 
 def _ask_for_fold(records: Records) -> str:
-    known = sorted(int(f) for f in records.table["fold"].dropna().unique())
-    if not known:
+    existing = sorted(int(f) for f in records.table["fold"].dropna().unique())
+    if not existing:
         return f"the data set has neither splits nor folds ({records.protocol}); add a split or a fold to it"
     return (
-        f"this data set has folds, no train/test split: say which to hold out with --fold {known[0]} .. --fold"
-        f" {known[-1]}"
+        f"this data set has folds, no train/test split: say which to hold out with --fold {existing[0]} .. --fold"
+        f" {existing[-1]}"
     )
 
 

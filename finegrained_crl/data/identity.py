@@ -86,9 +86,9 @@ def same_files(root: Path, paths: pd.Series) -> pd.Series:
     first: dict[tuple[int, int], str] = {}
     names: dict[str, str] = {}
     for path in dict.fromkeys(paths):
-        found = status(root / path)
+        state = status(root / path)
         plain = plain_path(path)
-        names[path] = first.setdefault((found.st_dev, found.st_ino), plain) if found and found.st_ino else plain
+        names[path] = first.setdefault((state.st_dev, state.st_ino), plain) if state and state.st_ino else plain
     return paths.map(names)
 
 

@@ -55,8 +55,8 @@ def require_folder(path: Path, where: str) -> Path:
     """The folder itself, or an error that says where the data come from."""
     if path.is_dir():
         return path
-    found = "no such folder" if status(path) is None else "is a file, not a folder"
-    raise FinegrainedError(f"{path}: {found}. {where}")
+    problem = "no such folder" if status(path) is None else "is a file, not a folder"
+    raise FinegrainedError(f"{path}: {problem}. {where}")
 
 
 def require_file(path: Path, where: str) -> Path:

@@ -30,8 +30,8 @@ def status(path: Path) -> os.stat_result | None:
 
 def is_regular(path: Path) -> bool:
     """Whether a path leads to a file that ends."""
-    found = status(path)
-    return found is not None and stat.S_ISREG(found.st_mode)
+    state = status(path)
+    return state is not None and stat.S_ISREG(state.st_mode)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -88,11 +88,11 @@ def sha256_of(path: Path) -> str:
 
 
 def _why_not(path: Path, error: Exception) -> str:
-    found = status(path)
+    state = status(path)
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    if found is not None and not stat.S_ISREG(found.st_mode):  # a socket can't be opened at all
-        return _no_file(stat.S_IFMT(found.st_mode))
+    if state is not None and not stat.S_ISREG(state.st_mode):  # a socket can't be opened at all
+        return _no_file(stat.S_IFMT(state.st_mode))
     return getattr(error, "strerror", None) or str(error)
 
 

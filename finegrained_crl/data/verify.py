@@ -172,9 +172,9 @@ def _count(report: VerifyReport, records: Records, known: dict[str, int]) -> Non
     report.per_fold = {str(fold): int(n) for fold, n in folds.sort_index().items()}
     report.per_class = {name: int(labels.get(i, 0)) for i, name in enumerate(records.class_names)}
     report.repeated_rows = int(same_files(records.root, table["path"]).duplicated().sum())
-    found = {"images": len(records), "classes": records.num_classes, **report.per_split}
-    found |= {f"fold {fold}": n for fold, n in report.per_fold.items()}
-    report.counts = [CountCheck(name, expected, found.get(name, 0)) for name, expected in known.items()]
+    counts = {"images": len(records), "classes": records.num_classes, **report.per_split}
+    counts |= {f"fold {fold}": n for fold, n in report.per_fold.items()}
+    report.counts = [CountCheck(name, expected, counts.get(name, 0)) for name, expected in known.items()]
 
 
 def _check_all(records: Records, convert: bool, progress: Callable[[int, int], None] | None) -> dict[str, _FileCheck]:
@@ -192,12 +192,12 @@ def _check_all(records: Records, convert: bool, progress: Callable[[int, int], N
 
 
 def _check_file(path: Path, convert: bool, budget: PixelBudget) -> _FileCheck:
-    found = status(path)
-    if found is None:
+    state = status(path)
+    if state is None:
         return _FileCheck("missing", "no such file")
     if not is_regular(path):
         return _FileCheck("irregular", "not a regular file")
-    if found.st_size == 0:
+    if state.st_size == 0:
         return _FileCheck("zero-byte", "zero bytes")
     try:
         digest = sha256_of(path)

@@ -33,13 +33,15 @@ def find_baselines(variants: list[str], asked: str | None = None) -> dict[str, s
         raise FinegrainedError(f"no variant '{asked}' in this study: {nearest(asked, variants)}")
     general = asked or ("ce" if "ce" in variants else variants[0])
     alike = {name: " ".join(["ce", *_settings_beside_loss(name)]) for name in variants}
-    return {name: general if asked or alike[name] not in variants else alike[name] for name in variants}
+    if asked:
+        return dict.fromkeys(variants, asked)
+    return {name: alike[name] if alike[name] in variants else general for name in variants}
 
 
 def _settings_beside_loss(variant: str) -> list[str]:
     words = [word for word in variant.split(" ")[1:] if "=" in word]
-    known = Recipe().as_dict()
-    return [word for word in words if word.partition("=")[0] in known or word.startswith(("dataset.", "method."))]
+    settings = Recipe().as_dict()
+    return [word for word in words if word.partition("=")[0] in settings or word.startswith(("dataset.", "method."))]
 
 
 def differences(parts: list[Part], baselines: dict[str, str], chosen: list[Figure], seed: int) -> pd.DataFrame:

@@ -59,9 +59,9 @@ def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
         frame, results = collected.predictions[cell.name], collected.results[cell.name]
         chosen = decoder or cast(Decoder, results["protocol"].get("decoder", "argmax"))
         for which in WEIGHTS:
-            mine = frame[frame["weights"] == which]
-            if (mine["part"] == "test").any():
-                yield _part(cell, which, mine, chosen)
+            rows = frame[frame["weights"] == which]
+            if (rows["part"] == "test").any():
+                yield _part(cell, which, rows, chosen)
 
 
 def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder) -> Part:

@@ -80,5 +80,7 @@ def _emphasised(sheet: Sheet, escape: Callable[[object], str], strong: str) -> l
     rows = []
     for i, cells in enumerate(sheet.rows):
         shown = [escape(cell) for cell in cells]
-        rows.append([strong.format(cell) if (i, j) in sheet.bold else cell for j, cell in enumerate(shown)])
+        for j in (column for row, column in sheet.bold if row == i):
+            shown[j] = strong.format(shown[j])
+        rows.append(shown)
     return rows

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finegrained_crl.retrofit.criterion import retrofit_criterion
     from finegrained_crl.retrofit.inprocess import retrofit
     from finegrained_crl.retrofit.replacement import log_probability_loss
+    from finegrained_crl.retrofit.twin import retrofit_criterion
 
 __all__ = ["log_probability_loss", "retrofit", "retrofit_criterion"]
-_HOMES = {"log_probability_loss": "replacement", "retrofit": "inprocess", "retrofit_criterion": "criterion"}
+_HOMES = {"log_probability_loss": "replacement", "retrofit": "inprocess", "retrofit_criterion": "twin"}
 
 
 def __getattr__(name: str) -> Any:

@@ -95,13 +95,13 @@ def actions(settings: Settings, ledger: Ledger) -> dict[str, Callable[[ModuleTyp
         if "instruments" in state:
             state["instruments"].reach_timm()
 
-    found = {"torch": torch_is_here, "timm.loss.cross_entropy": timm_is_here}
+    present = {"torch": torch_is_here, "timm.loss.cross_entropy": timm_is_here}
     if settings.shims:
         from finegrained_crl.retrofit import shims
 
         for name, action in shims.late_actions(settings.shims, ledger).items():
-            found[name] = _both(found[name], action) if name in found else action
-    return found
+            present[name] = _both(present[name], action) if name in present else action
+    return present
 
 
 def _both(first: Callable[[ModuleType], None], second: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:

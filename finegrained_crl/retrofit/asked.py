@@ -39,8 +39,8 @@ def check_asked(found: Scan, words: Iterable[str]) -> None:
     """
     for word in words:
         if not any(_answers(site, word) for site in found.sites):
-            known = list(dict.fromkeys(str(s.place) for s in found.sites if s.kind != "look"))
-            near = difflib.get_close_matches(word, known, SHOWN, 0.5) or known[:SHOWN]
+            places = list(dict.fromkeys(str(s.place) for s in found.sites if s.kind != "look"))
+            near = difflib.get_close_matches(word, places, SHOWN, 0.5) or places[:SHOWN]
             rest = f"; sites near it: {', '.join(near)}" if near else "; this repository has no site"
             raise FinegrainedError(
                 f"no site at '{word}'{rest} (a caller's line is known to `fgcrl retrofit run` alone)"

@@ -67,10 +67,10 @@ def function_of(source: Source, node: ast.AST) -> str:
 
 def _ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
     """Innermost first."""
-    found = []
+    guards = []
     while (node := source.parents.get(node)) is not None:  # type: ignore[assignment]
-        found.append(node)
-    return found
+        guards.append(node)
+    return guards
 
 
 def _without_grad(around: list[ast.AST]) -> Context | None:
@@ -109,12 +109,12 @@ def _switches_grad_off(expression: ast.expr) -> bool:
 
 
 def _reaching_backward(source: Source, scope: ast.AST, node: ast.AST, around: list[ast.AST]) -> Context | None:
-    found = find_backward(scope, node, source.parents)
-    if found is None:
+    backward = find_backward(scope, node, source.parents)
+    if backward is None:
         return None
-    guard = _guard(source, scope, found, around)
+    guard = _guard(source, scope, backward, around)
     when = f" where `{ast.unparse(guard)}`" if guard is not None else ""
-    return Context("train", f"its value reaches the backward pass in line {found.lineno}{when}", guard)
+    return Context("train", f"its value reaches the backward pass in line {backward.lineno}{when}", guard)
 
 
 def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
@@ -190,14 +190,14 @@ def _own_calls(scope: ast.AST) -> list[ast.Call]:
 
 def _own_nodes(scope: ast.AST) -> list[ast.AST]:
     """The nodes of a function without those of functions inside it."""
-    found: list[ast.AST] = []
+    nodes: list[ast.AST] = []
     todo = list(ast.iter_child_nodes(scope))
     while todo:
         node = todo.pop()
-        found.append(node)
+        nodes.append(node)
         if not isinstance(node, FUNCTIONS):
             todo += ast.iter_child_nodes(node)
-    return found
+    return nodes
 
 
 def _mode_switch(call: ast.Call) -> Verdict:

@@ -172,21 +172,21 @@ class Dispatcher:
             return None
         if self._generation != self.ledger.generation:  # a fork: its rows are new
             self._known, self._generation = {}, self.ledger.generation
-        known = self._known.get((chain, loss))
-        if known is None:
-            known = self._looked_at(chain, loss, frame, problem)
-        if known.paused >= 0 and not self._trains_now(known, frame):
-            self.ledger.count(known.paused)
-            self._watched(known, theirs, input, target, reduction)
+        decided = self._known.get((chain, loss))
+        if decided is None:
+            decided = self._looked_at(chain, loss, frame, problem)
+        if decided.paused >= 0 and not self._trains_now(decided, frame):
+            self.ledger.count(decided.paused)
+            self._watched(decided, theirs, input, target, reduction)
             return None
-        if not known.replace or self.settings.mode == "watch":
-            self.ledger.count(known.row)
-            self._watched(known, theirs, input, target, reduction)
+        if not decided.replace or self.settings.mode == "watch":
+            self.ledger.count(decided.row)
+            self._watched(decided, theirs, input, target, reduction)
             return None
         if loss == "nll_loss" and (why := _doubt(input)):
-            self._refuse(known, loss, why)
+            self._refuse(decided, loss, why)
             return None
-        return self._replaced(known, loss, input, target, ours, theirs, reduction, options)
+        return self._replaced(decided, loss, input, target, ours, theirs, reduction, options)
 
     def _replaced(
         self,
@@ -237,10 +237,10 @@ class Dispatcher:
             ours, theirs = (_of_logits(each, axis) for each in (ours, theirs))
         scores = input.float() if torch.is_autocast_enabled(input.device.type) else input
         try:
-            found = self._apart(lambda: measure(scores, target, ours, theirs, reduction, gain, options), scores)
+            measured = self._apart(lambda: measure(scores, target, ours, theirs, reduction, gain, options), scores)
         except Exception as error:
-            found = {"not_measured": f"{type(error).__name__}: {str(error)[:200]}"}
-        self.ledger.add(known.row, **found)
+            measured = {"not_measured": f"{type(error).__name__}: {str(error)[:200]}"}
+        self.ledger.add(known.row, **measured)
 
     def _apart(self, measured: Callable[[], dict[str, Any]], scores: Tensor) -> dict[str, Any]:
         """Run in a thread of its own: what the program has switched on around its loss is per thread, and must not see
@@ -269,27 +269,27 @@ class Dispatcher:
         try:
             return self._first_sight(chain, loss, frame, problem)
         except Exception as error:  # whatever is odd about a place, the program goes on as it would without us
-            found = Found(Facts(self.frames.place_of(frame)), "", 0)
+            site = Found(Facts(self.frames.place_of(frame)), "", 0)
             why = f"the place could not be judged ({type(error).__name__}: {str(error)[:200]}); please report this"
-            known = self._known[(chain, loss)] = Known(self._row(found, loss, "refuse", why), False, found, why)
-            return known
+            decided = self._known[(chain, loss)] = Known(self._row(site, loss, "refuse", why), False, site, why)
+            return decided
 
     def _first_sight(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
         if problem == "" and self.frames.frames(frame)[:1] and self.frames.frames(frame)[0][0] == COMPILED:
             problem = COMPILE_REASON
         if frame.f_code.co_name == "linear_cross_entropy":
             problem = FUSED_REASON
-        found = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem, self.base)
-        action, reason = decide(found.facts, self.settings.choice)
-        known = self._known[(chain, loss)] = Known(
-            self._row(found, loss, action, reason), action == "replace", found, reason
+        site = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem, self.base)
+        action, reason = decide(site.facts, self.settings.choice)
+        decided = self._known[(chain, loss)] = Known(
+            self._row(site, loss, action, reason), action == "replace", site, reason
         )
-        if known.replace and (found.guards or found.module_depth >= 0):
+        if decided.replace and (site.guards or site.module_depth >= 0):
             why = "evaluation: " + (
-                " and ".join(found.guard_texts) + " did not hold" if found.guards else "the model is in eval mode"
+                " and ".join(site.guard_texts) + " did not hold" if site.guards else "the model is in eval mode"
             )
-            known.paused = self._row(found, loss, "leave", why)
-        return known
+            decided.paused = self._row(site, loss, "leave", why)
+        return decided
 
     def _row(self, found: Found, loss: str, action: str, reason: str) -> int:
         facts = found.facts
@@ -305,8 +305,8 @@ class Dispatcher:
         self.ledger.count(self._row(known.found, loss, "refuse", why))
 
     def _refused(self, chain: tuple[int, ...], loss: str, why: str) -> None:
-        known = self._known.get((chain, loss)) or self._first_sight(chain, loss, sys._getframe(3), why)
-        self.ledger.count(known.row)
+        decided = self._known.get((chain, loss)) or self._first_sight(chain, loss, sys._getframe(3), why)
+        self.ledger.count(decided.row)
 
     def _refused_in_compile(self, loss: str) -> None:
         """Tracing runs our hook with stand-ins for tensors; the user's line is known to the tracer alone."""

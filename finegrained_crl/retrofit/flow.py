@@ -67,13 +67,13 @@ def _following(scope: ast.AST, after: ast.AST, parents: dict[ast.AST, ast.AST]) 
 
 def _other_branches(scope: ast.AST, statement: ast.AST, parents: dict[ast.AST, ast.AST]) -> set[int]:
     """What stands under `else` where the statement stands under `if`."""
-    found: set[int] = set()
+    lines: set[int] = set()
     node = statement
     while node is not scope and node in parents:
         child, node = node, parents[node]
         if isinstance(node, ast.If) and any(child is s for s in node.body):
-            found |= {id(s) for other in node.orelse for s in ast.walk(other)}
-    return found
+            lines |= {id(s) for other in node.orelse for s in ast.walk(other)}
+    return lines
 
 
 def _statements(scope: ast.AST) -> Iterator[ast.stmt]:
@@ -94,12 +94,12 @@ def _inside(node: ast.AST) -> list[ast.AST]:
 
 def _own_expressions(statement: ast.stmt) -> list[ast.AST]:
     """What the statement itself evaluates, without the statements inside it."""
-    found: list[ast.AST] = []
+    nodes: list[ast.AST] = []
     for _, value in ast.iter_fields(statement):
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, ast.expr | ast.keyword | ast.withitem):
-                found.append(item)
-    return found
+                nodes.append(item)
+    return nodes
 
 
 def _mentions(node: ast.AST, trail: set[str]) -> bool:

@@ -64,13 +64,13 @@ class Frames:
 
     def frames(self, frame: FrameType | None) -> list[tuple[int, FrameType]]:
         """The same frames themselves, each with its kind, innermost first."""
-        found: list[tuple[int, FrameType]] = []
-        while frame is not None and len(found) < DEPTH:
+        frames: list[tuple[int, FrameType]] = []
+        while frame is not None and len(frames) < DEPTH:
             kind = self._sort(frame.f_code)
             if kind not in (SKIP, OURS):
-                found.append((kind, frame))
+                frames.append((kind, frame))
             frame = frame.f_back
-        return found
+        return frames
 
     def _sort(self, code: CodeType) -> int:
         if id(code) not in self._kinds:
@@ -142,9 +142,9 @@ class Frames:
 
 
 def _position(frame: FrameType) -> tuple[int, int] | None:
-    found = list(frame.f_code.co_positions())
+    positions = list(frame.f_code.co_positions())
     index = frame.f_lasti // 2
-    if not 0 <= index < len(found):
+    if not 0 <= index < len(positions):
         return None
-    _, line, _, column = found[index]
+    _, line, _, column = positions[index]
     return (line, column) if line is not None and column is not None else None

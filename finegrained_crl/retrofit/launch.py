@@ -47,13 +47,13 @@ def command_of(words: Sequence[str]) -> list[str]:
         command = [sys.executable, "-m", "torch.distributed.run", *rest]
     else:
         here = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
-        found = shutil.which(first, path=here)
-        if found is None:
+        program = shutil.which(first, path=here)
+        if program is None:
             raise FinegrainedError(
                 f"'{first}' is no command here; write python train.py .., -m module .., torchrun .. or accelerate"
                 " launch .."
             )
-        command = [found, *rest]
+        command = [program, *rest]
     _refuse_isolation(command)
     return command
 

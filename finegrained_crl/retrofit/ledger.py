@@ -105,7 +105,7 @@ class Ledger:
 
 def read_ledgers(folder: Path) -> list[dict[str, Any]]:
     """What every process wrote: `rows` with their `count`, and `facts`; a file that is damaged is left out."""
-    found = []
+    entries = []
     for path in sorted(folder.glob("*-*.json"), key=lambda p: p.stat().st_mtime_ns):
         try:
             part = json.loads(path.read_text())
@@ -114,8 +114,8 @@ def read_ledgers(folder: Path) -> list[dict[str, Any]]:
         counts = _read_counts(path.with_suffix(".counts"))
         for number, row in enumerate(part["rows"]):
             row["count"] = counts[number] if number < len(counts) else 0
-        found.append(part)
-    return found
+        entries.append(part)
+    return entries
 
 
 def _read_counts(path: Path) -> tuple[int, ...]:

@@ -46,7 +46,7 @@ def measure(
     """
     with torch.enable_grad(), torch.autocast(logits.device.type, enabled=False):
         detached = logits.detach()
-        found: dict[str, Any] = {
+        measured: dict[str, Any] = {
             "first_ce": _mean(cross_entropy(detached, target, reduction)),
             "first_loss": _mean(loss(detached, target, reduction)),
         }
@@ -54,12 +54,12 @@ def measure(
         rows = target[:ROWS] if detached.dim() > 1 else target
         ours, theirs = (_gradient(few, rows, each) for each in (loss, cross_entropy))
         axis = class_axis(few)
-        found["gain"] = _ratio(ours, theirs, axis)
+        measured["gain"] = _ratio(ours, theirs, axis)
         if gain is not None:
             expected = expected_gradient(few, rows, gain[0], gain[1], *weights)
-            found["expected_gain"] = _ratio(expected, theirs, axis)
-            found["error"] = float((ours - expected).abs().max()) if ours.numel() else 0.0
-    return {name: value if value is None or math.isfinite(value) else None for name, value in found.items()}
+            measured["expected_gain"] = _ratio(expected, theirs, axis)
+            measured["error"] = float((ours - expected).abs().max()) if ours.numel() else 0.0
+    return {name: value if value is None or math.isfinite(value) else None for name, value in measured.items()}
 
 
 def expected_gradient(

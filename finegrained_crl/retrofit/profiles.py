@@ -36,13 +36,17 @@ class Profile:
 
     def roles(self, root: Path | None = None) -> dict[str, str]:
         """SITE -> role, of the repository in a folder, or of all that the profile knows."""
-        known = self.match(root) if root is not None else None
-        return {site: role for r in ([known] if known else self.repositories) for site, role in r["sites"].items()}
+        repository = self.match(root) if root is not None else None
+        return {
+            site: role for r in ([repository] if repository else self.repositories) for site, role in r["sites"].items()
+        }
 
     def only(self, root: Path | None = None) -> tuple[str, ...]:
         """The sites that the paper's reading replaces."""
-        known = self.match(root) if root is not None else None
-        return tuple(dict.fromkeys(site for r in ([known] if known else self.repositories) for site in r["only"]))
+        repository = self.match(root) if root is not None else None
+        return tuple(
+            dict.fromkeys(site for r in ([repository] if repository else self.repositories) for site in r["only"])
+        )
 
     def choice(self, choice: Choice, root: Path) -> Choice:
         """A user's choice, completed: what is named with `--only` wins over the profile's default."""
@@ -50,19 +54,19 @@ class Profile:
 
     def describe(self, root: Path) -> str:
         """Which repository it is, and whether its files are those that were looked at."""
-        known = self.match(root)
-        if known is None:
+        repository = self.match(root)
+        if repository is None:
             return "files differ from the known ones"
-        same = all(_hash(root / file) == digest for file, digest in known["files"].items())
+        same = all(_hash(root / file) == digest for file, digest in repository["files"].items())
         return (
-            f"{known['repository']},"
-            f" {'files as known' if same else 'some files differ from the known ones: check the lines'}"
+            f"{repository['repository']},"
+            f" {'files as repository' if same else 'some files differ from the repository ones: check the lines'}"
         )
 
     def command(self, root: Path) -> str:
         """One line that runs it."""
-        known = self.match(root) or self.repositories[0]
-        return str(known["command"])
+        repository = self.match(root) or self.repositories[0]
+        return str(repository["command"])
 
 
 def find_profile(name: str) -> Profile:
@@ -71,10 +75,10 @@ def find_profile(name: str) -> Profile:
     Raises:
         FinegrainedError: nothing has that name; the nearest known one is suggested.
     """
-    known = {profile.name: profile for profile in profiles()}
-    if name not in known:
-        raise FinegrainedError(f"unknown profile '{name}': {nearest(name, known)}")
-    return known[name]
+    by_name = {profile.name: profile for profile in profiles()}
+    if name not in by_name:
+        raise FinegrainedError(f"unknown profile '{name}': {nearest(name, by_name)}")
+    return by_name[name]
 
 
 def recognise(root: Path) -> Profile | None:
@@ -98,8 +102,8 @@ def apply_profile(name: str, settings: Settings) -> Settings:
         settings: what the user gave.
     """
     profile, here = find_profile(name), Path.cwd()
-    known = profile.match(here)
-    shims = [shim for r in ([known] if known else profile.repositories) for shim in r["shims"]]
+    repository = profile.match(here)
+    shims = [shim for r in ([repository] if repository else profile.repositories) for shim in r["shims"]]
     return replace(
         settings,
         only=settings.only or profile.only(here),

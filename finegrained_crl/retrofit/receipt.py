@@ -131,25 +131,25 @@ def make_receipt(
             )
             if key not in merged:
                 merged[key] = {**row, "count": 0, "processes": 0}
-            known = merged[key]
-            known["count"] += row["count"]
-            known["processes"] += bool(row["count"])
+            entry = merged[key]
+            entry["count"] += row["count"]
+            entry["processes"] += bool(row["count"])
             for name in row:  # what one process measured stands for all
-                known.setdefault(name, row[name])
+                entry.setdefault(name, row[name])
     facts = [{"pid": part["pid"], **part["facts"]} for part in ledgers]
     return Receipt(settings, list(merged.values()), facts, command, exit_code)
 
 
 def versions(facts: Iterable[dict[str, Any]] = ()) -> dict[str, str]:
     """Versions of what took part."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    versions = {"python": platform.python_version(), "platform": platform.platform()}
     for name in ("finegrained-crl", "torch", "timm", "torchvision", "numpy"):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
     seen = next((fact for fact in facts if fact.get("torch")), {})
-    return {**found, **{name: seen[name] for name in ("python", "torch") if name in seen}}
+    return {**versions, **{name: seen[name] for name in ("python", "torch") if name in seen}}
 
 
 def show(receipt: Receipt, path: Path | None) -> None:

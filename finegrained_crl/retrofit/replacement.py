@@ -101,8 +101,8 @@ class Replacement:
     ) -> Tensor:
         """Compute the loss where the program calls `F.cross_entropy`."""
         if self.name != "crl":
-            made: Tensor = self._criterion(logits, weight, ignore_index, reduction, label_smoothing)(logits, target)
-            return made
+            value: Tensor = self._criterion(logits, weight, ignore_index, reduction, label_smoothing)(logits, target)
+            return value
         if self.beta == 0:
             return F.cross_entropy(
                 logits, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
@@ -128,8 +128,8 @@ class Replacement:
         classes = logits.shape[min(logits.dim() - 1, 1)]
         key = (id(weight), classes, ignore_index, reduction, label_smoothing, logits.device)
         if key not in self._built:
-            made = self._build(classes, weight, ignore_index, reduction, label_smoothing).to(logits.device)
-            self._built[key] = (made, weight)  # holding the weight keeps its id from being used again
+            criterion = self._build(classes, weight, ignore_index, reduction, label_smoothing).to(logits.device)
+            self._built[key] = (criterion, weight)  # holding the weight keeps its id from being used again
         return self._built[key][0]
 
     def _build(
@@ -141,16 +141,18 @@ class Replacement:
             "reduction": reduction,
             "label_smoothing": label_smoothing,
         }
-        known = inspect.signature(loss_class(self.name)).parameters
-        given = {n: v for n, v in wanted.items() if v is not None and not (n in known and v == known[n].default)}
+        parameters = inspect.signature(loss_class(self.name)).parameters
+        given = {
+            n: v for n, v in wanted.items() if v is not None and not (n in parameters and v == parameters[n].default)
+        }
         missing = [
             n
             for n, v in given.items()
-            if n not in known and v != {"ignore_index": -100, "reduction": "mean"}.get(n, 0.0)
+            if n not in parameters and v != {"ignore_index": -100, "reduction": "mean"}.get(n, 0.0)
         ]
         if missing:
             raise FinegrainedError(f"--loss {self.name} has no {', '.join(missing)}, which the program sets here")
-        if not any(n in known for n in given):
+        if not any(n in parameters for n in given):
             return build_criterion(self.name, {}, num_classes=classes, feature_dim=1)
-        more = {"num_classes": classes} if "num_classes" in known else {}
-        return loss_class(self.name)(**more, **{n: v for n, v in given.items() if n in known})
+        more = {"num_classes": classes} if "num_classes" in parameters else {}
+        return loss_class(self.name)(**more, **{n: v for n, v in given.items() if n in parameters})

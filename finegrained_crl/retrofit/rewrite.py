@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.criteria import BY_NAME
+from finegrained_crl.retrofit.holders import BY_NAME
 from finegrained_crl.retrofit.names import CRITERIA, TIMM
 from finegrained_crl.retrofit.scan import Scan, Site
 from finegrained_crl.retrofit.source import Source, read_source
@@ -192,7 +192,7 @@ def _timm(call: cst.Call, site: Site, settings: list[str]) -> cst.Call:
 
 def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int) -> list[cst.Arg]:
     """Give keywords to options that stood in position, which our losses ask for."""
-    made = []
+    edits = []
     for number, argument in enumerate(arguments):
         if argument.star:
             raise FinegrainedError("called with * or **: its options can't be read; edit it by hand")
@@ -207,8 +207,8 @@ def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int
             raise FinegrainedError(f"`{name}` is long deprecated and CRL does not take it; write `reduction=` first")
         if argument.keyword is None and number >= positional:
             argument = argument.with_changes(keyword=cst.Name(name), equal=_tight())
-        made.append(argument)
-    return made
+        edits.append(argument)
+    return edits
 
 
 def _with_settings(arguments: list[cst.Arg], settings: list[str], theirs: str, ours: str) -> list[cst.Arg]:
@@ -325,10 +325,10 @@ def _diff(file: str, before: bytes, after: bytes) -> bytes:
     lines = difflib.diff_bytes(
         difflib.unified_diff, _lines(before), _lines(after), _quoted(f"a/{file}"), _quoted(f"b/{file}"), lineterm=b"\n"
     )
-    made = b""
+    diff = b""
     for line in lines:
-        made += line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n"
-    return b"diff --git " + _quoted(f"a/{file}") + b" " + _quoted(f"b/{file}") + b"\n" + made
+        diff += line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n"
+    return b"diff --git " + _quoted(f"a/{file}") + b" " + _quoted(f"b/{file}") + b"\n" + diff
 
 
 def _lines(data: bytes) -> list[bytes]:

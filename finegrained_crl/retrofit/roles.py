@@ -96,15 +96,15 @@ def _surroundings(source: Source, call: ast.Call) -> list[str]:
 
 
 def _identifiers(node: ast.AST) -> list[str]:
-    found = []
+    names = []
     for part in ast.walk(node):
         if isinstance(part, ast.Name):
-            found.append(part.id)
+            names.append(part.id)
         elif isinstance(part, ast.Attribute):
-            found.append(part.attr)
+            names.append(part.attr)
         elif isinstance(part, ast.Constant) and isinstance(part.value, str):
-            found.append(part.value)
-    return found
+            names.append(part.value)
+    return names
 
 
 def _counts_the_batch(source: Source, call: ast.Call) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.context import Context, context_of, function_of
-from finegrained_crl.retrofit.criteria import BY_NAME, Build, Criteria, Module, make_module, spread
 from finegrained_crl.retrofit.decision import Choice, Facts, decide
 from finegrained_crl.retrofit.flow import dotted
+from finegrained_crl.retrofit.holders import BY_NAME, Build, Holders, Module, make_module, spread
 from finegrained_crl.retrofit.names import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
 from finegrained_crl.retrofit.roles import guess_role, hand_made
 from finegrained_crl.retrofit.source import Source, read_source
@@ -88,22 +88,22 @@ def scan(root: Path, choice: Choice | None = None) -> Scan:
         root: its folder, resolved.
         choice: `--only`, `--skip` and a profile's roles; None: the default.
     """
-    found = Scan(root)
-    modules = _read(root, found)
-    criteria = Criteria()
+    result = Scan(root)
+    modules = _read(root, result)
+    holders = Holders()
     for _ in range(ROUNDS):
-        before, grown = len(modules), spread(modules, criteria)
-        _read_callers(root, found, modules, criteria)
+        before, grown = len(modules), spread(modules, holders)
+        _read_callers(root, result, modules, holders)
         if not grown and len(modules) == before:
             break
     for module in modules:
         try:
-            found.sites += _sites_of(module, criteria, choice or Choice())
+            result.sites += _sites_of(module, holders, choice or Choice())
         except RecursionError:
-            found.unreadable[module.file] = "nested too deeply"
-    found.sites = _judged(found.sites)
-    found.sites.sort(key=lambda s: (s.file, s.line, s.column))
-    return found
+            result.unreadable[module.file] = "nested too deeply"
+    result.sites = _judged(result.sites)
+    result.sites.sort(key=lambda s: (s.file, s.line, s.column))
+    return result
 
 
 def _name(root: Path, path: Path) -> str:
@@ -165,40 +165,36 @@ def _textual(name: str, source: Source, match: re.Match[bytes]) -> Site:
     )
 
 
-def _read_callers(root: Path, found: Scan, modules: list[Module], criteria: Criteria) -> None:
+def _read_callers(root: Path, found: Scan, modules: list[Module], holders: Holders) -> None:
     """Files that mention no loss, but a function or attribute that a criterion was handed to."""
-    known = {module.file for module in modules} | set(found.unreadable)
-    words = {name.lstrip(".") for _, name in criteria.holders} | set(criteria.factories) | set(criteria.subclasses)
-    words |= {call for module in modules for call in _handed_to(module, criteria)}
+    files = {module.file for module in modules} | set(found.unreadable)
+    words = {name.lstrip(".") for _, name in holders.holders} | set(holders.factories) | set(holders.subclasses)
+    words |= {call for module in modules for call in _handed_to(module, holders)}
     if not words:
         return
     either = b"|".join(re.escape(w.encode()) for w in sorted(words))
     wanted = re.compile(rb"\b(" + either + rb")\b\s*[(\[]|\bclass\s+(" + either + rb")\b")
     for path in python_files(root):
-        data = _bytes(path) if _name(root, path) not in known else None
+        data = _bytes(path) if _name(root, path) not in files else None
         if data is not None and wanted.search(data):
             _take(root, path, found, modules)
 
 
-def _handed_to(module: Module, criteria: Criteria) -> Iterable[str]:
+def _handed_to(module: Module, holders: Holders) -> Iterable[str]:
     """Names of functions that get a criterion as an argument."""
     for node in module.nodes:
         name = dotted(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
         if (
             isinstance(node, ast.Call)
             and name
-            and any(criteria.of(module, v) for v in (*node.args, *(k.value for k in node.keywords)))
+            and any(holders.of(module, v) for v in (*node.args, *(k.value for k in node.keywords)))
         ):
             yield name
 
 
-def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Site]:
+def _sites_of(module: Module, holders: Holders, choice: Choice) -> Iterable[Site]:
     for node in module.nodes:
-        if (
-            isinstance(node, ast.ClassDef)
-            and SMOOTHING_CLASS.search(node.name)
-            and node.name not in criteria.subclasses
-        ):
+        if isinstance(node, ast.ClassDef) and SMOOTHING_CLASS.search(node.name) and node.name not in holders.subclasses:
             yield _looked(
                 module,
                 node,
@@ -208,11 +204,11 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
         if not isinstance(node, ast.Call):
             continue
         loss, last = module.names.loss(node.func), module.names.meaning(node.func).rpartition(".")[2]
-        if built := criteria.built(module, node):
+        if built := holders.built(module, node):
             yield _construction(module, node, built)
         elif loss in FUNCTIONS:
             yield _call(module, node, loss, set(), choice)
-        elif builds := _called_criterion(module, node, criteria):
+        elif builds := _called_criterion(module, node, holders):
             yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
         elif last[:1].isupper() and SMOOTHING_CLASS.search(last):
             yield _looked(
@@ -230,15 +226,15 @@ def _sites_of(module: Module, criteria: Criteria, choice: Choice) -> Iterable[Si
             yield _construction(module, node, module.names.loss(node.args[0]))
 
 
-def _called_criterion(module: Module, call: ast.Call, criteria: Criteria) -> set[Build]:
+def _called_criterion(module: Module, call: ast.Call, holders: Holders) -> set[Build]:
     if len(call.args) + len(call.keywords) < 2 and not any(isinstance(a, ast.Starred) for a in call.args):
         return set()
     func = call.func
     if isinstance(func, ast.Attribute) and func.attr == "forward":
         func = func.value
-    if isinstance(func, ast.Call) and not criteria.built(module, func):
+    if isinstance(func, ast.Call) and not holders.built(module, func):
         return set()
-    return {build for build in criteria.of(module, func) if not build.is_class}
+    return {build for build in holders.of(module, func) if not build.is_class}
 
 
 def _construction(module: Module, node: ast.Call, loss: str) -> Site:

@@ -23,11 +23,11 @@ def check_shims(names: Iterable[str]) -> list[str]:
     Raises:
         FinegrainedError: a name is unknown; the nearest known one is suggested.
     """
-    found = list(dict.fromkeys(name.strip() for name in names))
-    for name in found:
+    shims = list(dict.fromkeys(name.strip() for name in names))
+    for name in shims:
         if name not in SHIMS:
             raise FinegrainedError(f"unknown shim '{name}': {nearest(name, SHIMS)}")
-    return found
+    return shims
 
 
 def shim_help() -> str:

@@ -28,14 +28,14 @@ def install_early(names: Sequence[str], ledger: Ledger) -> None:
 
 def late_actions(names: Sequence[str], ledger: Ledger) -> dict[str, Callable[[ModuleType], None]]:
     """Module name -> what to do once it has been imported."""
-    found: dict[str, list[Callable[[ModuleType], None]]] = {}
+    by_module: dict[str, list[Callable[[ModuleType], None]]] = {}
     if "cpu" in names:
-        found.setdefault("torch", []).append(functools.partial(shim_cpu.torch_on_cpu, note=_notes(ledger, "cpu")))
+        by_module.setdefault("torch", []).append(functools.partial(shim_cpu.torch_on_cpu, note=_notes(ledger, "cpu")))
     if "old-torch" in names:
         note = _notes(ledger, "old-torch")
         for name, action in shim_old.ACTIONS.items():
-            found.setdefault(name, []).append(functools.partial(action, note=note))
-    return {name: functools.partial(_all, each) for name, each in found.items()}
+            by_module.setdefault(name, []).append(functools.partial(action, note=note))
+    return {name: functools.partial(_all, each) for name, each in by_module.items()}
 
 
 def _all(each: Sequence[Callable[[ModuleType], None]], module: ModuleType) -> None:

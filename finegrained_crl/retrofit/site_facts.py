@@ -100,10 +100,10 @@ def look_around(
 def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: FrameType | None) -> list[Context]:
     at = next((i for i, (_, frame) in enumerate(chain) if frame is base), len(chain))
     outer = {name for _, f in chain[at:] for name in (f.f_code.co_name, os.path.basename(f.f_code.co_filename))}
-    found = [
+    sites = [
         _context_of(frames, kind, frame, is_loss=depth == 0) for depth, (kind, frame) in enumerate(chain[: at + 1])
     ]
-    return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in found]
+    return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in sites]
 
 
 def _context_of(frames: Frames, kind: int, frame: FrameType, *, is_loss: bool) -> Context:
@@ -141,13 +141,13 @@ def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:
 
 def _criteria(frame: FrameType | None) -> list[object]:
     """The loss modules whose forward the call goes through."""
-    found: list[object] = []
-    while frame is not None and len(found) < 4:
+    objects: list[object] = []
+    while frame is not None and len(objects) < 4:
         owner = frame.f_locals.get("self") if frame.f_code.co_name in ("forward", "__call__") else None
-        if isinstance(owner, _Loss) and owner not in found:
-            found.append(owner)
+        if isinstance(owner, _Loss) and owner not in objects:
+            objects.append(owner)
         frame = frame.f_back
-    return found
+    return objects
 
 
 def _is_criterion_frame(frame: FrameType) -> bool:

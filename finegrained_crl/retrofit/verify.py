@@ -66,12 +66,12 @@ def verify(command: Sequence[str], settings: Settings, steps: int) -> int:
 def _values(command: Sequence[str], settings: Settings) -> Values:
     with tempfile.TemporaryDirectory(prefix="fgcrl-verify-", ignore_cleanup_errors=True) as folder:
         run_program(command, replace(settings, folder=folder))
-        found: Values = {}
+        values: Values = {}
         for part in read_ledgers(Path(folder)):
             for row in part["rows"]:
                 if row.get("values"):
-                    found.setdefault(_key(row), []).extend(row["values"])
-        return found
+                    values.setdefault(_key(row), []).extend(row["values"])
+        return values
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int, str]:

@@ -109,8 +109,8 @@ def changed_data(run: RunFolder, data: DataFingerprint, *, accept: bool) -> tupl
 def make_method(recipe: Recipe) -> Method:
     """The recipe's method, its options set."""
     cls = discovery.find("method", recipe.method.name, discovery.methods())
-    made: Method = cls(**recipe.method.options)
-    return made
+    method: Method = cls(**recipe.method.options)
+    return method
 
 
 def make_trainee(recipe: Recipe, num_classes: int) -> Trainee:
@@ -143,13 +143,10 @@ def check_images(records: Records, rows: np.ndarray, *, convert: bool) -> None:
     paths = [records.root / p for p in records.table["path"].iloc[rows]]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         errors = [text for text in pool.map(lambda path: check_header(path, convert), paths) if text]
-    absent = [str(path) for path in paths if not path.is_file()] if errors else []
+    if not errors:
+        return
+    absent = [str(path) for path in paths if not path.is_file()]
     if absent:
         raise FinegrainedError(missing_text(absent, len(paths)))
-    if errors:
-        more = (
-            f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)"
-            if len(errors) > 1
-            else ""
-        )
-        raise FinegrainedError(errors[0] + more)
+    more = f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)"
+    raise FinegrainedError(errors[0] + (more if len(errors) > 1 else ""))

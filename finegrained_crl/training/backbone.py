@@ -115,7 +115,8 @@ def _take_out_idle(net: nn.Module, seen: set[int]) -> None:
     called).
     """
     for name, child in list(net.named_children()):
-        idle = all(id(m) not in seen for m in child.modules()) and all(p.grad is None for p in child.parameters())
+        is_called = any(id(module) in seen for module in child.modules())
+        idle = not is_called and all(p.grad is None for p in child.parameters())
         if not idle:
             _take_out_idle(child, seen)
         elif any(True for _ in child.parameters()):

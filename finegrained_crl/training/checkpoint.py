@@ -72,8 +72,8 @@ def load(path: Path) -> dict[str, Any]:
     if not trailer.startswith(MAGIC):
         raise FinegrainedError(f"checkpoint {path} is damaged, or of another program: it has no checksum")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        found = state.get("format") if isinstance(state, dict) else type(state).__name__
-        raise FinegrainedError(f"checkpoint {path} has format {found}, this version reads {FORMAT}")
+        version = state.get("format") if isinstance(state, dict) else type(state).__name__
+        raise FinegrainedError(f"checkpoint {path} has format {version}, this version reads {FORMAT}")
     return state
 
 

@@ -30,11 +30,12 @@ def commit(folder: Path) -> None:
 def contents(folder: Path) -> list[str]:
     """The files of a run that count, relative, sorted; not the record itself, nor hidden files, nor TensorBoard's."""
     paths = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return [
-        path.as_posix()
-        for path in paths
-        if path.name != NAME and path.parts[0] not in LEFT_OUT and not any(part.startswith(".") for part in path.parts)
-    ]
+    return [path.as_posix() for path in paths if _counts(path)]
+
+
+def _counts(path: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.parts)
+    return path.name != NAME and path.parts[0] not in LEFT_OUT and not is_hidden
 
 
 def read_record(folder: Path) -> dict[str, dict[str, Any]]:

@@ -70,16 +70,16 @@ def build_criteria(loss: Component, roles: Mapping[str, Role]) -> Criteria:
     """
     options = without_where(loss)
     chosen = chosen_roles(loss, roles)
-    made = {}
+    by_role = {}
     for role, shape in roles.items():
         name, own = (loss.name, options) if role in chosen else ("ce", {})
-        made[role] = build_criterion(name, own, num_classes=shape.num_classes, feature_dim=shape.feature_dim)
-        if len(roles) > 1 and getattr(made[role], "needs", "logits") == "classifier":
+        by_role[role] = build_criterion(name, own, num_classes=shape.num_classes, feature_dim=shape.feature_dim)
+        if len(roles) > 1 and getattr(by_role[role], "needs", "logits") == "classifier":
             raise FinegrainedError(
                 f"--loss {name} brings a classifier of its own, and this method has classifiers in {len(roles)} roles "
                 f"({', '.join(roles)}); choose a loss on logits, e.g. crl, or --method resnet"
             )
-    return Criteria(made)
+    return Criteria(by_role)
 
 
 def without_where(loss: Component) -> dict[str, Any]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
-import pandas as pd
-
 from finegrained_crl.data.images import IMAGE_SUFFIXES
+from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+TABLES = (".csv", ".tsv", ".parquet")
 
 
 def find_pictures(given: str, path_column: str = "path") -> list[Path]:
     """The image files that an argument means.
 
     Args:
-        given: a picture, a folder (searched below), a glob pattern, or a CSV or TSV table.
+        given: a picture, a folder (searched below), a glob pattern, or a CSV, TSV or Parquet table.
         path_column: column of a table that names the pictures, relative to the table.
     Raises:
         FinegrainedError: nothing there, or a table that can't be read or lacks the column.
@@ -25,7 +24,7 @@ def find_pictures(given: str, path_column: str = "path") -> list[Path]:
     path = Path(given)
     if path.is_dir():
         pictures = sorted(file for file in path.rglob("*") if _is_picture(file))
-    elif path.suffix.lower() in SEPARATORS and path.is_file():
+    elif path.suffix.lower() in TABLES and path.is_file():
         pictures = _from_table(path, path_column)
     elif path.is_file():
         pictures = [path]
@@ -44,14 +43,9 @@ def _is_picture(path: Path) -> bool:
 
 
 def _from_table(path: Path, column: str) -> list[Path]:
-    try:
-        table = pd.read_csv(path, dtype=str, sep=SEPARATORS[path.suffix.lower()], encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise FinegrainedError(f"{path} is not UTF-8 text: save it as UTF-8") from None
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        raise FinegrainedError(f"{path} can't be read as a table: {' '.join(str(error).split())}") from None
+    table = read_table(path, needed=[column])
     if column not in table:
         raise FinegrainedError(
             f"{path} has no column '{column}': {nearest(column, table.columns)}; choose with --path-column"
         )
-    return [path.parent / name for name in table[column].dropna()]
+    return [path.parent / name for name in table[column] if name]

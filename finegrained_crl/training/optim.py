@@ -41,7 +41,8 @@ def freeze(trainee: Trainee, prefixes: list[str]) -> list[nn.Module]:
                 for parameter in own:
                     parameter.requires_grad_(False)
     heads = {id(m) for h in trainee.model.head_modules() for m in h.modules()}
-    return [m for m in frozen if id(m) not in heads and not any(id(c) in heads for c in m.modules())]
+    # A module that holds the head goes on training, whatever else of it is frozen.
+    return [module for module in frozen if heads.isdisjoint(map(id, module.modules()))]
 
 
 def parameter_groups(trainee: Trainee, recipe: Recipe) -> list[dict[str, Any]]:
@@ -110,5 +111,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, recipe: Recipe, updates_per_
     if r.schedule == "step":
         return StepLRScheduler(optimizer, decay_t=r.decay_epochs[0] * per, decay_rate=r.decay_rate, **warmup)
     # timm's multi-step scheduler decays when n + 1 reaches a milestone, which is one update early.
-    milestones = [epoch * per + 1 for epoch in r.decay_epochs] if r.schedule == "multistep" else []
+    milestones = []
+    if r.schedule == "multistep":
+        milestones = [epoch * per + 1 for epoch in r.decay_epochs]
     return MultiStepLRScheduler(optimizer, decay_t=milestones, decay_rate=r.decay_rate, **warmup)

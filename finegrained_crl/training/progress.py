@@ -38,7 +38,9 @@ class Progress:
         """Training figures of the epoch so far: total loss, loss per role, accuracy."""
         images = self.sums.get("images", 0.0) or 1.0
         roles = {k.removeprefix("loss/"): v / images for k, v in self.sums.items() if k.startswith("loss/")}
-        by_role = {f"train_loss_{role}": value for role, value in roles.items()} if set(roles) != {"class"} else {}
+        by_role = {f"train_loss_{role}": value for role, value in roles.items()}
+        if set(roles) == {"class"}:
+            by_role = {}  # the one loss of a plain method is the total
         return {"train_loss": sum(roles.values()), **by_role, "train_accuracy": self.sums.get("correct", 0.0) / images}
 
     def close_epoch(self, row: dict[str, Any]) -> None:

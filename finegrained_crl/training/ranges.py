@@ -32,8 +32,9 @@ class Range:
     def __str__(self) -> str:
         if math.isinf(self.high):
             return f"at least {self.low:g}" if self.low_closed else f"above {self.low:g}"
-        ends = ("[" if self.low_closed else "(", "]" if self.high_closed else ")")
-        return f"in {ends[0]}{self.low:g}, {self.high:g}{ends[1]}"
+        opening = "[" if self.low_closed else "("
+        closing = "]" if self.high_closed else ")"
+        return f"in {opening}{self.low:g}, {self.high:g}{closing}"
 
 
 NOT_NEGATIVE = Range(0)

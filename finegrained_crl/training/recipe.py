@@ -139,8 +139,8 @@ def recipe_from_dict(values: dict[str, Any]) -> Recipe:
     Raises:
         FinegrainedError: a setting that there is not, or a component without a name.
     """
-    known = {field.name for field in dataclasses.fields(Recipe)}
-    unknown = [str(key) for key in values if key not in known]
+    names = {field.name for field in dataclasses.fields(Recipe)}
+    unknown = [str(key) for key in values if key not in names]
     if unknown:
         raise FinegrainedError(f"recipe: unknown setting '{unknown[0]}'; it was written by another version, or damaged")
     settings: dict[str, Any] = dict(values)

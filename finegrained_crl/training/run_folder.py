@@ -55,7 +55,7 @@ class RunFolder:
 
     def loss_weights(self, which: str) -> Path:
         """The losses' own weights, for those that have some."""
-        return self.checkpoints / f"criteria_{which}.safetensors"
+        return self.checkpoints / f"loss_{which}.safetensors"
 
     @property
     def is_done(self) -> bool:
@@ -222,7 +222,7 @@ def _option_defaults(kind: str, name: str, options: Iterable[str]) -> dict[str, 
 
         cls: Any = loss_class(name)
     else:
-        known = discovery.methods() if kind == "method" else discovery.datasets()
-        cls = discovery.find(kind, name, known)
+        classes = discovery.methods() if kind == "method" else discovery.datasets()
+        cls = discovery.find(kind, name, classes)
     parameters = inspect.signature(cls).parameters
     return {option: parameters[option].default for option in options if option in parameters}

@@ -58,16 +58,16 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
 
 def combinations(recipe: Recipe, device: torch.device) -> list[tuple[str, str]]:
     """(precision, memory format) pairs that the recipe allows and the device can do."""
-    able = (
-        ["fp32", "bf16"]
-        if device.type == "cpu"
-        else ["fp32", "bf16", "fp16"]
-        if torch.cuda.is_bf16_supported()
-        else ["fp32", "fp16"]
-    )
-    precisions = able if recipe.precision == "auto" else [recipe.precision]
+    precisions = _able(device) if recipe.precision == "auto" else [recipe.precision]
     formats = ["contiguous", "channels_last"] if recipe.memory_format == "auto" else [recipe.memory_format]
     return [(p, f) for p in precisions for f in formats]
+
+
+def _able(device: torch.device) -> list[str]:
+    """The precisions that the device can do."""
+    if device.type == "cpu":
+        return ["fp32", "bf16"]
+    return ["fp32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["fp32", "fp16"]
 
 
 def _copy(trainee: Trainee, layout: str, device: torch.device) -> Trainee:
@@ -81,9 +81,11 @@ def random_batch(trainee: Trainee, recipe: Recipe, device: torch.device, num_cla
     extras: dict[str, torch.Tensor] = {}
     per_image = trainee.method.per_image()
     if per_image:
-        made = [per_image(picture, random) for picture in pictures]
-        pictures = np.concatenate([views for views, _ in made])
-        extras = {key: torch.from_numpy(np.stack([extra[key] for _, extra in made])).to(device) for key in made[0][1]}
+        outputs = [per_image(picture, random) for picture in pictures]
+        pictures = np.concatenate([views for views, _ in outputs])
+        extras = {
+            key: torch.from_numpy(np.stack([extra[key] for _, extra in outputs])).to(device) for key in outputs[0][1]
+        }
     images = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).div(64).sub(2)
     labels = torch.arange(recipe.batch_size, device=device) % num_classes
     stages = trainee.method.stages(recipe)

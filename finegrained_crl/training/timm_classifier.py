@@ -59,9 +59,15 @@ class TimmClassifier(FineGrainedModel):
         don't reach.
         """
         info = getattr(self.net, "feature_info", None)
-        stages = list(info if isinstance(info, list) else info.info) if info else []
+        if not info:
+            return None
+        stages = info if isinstance(info, list) else info.info
+        if len(stages) < 2:
+            return None
         from_token = getattr(self.net, "global_pool", "") == "token"
-        return self.net.get_submodule(stages[-2 if from_token else -1]["module"]) if len(stages) > 1 else None
+        chosen = stages[-2] if from_token else stages[-1]
+        module: nn.Module = self.net.get_submodule(chosen["module"])
+        return module
 
 
 class PlainFineTuning(Method):

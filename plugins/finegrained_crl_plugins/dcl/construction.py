@@ -80,6 +80,6 @@ class ConstructionHead(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, law channels * grid * grid)."""
-        found = self.convolution(maps)
-        pooled: Tensor = self.pool(found).tanh() if self.law == "one-channel" else self.pool(found.relu())
+        places = self.convolution(maps)
+        pooled: Tensor = self.pool(places).tanh() if self.law == "one-channel" else self.pool(places.relu())
         return pooled.flatten(1)

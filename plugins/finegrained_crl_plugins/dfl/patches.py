@@ -115,9 +115,9 @@ def cluster(patches: np.ndarray, filters: int, seed: int = 0) -> np.ndarray:
     if len(distinct) <= filters:
         return np.resize(distinct, (filters, patches.shape[1]))
     with threadpool_limits(1):  # threads would add in an order of their own
-        found = KMeans(filters, n_init=4, random_state=seed).fit(patches)
-    order = np.argsort(-np.bincount(found.labels_, minlength=filters), kind="stable")
-    return np.asarray(found.cluster_centers_[order])
+        clusters = KMeans(filters, n_init=4, random_state=seed).fit(patches)
+    order = np.argsort(-np.bincount(clusters.labels_, minlength=filters), kind="stable")
+    return np.asarray(clusters.cluster_centers_[order])
 
 
 def whitened_filters(

@@ -56,24 +56,24 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
     """
     kind = type(criterion)
     if isinstance(criterion, nn.CrossEntropyLoss) and kind.forward is nn.CrossEntropyLoss.forward:
-        made: nn.Module = CompetingRatioLoss(
+        replacement: nn.Module = CompetingRatioLoss(
             alpha, beta, **_options(criterion), label_smoothing=criterion.label_smoothing
         )
     elif isinstance(criterion, nn.CrossEntropyLoss) and _defers(kind):
         return _twin(criterion, alpha, beta)
     elif isinstance(criterion, nn.NLLLoss) and kind.forward is nn.NLLLoss.forward:
-        made = LogProbabilityCRL(alpha, beta, **_options(criterion))
+        replacement = LogProbabilityCRL(alpha, beta, **_options(criterion))
     elif kind.__module__ == "timm.loss.cross_entropy" and kind.__name__ == "LabelSmoothingCrossEntropy":
-        made = CompetingRatioLoss(alpha, beta, label_smoothing=float(criterion.smoothing))  # type: ignore[arg-type]
+        replacement = CompetingRatioLoss(alpha, beta, label_smoothing=float(criterion.smoothing))  # type: ignore[arg-type]
     elif kind.__module__ == "timm.loss.cross_entropy" and kind.__name__ == "SoftTargetCrossEntropy":
-        made = CompetingRatioLoss(alpha, beta)
+        replacement = CompetingRatioLoss(alpha, beta)
     else:
         raise TypeError(
             f"{kind.__name__} has no exact CRL twin: expected nn.CrossEntropyLoss (or a subclass whose forward computes"
             " by super().forward alone), nn.NLLLoss, or timm's LabelSmoothingCrossEntropy or SoftTargetCrossEntropy;"
             " use `with retrofit():` around the training instead"
         )
-    return made.train(criterion.training)
+    return replacement.train(criterion.training)
 
 
 def _options(criterion: nn.CrossEntropyLoss | nn.NLLLoss) -> dict[str, Any]:
@@ -97,6 +97,6 @@ def _twin(criterion: nn.CrossEntropyLoss, alpha: float, beta: float) -> nn.Modul
     CompetingRatioLoss(alpha, beta)  # refuses what is out of range
     kind = type(criterion)
     settings = {"alpha": alpha, "beta": beta, "subtract_floor": False, "__module__": kind.__module__}
-    made: nn.Module = object.__new__(type(kind.__name__, (kind, CompetingRatioLoss), settings))
-    object.__setattr__(made, "__dict__", criterion.__dict__)
-    return made
+    twin: nn.Module = object.__new__(type(kind.__name__, (kind, CompetingRatioLoss), settings))
+    object.__setattr__(twin, "__dict__", criterion.__dict__)
+    return twin

@@ -56,8 +56,8 @@ class Module:
 
 
 @dataclass
-class Criteria:
-    """Names that hold criteria: (file, name), (file, .attribute), and ("", name) for attributes and globals that other
+class Holders:
+    """Names that hold holders: (file, name), (file, .attribute), and ("", name) for attributes and globals that other
     files may use.
     """
 
@@ -86,9 +86,9 @@ class Criteria:
                 ("", node.attr), set()
             )  # this file's own first
         if isinstance(node, ast.Name):
-            found = self.holders.get((module.file, node.id), set())
+            holders = self.holders.get((module.file, node.id), set())
             imported = node.id in module.names.modules or module.names.stars
-            return found | (self.holders.get(("", node.id), set()) if imported else set())
+            return holders | (self.holders.get(("", node.id), set()) if imported else set())
         return set()
 
     def class_named(self, module: Module, node: ast.AST) -> str:
@@ -153,55 +153,55 @@ def make_module(file: str, source: Source) -> Module:
     return Module(file, source, names_of(source.tree), list(ast.walk(source.tree)))
 
 
-def spread(modules: list[Module], criteria: Criteria) -> bool:
+def spread(modules: list[Module], holders: Holders) -> bool:
     """Follow every step once; True where something new was found."""
-    before = _size(criteria)
+    before = _size(holders)
     functions = _functions(modules)
     for module in modules:
         for node in module.nodes:
             if isinstance(node, ast.ClassDef):
-                _derive(module, node, criteria)
+                _derive(module, node, holders)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                _assign(module, node, criteria)
+                _assign(module, node, holders)
             elif isinstance(node, ast.For | ast.comprehension):
-                _hold(module, node.target, criteria.of(module, node.iter), criteria)
+                _hold(module, node.target, holders.of(module, node.iter), holders)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                _defaults(module, node, criteria)
+                _defaults(module, node, holders)
             elif isinstance(node, ast.Return) and node.value is not None:
-                _return(module, node, criteria)
+                _return(module, node, holders)
             elif isinstance(node, ast.Call):
-                _pass_on(module, node, criteria, functions)
-    return _size(criteria) != before
+                _pass_on(module, node, holders, functions)
+    return _size(holders) != before
 
 
-def _size(criteria: Criteria) -> tuple[int, int, int]:
+def _size(holders: Holders) -> tuple[int, int, int]:
     return (
-        sum(map(len, criteria.holders.values())),
-        sum(map(len, criteria.factories.values())),
-        len(criteria.subclasses),
+        sum(map(len, holders.holders.values())),
+        sum(map(len, holders.factories.values())),
+        len(holders.subclasses),
     )
 
 
 def _functions(modules: list[Module]) -> dict[str, list[tuple[Module, ast.FunctionDef, bool]]]:
     """Name -> (file, definition, is it a method or constructor)."""
-    found: dict[str, list[tuple[Module, ast.FunctionDef, bool]]] = {}
+    functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]] = {}
     for module in modules:
         for node in module.nodes:
             if isinstance(node, ast.FunctionDef):
                 owner = module.source.parents.get(node)
                 name = owner.name if node.name == "__init__" and isinstance(owner, ast.ClassDef) else node.name
-                found.setdefault(name, []).append((module, node, isinstance(owner, ast.ClassDef)))
-    return found
+                functions.setdefault(name, []).append((module, node, isinstance(owner, ast.ClassDef)))
+    return functions
 
 
-def _derive(module: Module, node: ast.ClassDef, criteria: Criteria) -> None:
+def _derive(module: Module, node: ast.ClassDef, holders: Holders) -> None:
     for base in node.bases:
-        loss = module.names.loss(base) or criteria.subclasses.get(dotted(base).rpartition(".")[2], "")
+        loss = module.names.loss(base) or holders.subclasses.get(dotted(base).rpartition(".")[2], "")
         if loss and loss[0].isupper():
-            criteria.subclasses[node.name] = loss
+            holders.subclasses[node.name] = loss
 
 
-def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria) -> None:
+def _assign(module: Module, node: ast.Assign | ast.AnnAssign, holders: Holders) -> None:
     assert node.value is not None
     value, targets = node.value, node.targets if isinstance(node, ast.Assign) else [node.target]
     for target in targets:
@@ -211,64 +211,64 @@ def _assign(module: Module, node: ast.Assign | ast.AnnAssign, criteria: Criteria
             and len(target.elts) == len(value.elts)
         ):
             for each, its in zip(target.elts, value.elts, strict=True):
-                _hold(module, each, criteria.of(module, its), criteria)
+                _hold(module, each, holders.of(module, its), holders)
         else:
-            _hold(module, target, criteria.of(module, value), criteria)
+            _hold(module, target, holders.of(module, value), holders)
 
 
-def _hold(module: Module, target: ast.AST, builds: set[Build], criteria: Criteria) -> None:
+def _hold(module: Module, target: ast.AST, builds: set[Build], holders: Holders) -> None:
     if not builds:
         return
     if isinstance(
         target, ast.Tuple | ast.List
-    ):  # `for weight, criterion in criteria:` - which one it is, names alone don't tell
+    ):  # `for weight, criterion in holders:` - which one it is, names alone don't tell
         for element in target.elts:
-            _hold(module, element, builds, criteria)
+            _hold(module, element, builds, holders)
     if isinstance(target, ast.Subscript):
         target = target.value
     if isinstance(target, ast.Attribute):
-        criteria.holders.setdefault(("", target.attr), set()).update(builds)
-        criteria.holders.setdefault((module.file, f".{target.attr}"), set()).update(builds)
+        holders.holders.setdefault(("", target.attr), set()).update(builds)
+        holders.holders.setdefault((module.file, f".{target.attr}"), set()).update(builds)
     elif isinstance(target, ast.Name):
-        criteria.holders.setdefault((module.file, target.id), set()).update(builds)
+        holders.holders.setdefault((module.file, target.id), set()).update(builds)
         around = module.source.parents.get(module.source.parents.get(target, target))
         if isinstance(around, ast.ClassDef):  # a dataclass's field, or an attribute that all objects share
-            criteria.holders.setdefault((module.file, f".{target.id}"), set()).update(builds)
+            holders.holders.setdefault((module.file, f".{target.id}"), set()).update(builds)
         if isinstance(around, ast.Module | ast.ClassDef):
-            criteria.holders.setdefault(("", target.id), set()).update(builds)  # other files may import it
+            holders.holders.setdefault(("", target.id), set()).update(builds)  # other files may import it
 
 
-def _defaults(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, criteria: Criteria) -> None:
+def _defaults(module: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, holders: Holders) -> None:
     """`def train(criterion=nn.CrossEntropyLoss()):`"""
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     pairs = [*zip(positional[::-1], arguments.defaults[::-1], strict=False)]
     pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
     for parameter, default in pairs:
-        if builds := criteria.of(module, default):
-            criteria.holders.setdefault((module.file, parameter.arg), set()).update(builds)
+        if builds := holders.of(module, default):
+            holders.holders.setdefault((module.file, parameter.arg), set()).update(builds)
 
 
-def _return(module: Module, node: ast.Return, criteria: Criteria) -> None:
-    builds = criteria.of(module, node.value) if node.value is not None else set()
+def _return(module: Module, node: ast.Return, holders: Holders) -> None:
+    builds = holders.of(module, node.value) if node.value is not None else set()
     above: ast.AST | None = node
     while above is not None and not isinstance(above, ast.FunctionDef):
         above = module.source.parents.get(above)
     if builds and isinstance(above, ast.FunctionDef):
-        criteria.factories.setdefault(above.name, set()).update(builds)
+        holders.factories.setdefault(above.name, set()).update(builds)
 
 
 def _pass_on(
-    module: Module, call: ast.Call, criteria: Criteria, functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]]
+    module: Module, call: ast.Call, holders: Holders, functions: dict[str, list[tuple[Module, ast.FunctionDef, bool]]]
 ) -> None:
     """An argument that is a criterion makes the parameter one."""
     name = dotted(call.func).rpartition(".")[2]
     if isinstance(call.func, ast.Attribute) and call.func.attr == "append" and call.args:
-        _hold(module, call.func.value, criteria.of(module, call.args[0]), criteria)
-    known = functions.get(name, [])
-    for there, definition, bound in [f for f in known if f[0] is module] or known:
+        _hold(module, call.func.value, holders.of(module, call.args[0]), holders)
+    candidates = functions.get(name, [])
+    for there, definition, bound in [f for f in candidates if f[0] is module] or candidates:
         parameters = [a.arg for a in (*definition.args.posonlyargs, *definition.args.args)][1 if bound else 0 :]
         given = list(zip(parameters, call.args, strict=False)) + [(k.arg, k.value) for k in call.keywords if k.arg]
         for parameter, value in given:
-            if builds := criteria.of(module, value):
-                criteria.holders.setdefault((there.file, parameter), set()).update(builds)
+            if builds := holders.of(module, value):
+                holders.holders.setdefault((there.file, parameter), set()).update(builds)
