@@ -44,7 +44,9 @@ def plain(text: object) -> str:
     >>> plain("red\x1b[31m\nnext")
     'red\\x1b[31m\\nnext'
     """
-    return "".join(_spelt(letter) for letter in str(text))
+    shown = str(text)
+    # Nearly all text is; a report has a hundred thousand cells.
+    return shown if shown.isprintable() else "".join(_spelt(letter) for letter in shown)
 
 
 def _spelt(letter: str) -> str:

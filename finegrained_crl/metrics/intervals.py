@@ -160,7 +160,7 @@ def mean_difference_interval(
     values = np.zeros(len(cells))
     for i, cell in enumerate(cells):
         present, first = np.unique(places[starts[i] : starts[i + 1]]), cluster_totals(cell.first, cell.clusters)
-        second, of_cell = cluster_totals(cell.second, cell.clusters), weights[:, present]
+        second, of_cell = cluster_totals(cell.second, cell.clusters), _columns(weights, present)
         values[i] = statistic(summed(first))[0] - statistic(summed(second))[0]
         with np.errstate(invalid="ignore", divide="ignore"):
             drawn[i] = statistic(of_cell @ first) - statistic(of_cell @ second)
@@ -222,6 +222,12 @@ def _draw(clusters: int, draws: int, seed: int) -> NDArray[np.float64]:
     """How often each draw takes each cluster, (draws, clusters)."""
     shares = np.full(clusters, 1 / clusters)
     return np.random.default_rng(seed).multinomial(clusters, shares, size=draws).astype(np.float64)
+
+
+def _columns(weights: NDArray[np.float64], chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Some columns; without a copy where they stand side by side, as those of a fold's people often do."""
+    first, last = int(chosen[0]), int(chosen[-1])
+    return weights[:, first : last + 1] if last - first + 1 == len(chosen) else weights[:, chosen]
 
 
 def _ends(drawn: NDArray[np.float64], clusters: int, level: float) -> tuple[float, float]:
