@@ -60,7 +60,7 @@ class Profile:
         same = all(_hash(root / file) == digest for file, digest in repository["files"].items())
         return (
             f"{repository['repository']},"
-            f" {'files as known' if same else 'some files differ from the repository ones: check the lines'}"
+            f" {'files as known' if same else 'some files differ from the known ones: check the lines'}"
         )
 
     def command(self, root: Path) -> str:

@@ -17,7 +17,8 @@ out = pathlib.Path(words["--out"])
 out.mkdir(parents=True)
 begun = time.time()
 (out / "begun").touch()
-pair = 2 if out.name in ("ce_f0_s0", "ce_f1_s0") else 4  # cells that run side by side wait for each other, however busy the machine
+# Cells that run side by side wait for each other, however busy the machine is.
+pair = 2 if out.name in ("ce_f0_s0", "ce_f1_s0") else 4
 while len(list(out.parent.glob("*/begun"))) < pair and time.time() < begun + 60:
     time.sleep(0.01)
 if "f1" in out.name:
