@@ -71,11 +71,14 @@ def _claim(session: Session, *, resume: bool) -> None:
 
 
 def _fit_and_finish(loop: Loop) -> dict[str, Any]:
+    from finegrained_crl.data.workers import deaths_told
     from finegrained_crl.training.results import finish
 
     try:
-        loop.fit()
-        return finish(loop)
+        # A worker's death reaches this process as a signal, in the middle of anything.
+        with deaths_told():
+            loop.fit()
+            return finish(loop)
     except Interrupted as stop:
         folder, p = loop.session.run.folder, loop.progress
         stop.advice = (
@@ -151,6 +154,8 @@ def _announce(session: Any, loop: Any) -> None:
     r, say = session.recipe, loop.reporter.say
     for warning in session.records.warnings:
         say(f"note: {warning}")
+    if session.warning:
+        say(session.warning)
     sizes = (
         f"{len(session.parts.train)} train, {len(session.parts.val)} validation, {len(session.parts.test)} test images"
     )

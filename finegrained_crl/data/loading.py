@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from finegrained_crl.data import workers as loader_processes
 from finegrained_crl.data.images import read_image
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
@@ -81,13 +82,27 @@ class Pictures(Dataset[Any]):
 
 
 def collate(items: list[Any]) -> Batch | FinegrainedError:
-    """Stack pictures into a batch; the first unreadable picture takes its place."""
+    """Stack pictures into a batch; the first unreadable picture, or what keeps a worker from sharing the batch, takes its
+    place.
+    """
     for item in items:
         if isinstance(item, FinegrainedError):
             return item
     images, labels, rows, extras = zip(*items, strict=True)
     stacked = {name: torch.from_numpy(np.stack([extra[name] for extra in extras])) for name in extras[0]}
-    return Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows), stacked)
+    batch = Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows), stacked)
+    return batch if get_worker_info() is None else _shared(batch)
+
+
+def _shared(batch: Batch) -> Batch | FinegrainedError:
+    """The batch in shared memory: where there is no room for it, the loader's own thread would lose it."""
+    try:
+        for tensor in (*batch[:3], *batch.extras.values()):
+            tensor.share_memory_()
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        return FinegrainedError(f"no shared memory for a batch ({reason}); {loader_processes.ADVICE}")
+    return batch
 
 
 @dataclass
@@ -172,11 +187,21 @@ def keyed_loader(pictures: Pictures, keys: list[Key], *, batch_size: int, worker
 
 
 def batches(loader: DataLoader[Any]) -> Iterator[Batch]:
-    """The loader's batches; an unreadable picture is raised as its one-line error."""
-    for batch in loader:
-        if isinstance(batch, FinegrainedError):
-            raise batch
-        yield Batch(*batch)
+    """The loader's batches; an unreadable picture, or a worker that died, is raised as its one-line error."""
+    with loader_processes.deaths_told():
+        for batch in loader:
+            if isinstance(batch, FinegrainedError):
+                raise batch
+            yield Batch(*batch)
+
+
+def bytes_per_picture(pictures: Pictures, row: int) -> int:
+    """What one picture takes in a batch, its views and extras included; 0 where it can't be read."""
+    item = pictures[(0, row)]
+    if isinstance(item, FinegrainedError):
+        return 0
+    pixels, _, _, extras = item
+    return int(pixels.nbytes) + sum(int(extra.nbytes) for extra in extras.values())
 
 
 def default_workers(on_gpu: bool) -> int:
@@ -205,4 +230,6 @@ def normaliser(
 
 
 def _loader(pictures: Pictures, workers: int, **how: Any) -> DataLoader[Any]:
-    return DataLoader(pictures, num_workers=workers, collate_fn=collate, pin_memory=torch.cuda.is_available(), **how)
+    in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS} if workers else {}
+    pin = torch.cuda.is_available()
+    return DataLoader(pictures, num_workers=workers, collate_fn=collate, pin_memory=pin, **in_workers, **how)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 from typing import Any
 
@@ -28,11 +29,20 @@ def make_accelerator(precision: str, device: str) -> Any:
     # its own.
     AcceleratorState._reset_state(reset_partial_state=False)
     try:
-        return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=device == "cpu")
+        on_cpu = device == "cpu" or _launched_without_gpu()
+        return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu)
     except ValueError as error:
         raise FinegrainedError(
             f"--precision {precision} is not available here: {error}; use --precision fp32 or auto"
         ) from None
+
+
+def _launched_without_gpu() -> bool:
+    """Whether torchrun started several processes on a machine without a GPU.
+
+    Left alone, accelerate then makes each of them a run of its own: it joins processes on CPUs only where it is told.
+    """
+    return os.environ.get("WORLD_SIZE", "1") not in ("", "1") and not torch.cuda.is_available()
 
 
 def seed_step(*key: int) -> None:

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from finegrained_crl.data import loading
 from finegrained_crl.data.fingerprint import fingerprint
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
+from finegrained_crl.data.workers import that_fit
 from finegrained_crl.training.assembly import (
     changed_data,
     check_images,
@@ -81,6 +82,7 @@ class Session:
             self.options = dataclasses.replace(
                 options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
             )
+        self.options, self.warning = self._options_that_fit()
         self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, ordered=self.records.ordered)
         self.trainee = self.trainee.to(memory_format=self.scorer.memory_format)
         self.stages = place(self.trainee.method.stages(self.recipe), self.recipe)
@@ -122,6 +124,15 @@ class Session:
         """Pictures as the declared views show them."""
         transform = EvalTransform(image_settings(self.recipe))
         return loading.Pictures(self.records, transform, convert=self.recipe.convert_images)
+
+    def _options_that_fit(self) -> tuple[RunOptions, str]:
+        """The options, with loader processes only where there is shared memory for their batches; and what to say."""
+        if self.options.workers == 0 or not len(used := np.concatenate([self.parts.train, self.parts.test])):
+            return self.options, ""
+        kinds = (self.train_pictures, self.eval_pictures)
+        each = sum(loading.bytes_per_picture(pictures, int(used[0])) for pictures in kinds)
+        workers, told = that_fit(self.options.workers, each * self.recipe.batch_size)
+        return dataclasses.replace(self.options, workers=workers), told
 
     def _resolve(self, recipe: Recipe) -> tuple[Recipe, list[Timing]]:
         if "auto" not in (recipe.precision, recipe.memory_format):

@@ -190,7 +190,8 @@ def test_dry_run_writes_nothing_and_tells_sizes(tiny_flags, tmp_path, capsys, mo
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_processes_evaluate_every_picture_once(tiny_flags, tmp_path):
+@pytest.mark.parametrize("device", [["--device", "cpu"], []])
+def test_two_processes_evaluate_every_picture_once(device, tiny_flags, tmp_path):
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -201,12 +202,12 @@ def test_two_processes_evaluate_every_picture_once(tiny_flags, tmp_path):
         *tiny_flags,
         "--batch-size",
         "4",
-        "--device",
-        "cpu",
+        *device,
         "--out",
         str(tmp_path / "run"),
     ]
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    # Without a GPU, as far as this machine has one: then the device need not be named.
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())
