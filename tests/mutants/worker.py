@@ -6,6 +6,7 @@ fork imports it anew, with its fault.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -114,10 +115,8 @@ def _wait(child: int, deadline: float) -> int | None:
             code = os.waitstatus_to_exitcode(status)
             break
         time.sleep(0.02)
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     if code is None:
         os.waitpid(child, 0)
     return code

@@ -1,24 +1,20 @@
 """Figures of a study from folders that the test writes itself: no training, no torch."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-from made_study import GROUPS, predictions, results_of, row, write_cell, write_study
+from made_study import GROUPS, row, write_study
 
 from finegrained_crl.crossval.collect import collect
-from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import expected_calibration_error, softmax
-from finegrained_crl.metrics.catalogue import all_figures, find_figure, make_scores
+from finegrained_crl.metrics.catalogue import find_figure, make_scores
 from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
 from finegrained_crl.reports.breakdown import subgroup_values
 from finegrained_crl.reports.study import study_figures, study_notes
 from finegrained_crl.reports.study_report import report_sheets, report_text
 from finegrained_crl.reports.tables import Sheet, latex
-from finegrained_crl.training.recipe import Component, Recipe
-from finegrained_crl.training.run_folder import FORMAT
 
 
 @pytest.fixture(scope="module")

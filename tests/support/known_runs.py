@@ -24,11 +24,12 @@ def knowing(monkeypatch):
     return module
 
 
-FLAGS = """
+_TEXT = """
 --dataset table --method knowing --weights none --backbone none --loss ce --resize squash --eval-resize-ratio 1
---resize-ratio 1 --crop-scale 1 --hflip 0 --optimizer momentum --momentum 0 --weight-decay 0 --schedule constant --lr 1
---batch-size 14 --workers 0
-""".split()
+--resize-ratio 1 --crop-scale 1 --hflip 0 --optimizer momentum --momentum 0 --weight-decay 0 --schedule constant
+--lr 1 --batch-size 14 --workers 0
+"""
+FLAGS = _TEXT.split()
 
 
 def known_flags(data, *words):
@@ -55,9 +56,13 @@ def make_session(known, knowing, tmp_path):
     from finegrained_crl.training.run_folder import RunFolder
     from finegrained_crl.training.session import RunOptions, Session
 
-    def build(*words, data=known, out="run"):
+    def build(*words, data=known, out="run", resume=False):
         flags = settings.normalise(known_flags(data, *words))
         parser = settings.recipe_parser(flags, {}, lambda parser: settings.add_flag(parser, "workers", int, 0, ""))
-        return Session(settings.to_recipe(parser.parse(flags)), RunFolder(tmp_path / out), RunOptions(workers=0))
+        recipe, folder = settings.to_recipe(parser.parse(flags)), RunFolder(tmp_path / out)
+        session = Session(recipe, folder, RunOptions(workers=0), resume=resume)
+        folder.claim(recipe.as_dict(), resume=resume)
+        folder.write_data(session.data)
+        return session
 
     return build

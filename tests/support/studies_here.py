@@ -1,9 +1,10 @@
-"""`fgcrl crossval` whose cells run in this process, one after the other: what they leave is the same, without a start of
-Python and its libraries for each.
+"""`fgcrl crossval` whose cells run in this process, one after the other.
+
+What they leave is the same, without a start of Python and its libraries for each.
 """
 
 import contextlib
-import os
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -20,9 +21,11 @@ class Here:
     def __init__(self, words, *, env, stderr, **_how):
         threads = torch.get_num_threads()
         torch.set_num_threads(int(env["OMP_NUM_THREADS"]))
-        with open(os.dup(stderr.fileno()), "w") as log, open(os.devnull, "w") as nothing:  # noqa: PTH123
-            with contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(log):
-                self.returncode = main(words[3:])
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+            log = stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+            self.returncode = main(words[3:])
+        stderr.write(log.getvalue().encode())
         torch.set_num_threads(threads)
 
     def poll(self):
