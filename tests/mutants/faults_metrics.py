@@ -82,7 +82,7 @@ calibration.fault("dropped call", "    if not np.isfinite(table).all():", "    i
 calibration.fault("wrong reduction", "(table >= 0).all() and np.allclose", "np.allclose")
 calibration.fault("off-by-one", "num_bins: int = 15) -> NDArray", "num_bins: int = 10) -> NDArray", MEANS)
 
-ordinal = Source(M + "ordinal.py", "tests/metrics/test_ordinal.py", "finegrained_crl/metrics/ordinal.py")
+ordinal = Source(M + "ordinal.py", "finegrained_crl/metrics/ordinal.py", "tests/metrics/test_ordinal.py")
 ordinal.fault("off-by-one", "cumulative[:, -1:] / 2 - 1e-12", "cumulative[:, -1:] / 2 + 1e-3")
 ordinal.fault("index", "- 1e-12).argmax(axis=1)", "- 1e-12).argmin(axis=1)")
 ordinal.fault("index", "cumulative[:, -1:] / 2", "cumulative[:, :1] / 2")
@@ -127,7 +127,12 @@ totals.fault(
 totals.fault("index", "(index, np.arange(len(index)))", "(np.sort(index), np.arange(len(index)))")
 totals.fault("off-by-one", "present = (counts > 0).sum(-1)", "present = (counts > 1).sum(-1)")
 
-intervals = Source(M + "intervals.py", "tests/metrics/test_intervals.py", "finegrained_crl/metrics/intervals.py")
+intervals = Source(
+    M + "intervals.py",
+    "finegrained_crl/metrics/intervals.py",
+    "tests/metrics/test_interval_values.py",
+    "tests/metrics/test_intervals.py",
+)
 intervals.fault("off-by-one", "numbers.std(ddof=1)", "numbers.std(ddof=0)")
 intervals.fault("wrong reduction", "Spread(float(numbers.mean())", "Spread(float(np.median(numbers))")
 intervals.fault("ignored option", "_draw(clusters, draws, seed)", "_draw(clusters, draws, 0)")
