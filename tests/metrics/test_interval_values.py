@@ -73,7 +73,9 @@ def test_a_difference_draws_the_same_people_in_both_and_in_every_cell():
 
 
 def test_unlike_cells_are_averaged_not_added():
-    cells = [CellTotals(np.array(["a", "b"]), np.array([[k, 1.0], [k, 1]]), np.zeros((2, 2)) + [0, 1]) for k in (1, 3)]
+    cells = [
+        CellTotals(np.array(["a", "b"]), np.array([[k, 1.0], [k, 1]]), np.tile([0.0, 1.0], (2, 1))) for k in (1, 3)
+    ]
     assert mean_difference_interval(cells, draws=10).value == 2.0
 
 
