@@ -4,7 +4,7 @@ from faults import Source
 
 L = "finegrained_crl/losses/"
 
-crl = Source(L + "competing_ratio.py", "tests/losses/test_competing_ratio.py")
+crl = Source(L + "competing_ratio.py", "tests/losses/test_competing_ratio.py", "tests/losses/test_softmax_loss.py")
 crl.fault("sign", "torch.add(ce, ratio, alpha=beta)", "torch.sub(ce, ratio, alpha=beta)")
 crl.fault("off-by-one", "torch.rsub(torch.exp(-ce), alpha + 1)", "torch.rsub(torch.exp(-ce), alpha)")
 crl.fault("ignored option", "torch.add(ce, ratio, alpha=beta)", "torch.add(ce, ratio)")
@@ -118,7 +118,7 @@ targets.fault(
     "target, None, ignore_index, reduction)\n\n\ndef _steps",
 )
 
-ordinal = Source(L + "ordinal_loss.py", "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py")
+ordinal = Source(L + "ordinal_loss.py", "tests/losses/test_ordinal_loss.py", "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py")
 ordinal.fault(
     "ignored option",
     "reduce_rows(rows, target, self.weight, self.ignore_index, self.reduction)",
@@ -137,7 +137,7 @@ soft.fault(
     "competing_ratio_losses(logits, self.alpha)",
 )
 
-softmax = Source(L + "softmax_loss.py", "tests/losses/test_options.py", "tests/losses/test_catalogue.py")
+softmax = Source(L + "softmax_loss.py", "tests/losses/test_softmax_loss.py", "tests/losses/test_options.py")
 softmax.fault("ignored option", '"label_smoothing": self.label_smoothing,', '"label_smoothing": 0.0,')
 softmax.fault("ignored option", '"ignore_index": self.ignore_index,', '"ignore_index": -100,')
 softmax.fault("ignored option", '"weight": self.weight,', '"weight": None,')
