@@ -6,11 +6,12 @@ editor that changed a bit is noticed. TensorBoard's files are not in it; nothing
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from finegrained_crl import files
-from finegrained_crl.data.regular import sha256_of
+from finegrained_crl.data.regular import read_regular, sha256_of
 from finegrained_crl.errors import FinegrainedError
 
 NAME = "COMMITTED"
@@ -25,6 +26,28 @@ def commit(folder: Path) -> None:
         name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in contents(folder)
     }
     files.write_json(folder / NAME, {"format": FORMAT, "files": digests})
+
+
+def sealed(text: str) -> str:
+    """YAML with the SHA-256 of all its lines in a comment behind them."""
+    return f"{text}{SEAL}{hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+def check_seal(path: Path) -> None:
+    """Check a file that `sealed` wrote.
+
+    Raises:
+        FinegrainedError: it isn't what was written, or was cut off.
+    """
+    text, seal, _ = read_regular(path).decode("utf-8", "replace").partition(SEAL)
+    if not seal or sealed(text).encode() != read_regular(path):
+        raise FinegrainedError(
+            f"{path} is damaged, cut off, changed by hand or of an older version (its last line does not fit): restore"
+            " it, or delete the folder and run again"
+        )
+
+
+SEAL = "# sha256 of the lines above: "
 
 
 def contents(folder: Path) -> list[str]:

@@ -83,7 +83,7 @@ class RunFolder:
         """`check`, then make this folder the home of a run with this recipe."""
         self.check(recipe, resume=resume)
         if not self.holds_run:
-            files.write_text(self.recipe, yaml.safe_dump(recipe, sort_keys=False))
+            files.write_text(self.recipe, committed.sealed(yaml.safe_dump(recipe, sort_keys=False)))
 
     def commit(self) -> None:
         """Declare the run complete: every file is written."""
@@ -109,7 +109,11 @@ class RunFolder:
             raise FinegrainedError(
                 f"{self.folder.absolute()} holds no run (no recipe.yaml): give the folder named by --out of a run"
             )
-        return read_yaml(self.checked(self.recipe), "the recipe of a run")
+        recipe = read_yaml(self.checked(self.recipe), "the recipe of a run")
+        if not self.is_done:
+            # No COMMITTED record speaks for it yet, and a run would go on with whatever a changed letter says.
+            committed.check_seal(self.recipe)
+        return recipe
 
     def read_results(self) -> dict[str, Any]:
         """The results of a complete run.
