@@ -118,7 +118,12 @@ targets.fault(
     "target, None, ignore_index, reduction)\n\n\ndef _steps",
 )
 
-ordinal = Source(L + "ordinal_loss.py", "tests/losses/test_ordinal_loss.py", "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py")
+ordinal = Source(
+    L + "ordinal_loss.py",
+    "tests/losses/test_ordinal_loss.py",
+    "tests/losses/test_ordinal_losses.py",
+    "tests/losses/test_catalogue.py",
+)
 ordinal.fault(
     "ignored option",
     "reduce_rows(rows, target, self.weight, self.ignore_index, self.reduction)",
