@@ -9,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)

@@ -57,12 +57,16 @@ def main(argv: list[str]) -> int:
     _check_data(folder, study, accept_changes=parsed.accept_changed_data)
     if parsed.plan:
         return _show_plan(folder, study, machine, *_expected_of_plan(folder, study, machine), as_json=parsed.json)
-    with RunFolder(folder.folder).lock():
-        study = folder.write(study)
-        expected, unknown = _expected(folder, study, machine)
-        if not parsed.json:
-            _show_plan(folder, study, machine, expected, unknown, as_json=False)
-        launcher = _run(folder, study, machine)
+    try:
+        with Interruption(), RunFolder(folder.folder).lock():
+            study = folder.write(study)
+            expected, unknown = _expected(folder, study, machine)
+            if not parsed.json:
+                _show_plan(folder, study, machine, expected, unknown, as_json=False)
+            launcher = _run(folder, study, machine)
+    except Interrupted as stop:
+        stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
+        raise
     return _show_end(folder, launcher, as_json=parsed.json)
 
 
@@ -320,14 +324,10 @@ def _show_plan(
 
 
 def _run(folder: StudyFolder, study: Study, machine: Machine) -> Launcher:
-    with Interruption(), StudyView(folder, study, machine.jobs) as view:
+    with StudyView(folder, study, machine.jobs) as view:
         launcher = Launcher(folder, study, machine, view.changed, view.tick)
         view.status = launcher.status
-        try:
-            launcher.run()
-        except Interrupted as stop:
-            stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
-            raise
+        launcher.run()
     return launcher
 
 

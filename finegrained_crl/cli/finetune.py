@@ -35,9 +35,19 @@ def main(argv: list[str]) -> int:
     run = RunFolder(Path(parsed.out) if parsed.out else default_folder(recipe))
     if run.is_done and parsed.resume:
         run.check(recipe.as_dict(), resume=True)
+        _compare_data(run, recipe, options)
         return _show(run, run.read_results(), as_json=parsed.json)
     results = train(recipe, run, options, resume=parsed.resume)
     return _show(run, results, as_json=parsed.json) if results else 0
+
+
+def _compare_data(run: RunFolder, recipe: Recipe, options: RunOptions) -> None:
+    """A finished run's numbers are not shown for data that changed; where the data are gone, nothing is compared."""
+    from finegrained_crl.data.fingerprint import fingerprint
+    from finegrained_crl.training.assembly import changed_data, read_records
+
+    if Path(recipe.data).exists():
+        changed_data(run, fingerprint(read_records(recipe)), accept=options.accept_changed_data)
 
 
 def train(recipe: Recipe, run: RunFolder, options: RunOptions, *, resume: bool) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[Any]
     """A table as wide as its content: pipes and files must not cut columns to 80 characters."""
     table = Table(title=Text(escaping.plain(title)), title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(_cell(column), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     console = Console(highlight=False)

@@ -72,7 +72,7 @@ def subgroup_values(column: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column) and column.nunique() > 8:
         edges = pd.qcut(column, 4, duplicates="drop")
         return (
-            edges.map(lambda i: f"{i.left:g} to {i.right:g}")
+            edges.map(lambda i: f"{i.left:g} to {i.right:g}", na_action="ignore")
             .astype("object")
             .where(column.notna(), "unknown")
             .astype(str)

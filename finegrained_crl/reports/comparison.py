@@ -46,7 +46,8 @@ def read_epochs(folder: Path) -> list[dict[str, float]]:
             f"{folder} holds no finished epoch (no {path.name}): give the folder named by --out of fgcrl finetune"
         )
     try:
-        lines = list(csv.DictReader(read_regular(path).decode("utf-8").splitlines()))
+        content = read_regular(RunFolder(folder).checked(path))
+        lines = list(csv.DictReader(content.decode("utf-8").splitlines()))
         return [_numbers(line) for line in lines]
     except (ValueError, TypeError, csv.Error) as error:
         raise FinegrainedError(f"{path} is damaged ({error}): restore it from a copy") from None

@@ -167,9 +167,9 @@ def study_notes(collected: Collected) -> list[str]:
     leaks = sorted({leak for results in collected.results.values() for leak in results["protocol"].get("leaks", [])})
     notes += [f"THE SPLIT LEAKS, allowed by --allow-leaks: {leak}" for leak in leaks]
     seeds, folds = len(collected.study.seeds), len(collected.study.folds)
-    units, unit, more = (
-        (folds, "folds", "more seeds don't change that") if folds > 1 else (seeds, "seeds", "more seeds do")
-    )
+    units, unit, advice = folds, "folds", "more seeds don't change that"
+    if folds == 1:
+        units, unit, advice = seeds, "seeds", "more seeds would lower that"
     if len(collected.study.variants) > 1 and units < 6:
-        notes.append(f"{units} {unit} to compare on: no p-value can be below {2 ** (1 - units):.3g}, {more}")
+        notes.append(f"{units} {unit} to compare on: no p-value can be below {2 ** (1 - units):.3g}; {advice}")
     return notes

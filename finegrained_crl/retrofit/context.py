@@ -124,7 +124,8 @@ def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.A
         if node is scope or node in around:
             break
         if isinstance(node, ast.If) and _asks_for_training(node.test):
-            return node.test if any(child is s for s in node.body) else _negated(node.test)
+            is_then_branch = any(child is statement for statement in node.body)
+            return node.test if is_then_branch else _negated(node.test)
         child = node
     return _way_out(scope, backward, around)
 

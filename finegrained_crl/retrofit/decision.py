@@ -61,9 +61,9 @@ def decide(facts: Facts, choice: Choice) -> tuple[Action, str]:
         return "leave", f"called inside the library {facts.library}; name it with --only to replace it"
     if facts.problem:
         return "refuse", facts.problem
-    return "replace", f"--only {chosen}" if chosen else (
-        f"training: {facts.why}" if facts.verdict == "train" else "no sign of evaluation"
-    )
+    if chosen:
+        return "replace", f"--only {chosen}"
+    return "replace", f"training: {facts.why}" if facts.verdict == "train" else "no sign of evaluation"
 
 
 def _named_by(facts: Facts, words: Iterable[str]) -> str:

@@ -7,11 +7,12 @@ PyTorch's own body run, so that a loss that is left, refused or fails is compute
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -200,7 +201,8 @@ class Dispatcher:
         options: tuple[Tensor | None, int, float],
     ) -> Tensor | None:
         try:
-            value = ours(input, target, reduction)
+            with self._computing():
+                value = ours(input, target, reduction)
         except Exception as error:
             if type(error).__module__ == "torch.utils.checkpoint":
                 raise  # how recomputation stops early, and nothing that failed
@@ -217,6 +219,16 @@ class Dispatcher:
             self._measure(known, loss, input, target, ours, theirs, reduction, options)
         self._write_down(known, value)
         return value
+
+    @contextlib.contextmanager
+    def _computing(self) -> Iterator[None]:
+        """While the replacement computes, no call is a site: tensor subclasses and function modes enter it again."""
+        before = getattr(self._inside, "busy", False)
+        self._inside.busy = True
+        try:
+            yield
+        finally:
+            self._inside.busy = before
 
     def _measure(
         self,

@@ -40,7 +40,9 @@ class Frames:
             | {os.path.dirname(os.__file__) + os.sep}
         )
         packages = {paths["purelib"], paths["platlib"], *site.getsitepackages(), site.getusersitepackages()}
-        self._packages = tuple({os.path.realpath(p) + os.sep for p in packages} | {p + os.sep for p in packages})
+        # Both spellings: a frame names the file as it was imported, which may be through a link.
+        spellings = [*packages, *map(os.path.realpath, packages)]
+        self._packages = tuple({folder + os.sep for folder in spellings})
         self._torch = tuple(
             os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules
         )

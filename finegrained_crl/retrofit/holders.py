@@ -105,7 +105,9 @@ class Holders:
             return loss
         if by_name(module, call.func):
             return BY_NAME
-        classes = {b.loss for b in self.of(module, call.func) if b.is_class} if len(call.args) < 2 else set()
+        classes: set[str] = set()
+        if len(call.args) < 2:
+            classes = {b.loss for b in self.of(module, call.func) if b.is_class}
         classes |= {
             b.loss for k in call.keywords if k.arg == "default_factory" for b in self.of(module, k.value) if b.is_class
         }

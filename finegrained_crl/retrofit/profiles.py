@@ -37,16 +37,14 @@ class Profile:
     def roles(self, root: Path | None = None) -> dict[str, str]:
         """SITE -> role, of the repository in a folder, or of all that the profile knows."""
         repository = self.match(root) if root is not None else None
-        return {
-            site: role for r in ([repository] if repository else self.repositories) for site, role in r["sites"].items()
-        }
+        repositories = [repository] if repository else self.repositories
+        return {site: role for entry in repositories for site, role in entry["sites"].items()}
 
     def only(self, root: Path | None = None) -> tuple[str, ...]:
         """The sites that the paper's reading replaces."""
         repository = self.match(root) if root is not None else None
-        return tuple(
-            dict.fromkeys(site for r in ([repository] if repository else self.repositories) for site in r["only"])
-        )
+        repositories = [repository] if repository else self.repositories
+        return tuple(dict.fromkeys(site for entry in repositories for site in entry["only"]))
 
     def choice(self, choice: Choice, root: Path) -> Choice:
         """A user's choice, completed: what is named with `--only` wins over the profile's default."""
@@ -60,7 +58,7 @@ class Profile:
         same = all(_hash(root / file) == digest for file, digest in repository["files"].items())
         return (
             f"{repository['repository']},"
-            f" {'files as repository' if same else 'some files differ from the repository ones: check the lines'}"
+            f" {'files as known' if same else 'some files differ from the known ones: check the lines'}"
         )
 
     def command(self, root: Path) -> str:
@@ -103,7 +101,8 @@ def apply_profile(name: str, settings: Settings) -> Settings:
     """
     profile, here = find_profile(name), Path.cwd()
     repository = profile.match(here)
-    shims = [shim for r in ([repository] if repository else profile.repositories) for shim in r["shims"]]
+    repositories = [repository] if repository else profile.repositories
+    shims = [shim for entry in repositories for shim in entry["shims"]]
     return replace(
         settings,
         only=settings.only or profile.only(here),
@@ -114,9 +113,9 @@ def apply_profile(name: str, settings: Settings) -> Settings:
 
 def _is_this(known: dict[str, Any], root: Path) -> bool:
     files = known["files"]
-    return all((root / file).is_file() for file in files) and any(
-        _hash(root / file) == digest for file, digest in files.items()
-    )
+    if not all((root / file).is_file() for file in files):
+        return False
+    return any(_hash(root / file) == digest for file, digest in files.items())
 
 
 def _hash(path: Path) -> str:

@@ -161,7 +161,8 @@ def show(receipt: Receipt, path: Path | None) -> None:
     if not console.is_terminal:
         console = Console(stderr=True, highlight=False, width=200)
     loss = {"name": receipt.settings.loss, **_crl(receipt.settings)}
-    title = "retrofit: " + " ".join(str(v) if k == "name" else f"{k} {v:g}" for k, v in loss.items())
+    numbers = [f"{name} {value:g}" for name, value in loss.items() if name != "name"]
+    title = " ".join(["retrofit:", str(loss["name"]), *numbers])
     table = Table(title=title, title_justify="left", title_style="bold")
     for column in (
         "site",

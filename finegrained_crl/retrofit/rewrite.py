@@ -88,7 +88,9 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
 def _targets(sites: list[Site]) -> list[Site]:
     """The lines to edit: constructions whose every call is chosen, else the chosen calls."""
     built = [s for s in sites if s.kind == "construction"]
-    whole = {str(s.place) for s in built} - {str(s.place) for s in built if not _can_be_whole(s, sites)}
+    # A line may build several: it is replaced as a whole only where all of them can be.
+    in_parts = {str(site.place) for site in built if not _can_be_whole(site, sites)}
+    whole = {str(site.place) for site in built} - in_parts
     chosen = [s for s in sites if s.action == "replace"]
     calls = [s for s in chosen if s.kind == "call" and not (s.built and set(s.built) <= whole)]
     edited = {str(s.place) for s in calls}
@@ -98,7 +100,9 @@ def _targets(sites: list[Site]) -> list[Site]:
 
 def _computed_in(call: Site, sites: list[Site]) -> Site | None:
     """Where a called subclass computes cross-entropy in a forward of its own."""
-    names = {f"{loss}.forward" for loss in call.loss.split("/")} if call.built else set()
+    if not call.built:
+        return None
+    names = {f"{loss}.forward" for loss in call.loss.split("/")}
     return next((s for s in sites if s.kind == "call" and s.loss in OF_FUNCTION and s.function in names), None)
 
 
@@ -196,7 +200,9 @@ def _named(arguments: Iterable[cst.Arg], names: tuple[str, ...], positional: int
     for number, argument in enumerate(arguments):
         if argument.star:
             raise FinegrainedError("called with * or **: its options can't be read; edit it by hand")
-        name = argument.keyword.value if argument.keyword else names[number] if number < len(names) else ""
+        name = names[number] if number < len(names) else ""
+        if argument.keyword:
+            name = argument.keyword.value
         if (
             name in ("size_average", "reduce")
             and isinstance(argument.value, cst.Name)
@@ -334,7 +340,8 @@ def _diff(file: str, before: bytes, after: bytes) -> bytes:
 def _lines(data: bytes) -> list[bytes]:
     """Lines as git counts them: a lone carriage return ends none."""
     parts = data.split(b"\n")
-    return [part + b"\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
+    lines = [part + b"\n" for part in parts[:-1]]
+    return [*lines, parts[-1]] if parts[-1] else lines
 
 
 def _quoted(name: str) -> bytes:

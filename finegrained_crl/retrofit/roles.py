@@ -83,7 +83,8 @@ def _target_names(source: Source, call: ast.Call) -> list[str]:
 
 
 def _argument_names(call: ast.Call) -> list[str]:
-    return [part for value in (*call.args, *(k.value for k in call.keywords)) for part in _identifiers(value)]
+    values = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return [part for value in values for part in _identifiers(value)]
 
 
 def _surroundings(source: Source, call: ast.Call) -> list[str]:
@@ -109,7 +110,9 @@ def _identifiers(node: ast.AST) -> list[str]:
 
 def _counts_the_batch(source: Source, call: ast.Call) -> bool:
     """InfoNCE: the targets are the rows' own numbers."""
-    target = call.args[1] if len(call.args) > 1 else next((k.value for k in call.keywords if k.arg == "target"), None)
+    target = next((keyword.value for keyword in call.keywords if keyword.arg == "target"), None)
+    if len(call.args) > 1:
+        target = call.args[1]
     if target is None:
         return False
     if _is_arange(target):

@@ -341,7 +341,9 @@ def _judged(sites: list[Site]) -> list[Site]:
 
 def _judge(site: Site, calls: list[Site]) -> Site:
     actions = {call.action for call in calls}
-    lines = ", ".join(f"{c.file}:{c.line}" for c in calls[:6]) + (" .." if len(calls) > 6 else "")
+    lines = ", ".join(f"{call.file}:{call.line}" for call in calls[:6])
+    if len(calls) > 6:
+        lines += " .."
     if not calls:
         action, reason, role = "look", "no call of it was found: unused, or handed to a library", ""
     elif actions == {"replace"}:

@@ -31,6 +31,10 @@ def _is_cuda(value: object) -> bool:
     return (isinstance(value, str) and value.startswith("cuda")) or getattr(value, "type", "") == "cuda"
 
 
+def _to_cpu(value: object) -> object:
+    return "cpu" if _is_cuda(value) else value
+
+
 def _moves(torch: Any, note: Note) -> None:
     for owner in (torch.Tensor, torch.nn.Module):
         owner.cuda = _stay(owner.__name__, note)
@@ -52,8 +56,8 @@ def _redirected(function: Callable[..., Any], what: str, note: Note) -> Callable
     def redirected(*args: Any, **kwargs: Any) -> Any:
         if any(_is_cuda(value) for value in (*args[1:], kwargs.get("device"))):
             note(f"{what} stays on the CPU")
-            args = (*args[:1], *("cpu" if _is_cuda(value) else value for value in args[1:]))
-            kwargs = {k: "cpu" if _is_cuda(v) else v for k, v in kwargs.items()}
+            args = (*args[:1], *map(_to_cpu, args[1:]))
+            kwargs = {name: _to_cpu(value) for name, value in kwargs.items()}
         return function(*args, **kwargs)
 
     return redirected

@@ -222,7 +222,8 @@ def _imread(name: Any, flatten: bool = False, mode: str | None = None) -> Any:
     from PIL import Image
 
     with Image.open(name) as image:
-        return numpy.array(image.convert("F") if flatten else image.convert(mode) if mode else image)
+        wanted = "F" if flatten else mode
+        return numpy.array(image.convert(wanted) if wanted else image)
 
 
 def _imresize(array: Any, size: Any, interp: str = "bilinear", mode: str | None = None) -> Any:

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules.loss import _Loss
 
 from finegrained_crl.retrofit.chosen import Place
-from finegrained_crl.retrofit.context import Context, context_of
+from finegrained_crl.retrofit.context import Context, Verdict, context_of
 from finegrained_crl.retrofit.decision import Choice, Facts
 from finegrained_crl.retrofit.frames import LIBRARY, PROGRAM, Frames
 from finegrained_crl.retrofit.roles import guess_role, hand_made
@@ -106,19 +106,26 @@ def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: Fram
     return [Context("", "inside `with retrofit()`") if context.by_name in outer else context for context in sites]
 
 
+def _phase(verdict: str) -> Verdict:
+    """What a function's name says: any verdict but evaluation means training, none means nothing."""
+    if verdict == "eval":
+        return "eval"
+    return "train" if verdict else ""
+
+
 def _context_of(frames: Frames, kind: int, frame: FrameType, *, is_loss: bool) -> Context:
     name = frame.f_code.co_name
     if kind == LIBRARY:
         verdict = verdict_of(name)
         return Context(
-            "eval" if verdict == "eval" else "train" if verdict else "",
+            _phase(verdict),
             f"`{name}` of {frames.library_of(frame)}",
             by_name=name,
         )
     call = frames.call_of(frame)
     if call is None:
         verdict = verdict_of(name)
-        return Context("eval" if verdict == "eval" else "train" if verdict else "", f"function `{name}`", by_name=name)
+        return Context(_phase(verdict), f"function `{name}`", by_name=name)
     return context_of(frames.source_of(frame), call, is_loss=is_loss)
 
 

@@ -34,9 +34,9 @@ class Source:
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
         """Every node's parent."""
-        return (
-            {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)} if self.tree else {}
-        )
+        if not self.tree:
+            return {}
+        return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
 
     def text_of(self, node: ast.AST, limit: int = 100) -> str:
         """The node's source on one line, cut to `limit` characters."""

@@ -74,7 +74,9 @@ def verdict_of(name: str) -> str:
     """Tell what a function's, class's or file's name says: "train", "eval" or ""."""
     words = words_of(name)
     evaluates, trains = bool(words & EVALUATION), bool(words & TRAINING)
-    return "" if evaluates == trains else ("eval" if evaluates else "train")
+    if evaluates == trains:
+        return ""  # the words say nothing, or both
+    return "eval" if evaluates else "train"
 
 
 def role_of(names: Iterable[str]) -> str:

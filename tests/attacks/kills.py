@@ -26,7 +26,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STUCK_SECONDS = 240
-COMMON = "--weights none --image-size 32 --batch-size 8 --lr 0.01 --epochs 3 --device cpu --workers 0".split()
+COMMON = [
+    "--weights",
+    "none",
+    "--image-size",
+    "32",
+    "--batch-size",
+    "8",
+    "--lr",
+    "0.01",
+    "--epochs",
+    "3",
+    "--device",
+    "cpu",
+    "--workers",
+    "0",
+]
 SMALL_DCL = "--method dcl --backbone test_resnet --image-size 64 --method.grid 2"
 CASES = {
     "resnet, validated": "--backbone test_resnet --val-fraction 0.25",
@@ -228,7 +243,10 @@ class Kills:
 
     def one(self, name: str, words: list[str]) -> Outcome:
         """One interrupted run beside its undisturbed one."""
-        command, place = ["finetune", *self.data, *COMMON, *words], self.folder / str(len(name)) / name.replace(" ", "_")
+        command, place = (
+            ["finetune", *self.data, *COMMON, *words],
+            self.folder / str(len(name)) / name.replace(" ", "_"),
+        )
         place.mkdir(parents=True, exist_ok=True)
         if name not in self.seconds:
             began = time.monotonic()

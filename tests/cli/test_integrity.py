@@ -123,6 +123,19 @@ def test_data_changed_between_kill_and_resume_is_refused(name, table, tmp_path, 
     assert not (tmp_path / "run" / "results.json").exists()
 
 
+def test_a_finished_run_is_not_shown_for_data_that_changed(table, tmp_path, capsys):
+    assert finetune(table, tmp_path / "run") == 0
+    assert finetune(table, tmp_path / "run", "--resume") == 0
+    repaint(table.parent / "test/right/1.png")
+    capsys.readouterr()
+    assert finetune(table, tmp_path / "run", "--resume") == 1
+    assert "the data changed since the run in" in (error := capsys.readouterr().err)
+    assert "test/right/1.png" in error
+    assert finetune(table, tmp_path / "run", "--resume", "--accept-changed-data") == 0
+    shutil.rmtree(table.parent)
+    assert finetune(table, tmp_path / "run", "--resume") == 0
+
+
 def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_after_saves, monkeypatch, capsys):
     stop_after_saves(1)
     with pytest.raises(RuntimeError, match="pulled the plug"):

@@ -9,56 +9,19 @@ import pandas as pd
 import pytest
 from known_set import CLASSES, SIDE, figures_by_hand, softmax
 from scipy.optimize import minimize_scalar
+from studies_here import crossval_here
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.crossval.collect import collect
 from finegrained_crl.reports.study import study_figures
 
-SETTINGS = [
-    "--dataset",
-    "table",
-    "--dataset.ordered",
-    "--method",
-    "knowing",
-    "--weights",
-    "none",
-    "--backbone",
-    "none",
-    "--resize",
-    "squash",
-    "--eval-resize-ratio",
-    "1",
-    "--resize-ratio",
-    "1",
-    "--crop-scale",
-    "1",
-    "--hflip",
-    "0",
-    "--optimizer",
-    "momentum",
-    "--momentum",
-    "0",
-    "--weight-decay",
-    "0",
-    "--schedule",
-    "constant",
-    "--lr",
-    "1",
-    "--batch-size",
-    "64",
-    "--epochs",
-    "1",
-    "--loss",
-    "ce",
-    "--val-fraction",
-    "0.25",
-    "--grid",
-    "method.best_at=-1,0",
-    "--seeds",
-    "0",
-    "--jobs",
-    "2",
-]
+_TEXT = """
+--dataset table --dataset.ordered --method knowing --weights none --backbone none --resize squash
+--eval-resize-ratio 1 --resize-ratio 1 --crop-scale 1 --hflip 0 --optimizer momentum --momentum 0 --weight-decay 0
+--schedule constant --lr 1 --batch-size 64 --epochs 1 --loss ce --val-fraction 0.25 --grid method.best_at=-1,0
+--seeds 0 --jobs 2
+"""
+SETTINGS = _TEXT.split()
 VARIANTS = {"ce method.best_at=-1": 0.0, "ce method.best_at=0": 4.0}
 """Variant -> what class 0's logit gets after the one update."""
 
@@ -68,16 +31,8 @@ def study(known, tmp_path_factory):
     folder = tmp_path_factory.mktemp("study") / "study"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "third_party" / "knowing"))
-        words = [
-            *SETTINGS,
-            "--data",
-            str(known.csv.parent / "folds.csv"),
-            "--image-size",
-            str(SIDE),
-            "--out",
-            str(folder),
-        ]
-        assert main(["crossval", *words]) == 0
+        data = known.csv.parent / "folds.csv"
+        assert crossval_here(*SETTINGS, "--data", data, "--image-size", SIDE, "--out", folder) == 0
         assert main(["report", str(folder), "--baseline", next(iter(VARIANTS))]) == 0
     return folder
 

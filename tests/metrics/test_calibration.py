@@ -87,3 +87,8 @@ def test_the_package_costs_torch_and_nothing_else():
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_negative_share_is_no_probability():
+    with pytest.raises(ValueError, match="rows of probabilities"):
+        brier_score([[1.1, -0.1]], [0])

@@ -40,3 +40,13 @@ def test_top_k_covers_all_classes_at_the_end():
 def test_refuses(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_class_with_one_image_counts_like_the_others():
+    assert mean_class_accuracy([[1, 0, 0], [0, 1, 0], [1, 0, 0]], [0, 1, 1], num_classes=3) == 0.75
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_beyond_the_classes_is_refused(label):
+    with pytest.raises(ValueError, match=r"labels must lie in \[0, 3\)"):
+        top1_accuracy([[1, 0, 0], [0, 1, 0]], [0, label])

@@ -137,3 +137,7 @@ def test_metrics_need_no_torch():
         " finegrained_crl.metrics.intervals"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_mean_is_of_the_distribution_even_where_rounding_left_a_sum_beside_one():
+    assert ordinal.decode([[0.49, 0.496]], "mean").tolist() == [1]  # .496 / .986 is above one half

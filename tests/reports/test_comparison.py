@@ -88,6 +88,7 @@ def test_a_method_with_several_losses_gets_a_panel_for_them(tmp_path):
     (run / "epochs.csv").write_text(
         "epoch,train_loss,stage,train_loss_head,train_loss_all,train_accuracy\n1,2.0,first,2.0,,0.5\n2,1.0,second,,1.0,0.6\n"
     )
+    RunFolder(run).commit()
     assert read_epochs(run)[1] == {"epoch": 2.0, "train_loss": 1.0, "train_loss_all": 1.0, "train_accuracy": 0.6}
     assert main(["plot", "curves", str(run), "--out", str(tmp_path / "roles.png")]) == 0
     assert Image.open(tmp_path / "roles.png").width > plain.width

@@ -1,105 +1,25 @@
 """Figures of a study from folders that the test writes itself: no training, no torch."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from made_study import row, write_study
 
 from finegrained_crl.crossval.collect import collect
-from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import expected_calibration_error, softmax
-from finegrained_crl.metrics.catalogue import all_figures, find_figure, make_scores
+from finegrained_crl.metrics.catalogue import find_figure, make_scores
 from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
 from finegrained_crl.reports.breakdown import subgroup_values
-from finegrained_crl.reports.study import study_figures, study_notes
+from finegrained_crl.reports.study import study_figures
 from finegrained_crl.reports.study_report import report_sheets, report_text
 from finegrained_crl.reports.tables import Sheet, latex
-from finegrained_crl.training.recipe import Component, Recipe
-from finegrained_crl.training.run_folder import FORMAT
-
-GROUPS = ["young", "middle", "old", "ancient"]
-
-
-def predictions(fold, seed, strength, *, validation):
-    """Forty faces of ten people; the same people and faces in every variant and seed of a fold."""
-    fixed, random = np.random.default_rng(fold), np.random.default_rng([fold, seed, int(100 * strength)])
-    rows = []
-    for part in ("test", "val") if validation else ("test",):
-        labels = np.repeat(fixed.integers(0, 4, 10), 4)
-        logits = strength * np.eye(4)[labels] + random.normal(size=(40, 4))
-        table = pd.DataFrame({"id": [f"{part}{fold}/{i}" for i in range(40)], "label": labels, "logits": list(logits)})
-        table["subject"] = [f"{part} person {fold} {i // 4}" for i in range(40)]
-        rows.append(table.assign(path=table["id"], part=part, weights="last", gender=fixed.choice(["f", "m", ""], 40)))
-    return pd.concat(rows, ignore_index=True)
-
-
-def write_study(
-    folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=(), changed=None
-):
-    """A study as its cells would have left it; `changed` is called with (cell, frame, results) before they are
-    written.
-    """
-    recipes = {name: Recipe(data="x", loss=Component(name)) for name in strengths}
-    place = StudyFolder(folder)
-    study = place.write(Study(recipes, list(folds), list(seeds), threads=1))
-    for cell in study.cells:
-        if cell.name not in skip:
-            frame = predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation)
-            results = results_of(frame, ordered=ordered)
-            if changed:
-                frame = changed(cell, frame, results)
-            write_cell(place.run(cell), cell.recipe, frame, results)
-    return folder
-
-
-def results_of(frame, *, ordered):
-    test = frame[frame["part"] == "test"]
-    scores = make_scores(np.stack(test["logits"].to_list()), test["label"].to_numpy(), "argmax")
-    protocol = {
-        "text": "made up",
-        "policy": "",
-        "denominator": 40,
-        "views": "single",
-        "decoder": "argmax",
-        "validation": "some",
-    }
-    return {
-        "format": FORMAT,
-        "dataset": {"name": "made_up"},
-        "method": {"name": "none"},
-        "backbone": "none",
-        "weights": [],
-        "metrics": {"last": {"test": all_figures(scores, ordered=ordered)}, "selected_on_validation": None},
-        "protocol": protocol,
-        "class_names": GROUPS,
-        "oracle_on_test": None,
-        "data": {"ordered": ordered, "subgroups": ["gender"], "dropped": {}, "fingerprint": {"digest": "abc"}},
-        "versions": {"python": "3"},
-    }
-
-
-def write_cell(run, recipe, frame, results):
-    run.folder.mkdir(parents=True)
-    run.recipe.write_text(yaml.safe_dump(recipe.as_dict()))
-    frame.to_parquet(run.predictions)
-    run.results.write_text(json.dumps(results))
-    run.commit()
 
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
     folder = write_study(tmp_path_factory.mktemp("study"), {"ce": 1.0, "crl": 3.0, "focal": 1.0})
     return study_figures(collect(folder)), collect(folder)
-
-
-def row(table, **where):
-    for column, value in where.items():
-        table = table[table[column] == value]
-    assert len(table) == 1
-    return table.iloc[0]
 
 
 def test_spread_is_over_folds_after_averaging_seeds(figures):
@@ -214,50 +134,3 @@ def test_by_subgroup_adds_up(figures):
 
 def test_latex_survives_any_name():
     assert r"a\_b \& 5 \%" in latex(Sheet("s", "c", ["x"], [["a_b & 5 %"]]))
-
-
-def halved(frame):
-    return frame[(frame["part"] == "val") | frame["id"].str.endswith(("0", "1", "2", "3", "4"))]
-
-
-CHANGES = {
-    "other data": (lambda f, r: r["data"]["fingerprint"].update(digest="xyz"), "other data"),
-    "half of the predictions": (lambda f, r: halved(f), "20 predictions, results.json says denominator 40"),
-    "another size": (lambda f, r: r["protocol"].update(image_size=96), "results.json says image_size 96, the plan 224"),
-    "other views": (lambda f, r: r["protocol"].update(views="flip"), "results.json says views flip, the plan single"),
-    "another denominator": (lambda f, r: r["protocol"].update(denominator=41), "results.json says denominator 41"),
-    "another policy": (lambda f, r: r["protocol"].update(policy="nearest"), "policy nearest and "),
-    "another version": (lambda f, r: r["versions"].update(python="4"), "python: 3 in 11 cells, 4 in 1 cells"),
-    "other classes": (lambda f, r: r.update(class_names=GROUPS[::-1]), "other class names"),
-    "another score": (
-        lambda f, r: r["metrics"]["last"]["test"].update(top1_accuracy=0.99),
-        "results.json says 0.990000",
-    ),
-    "a picture twice": (lambda f, r: f.assign(id=f["id"].replace("test1/1", "test1/0")), "test1/0 is predicted twice"),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_cells_that_dont_belong_together_are_refused(name, tmp_path):
-    change, message = CHANGES[name]
-
-    def changed(cell, frame, results):
-        if cell.name == "crl_f1_s0":
-            replaced = change(frame, results)
-            return frame if replaced is None else replaced
-        return frame
-
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2}, changed=changed)
-    with pytest.raises(FinegrainedError, match="don't belong together") as error:
-        collect(folder)
-    assert message in str(error.value)
-    assert any("CELLS DIFFER" in note for note in study_notes(collect(folder, accept_differences=True)))
-
-
-def test_a_recipe_that_is_not_the_plans_is_refused(tmp_path):
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2})
-    run = StudyFolder(folder).run(StudyFolder(folder).read().cells[0])
-    run.recipe.write_text(run.recipe.read_text().replace("lr: 0.01", "lr: 0.5"))
-    run.commit()
-    with pytest.raises(FinegrainedError, match=r"ce_f0_s0: lr: 0\.5 there, 0\.01 asked"):
-        collect(folder)

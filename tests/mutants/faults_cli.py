@@ -1,0 +1,189 @@
+"""Faults on the way from a command line to a run and from figures to what is printed."""
+
+from faults import Source
+
+K = "finegrained_crl/cli/"
+PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+STUDIES = "tests/meaning/test_studies_mean.py"
+
+show = Source(K + "show.py", "tests/cli/test_show.py", "tests/cli/test_finetune.py")
+show.fault("swapped part", 'f"{part}, {WEIGHTS[which]}"', 'f"{WEIGHTS[which]}"')
+show.fault(
+    "swapped part",
+    'WEIGHTS = {"last": "last weights", "selected_on_validation": "weights selected on validation"}',
+    'WEIGHTS = {"selected_on_validation": "last weights", "last": "weights selected on validation"}',
+)
+show.fault(
+    "dropped call", 'return "-" if value is None else figure.show(value)', 'return "-" if value is None else str(value)'
+)
+show.fault("wrong reduction", "if any(figure.name in values", "if all(figure.name in values")
+show.fault("index", 'rows = [["images", *(str(values["num_images"])', 'rows = [["images", *(str(len(values))')
+show.fault("off-by-one", 'f"{value:.4g}" if isinstance', 'f"{value:.2g}" if isinstance')
+show.fault("dropped call", "width=min(console.width, console.measure(table).maximum))", "width=40)")
+
+predict = Source(K + "predict.py", "tests/cli/test_predict.py", PREDICTIONS)
+predict.fault("ignored option", "weights=arguments.weights", "weights=None")
+predict.fault(
+    "ignored option",
+    "batch_size=arguments.batch_size",
+    "batch_size=1",
+    why_equivalent="the size of a forward pass changes no prediction",
+)
+predict.fault("ignored option", "find_pictures(given, arguments.path_column)", "find_pictures(given)")
+predict.fault("ignored option", "True if arguments.convert_images else None", "None")
+predict.fault("sign", "return 1 if errors else 0", "return 0")
+predict.fault("dropped call", "table.map(escaping.csv_cell)", "table")
+predict.fault("off-by-one", "arguments.batch_size < 1", "arguments.batch_size < 0")
+predict.fault("ignored option", "if arguments.json:", "if False:")
+predict.fault("swapped part", '"predictions": records, "errors": errors', '"predictions": [], "errors": errors')
+
+explain = Source(K + "explain.py", "tests/cli/test_explain.py", PREDICTIONS)
+explain.fault("ignored option", "weights=arguments.weights", "weights=None")
+explain.fault("ignored option", "[arguments.run, *arguments.beside]", "[arguments.run]")
+explain.fault("ignored option", "path, arguments.class_name, out", "path, None, out")
+explain.fault("wrong reduction", "{name} {100 * share:.1f} %", "{name} {share:.1f} %")
+explain.fault(
+    "sign", "explanation.predicted == explanation.top[0][0]", "explanation.predicted != explanation.top[0][0]"
+)
+explain.fault("index", "predictor.class_names[int(label)]", "predictor.class_names[-1 - int(label)]")
+explain.fault("dropped call", "folder if folder in predictor.class_names else None", "folder")
+explain.fault("swapped part", '"predicted": of_first.predicted', '"predicted": of_first.explained')
+explain.fault("sign", "    return 1 if errors else 0", "    return 0")
+
+report = Source(K + "report.py", "tests/cli/test_report.py", STUDIES, "tests/cli/test_crossval.py")
+report.fault("ignored option", "decoder=parsed.decoder", "decoder=None")
+report.fault("ignored option", "baseline=parsed.baseline", "baseline=None")
+report.fault("ignored option", "Path(parsed.out or parsed.study)", "Path(parsed.study)")
+report.fault(
+    "ignored option",
+    "accept_differences=parsed.accept_changed_data",
+    "accept_differences=False",
+    "tests/crossval/test_consistency.py",
+)
+report.fault("index", "report_sheets(collected, figures)[:1]", "report_sheets(collected, figures)[-1:]")
+
+settings = Source(
+    K + "settings.py", "tests/cli/test_settings.py", "tests/cli/test_recipes.py", "tests/cli/test_finetune.py"
+)
+settings.fault("dropped call", "    parser.set_defaults(flat)\n", "")
+settings.fault("dropped call", "    _take_defaults(parser, argv, base)\n", "")
+settings.fault("sign", "if chosen and chosen != flat.get", "if chosen and chosen == flat.get")
+settings.fault("swapped part", '(("split", "fold"), ("fold", "split"))', '(("split", "fold"),)')
+settings.fault("dropped call", "            flat[other] = None", "            pass")
+settings.fault("index", "            found = argv[i + 1]\n", "            return argv[i + 1]\n")
+settings.fault("dropped call", 'name = name.replace("_", "-")\n', "pass\n")
+settings.fault("dropped call", "        self._refuse_unknown(argv)\n", "")
+settings.fault("ignored option", "_file_component(base, setting.name) or default.name", "default.name")
+settings.fault(
+    "swapped part",
+    'peek(argv, f"--{setting.name}.name") or _file_component(base, setting.name)',
+    '_file_component(base, setting.name) or peek(argv, f"--{setting.name}.name")',
+)
+settings.fault("ignored option", "chosen[kind] = Component(name, chosen[kind])", "chosen[kind] = Component(name)")
+settings.fault("ignored option", 'extra = {"nargs": "?", "const": True}', 'extra = {"nargs": "?", "const": False}')
+settings.fault("ignored option", "None if parameter.default is inspect.Parameter.empty else parameter.default", "None")
+settings.fault(
+    "sign",
+    'if unknown:\n        raise FinegrainedError(f"recipe:',
+    'if False:\n        raise FinegrainedError(f"recipe:',
+)
+
+shortening = Source(K + "shortening.py", "tests/cli/test_shortening.py", "tests/cli/test_finetune.py")
+shortening.fault("off-by-one", 'changed["warmup_epochs"] = epochs - 1', 'changed["warmup_epochs"] = epochs')
+shortening.fault("off-by-one", '.get("warmup_epochs", 0) >= epochs', '.get("warmup_epochs", 0) > epochs')
+shortening.fault("off-by-one", "any(decay >= epochs for", "any(decay > epochs for")
+shortening.fault("swapped part", "decay * epochs / before", "decay * before / epochs")
+shortening.fault("sign", 'if not _is_flagged(words, "warmup_epochs")', 'if _is_flagged(words, "warmup_epochs")')
+shortening.fault("sign", 'if not _is_flagged(words, "decay_epochs")', 'if _is_flagged(words, "decay_epochs")')
+shortening.fault("off-by-one", "max(1, round(value * share))", "round(value * share)")
+shortening.fault(
+    "off-by-one",
+    "1 <= int(asked) < before",
+    "1 <= int(asked) <= before",
+    why_equivalent="at the recipe's own length the share is 1 and nothing changes",
+)
+shortening.fault("ignored option", 'and not _is_flagged(words, f"method.{option}")', "")
+
+verify = Source(K + "verify.py", "tests/cli/test_verify.py", "tests/cli/test_integrity.py")
+verify.fault("sign", "return 1 if damaged else 0", "return 0")
+verify.fault("dropped call", "        damaged |= _contradictions(folder)\n", "        pass\n")
+verify.fault("sign", "if problems is None]", "if problems is not None]")
+verify.fault(
+    "ignored option",
+    "if run.is_done else None\n\n\ndef study_states",
+    "if not run.is_done else None\n\n\ndef study_states",
+)
+verify.fault("off-by-one", "total - len(unfinished) - len(", "total - len(")
+
+finetune = Source(K + "finetune.py", "tests/cli/test_finetune.py")
+finetune.fault("ignored option", "if parsed.dry_run:", "if False:")
+finetune.fault(
+    "ignored option", "train(recipe, run, options, resume=parsed.resume)", "train(recipe, run, options, resume=False)"
+)
+finetune.fault(
+    "ignored option",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
+    "300.0, parsed.accept_changed_data)",
+    "tests/cli/test_every_setting.py",
+)
+finetune.fault(
+    "ignored option",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
+    "parsed.checkpoint_seconds, False)",
+    "tests/cli/test_integrity.py",
+)
+finetune.fault(
+    "ignored option",
+    "RunOptions(parsed.workers, parsed.device,",
+    'RunOptions(parsed.workers, "auto",',
+    "tests/cli/test_every_setting.py",
+)
+finetune.fault(
+    "ignored option",
+    "RunOptions(parsed.workers, parsed.device,",
+    "RunOptions(-1, parsed.device,",
+    "tests/cli/test_every_setting.py",
+)
+finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
+finetune.fault("dropped call", "else str(Path(recipe.weights).absolute())", "else recipe.weights")
+finetune.fault("ignored option", "if parsed.out else default_folder(recipe)", "if False else default_folder(recipe)")
+finetune.fault("dropped call", "    run.write_data(session.data)\n", "", "tests/cli/test_integrity.py")
+finetune.fault(
+    "dropped call",
+    "        files.write_json(run.changes",
+    "        (lambda *_: None)(run.changes",
+    "tests/cli/test_integrity.py",
+)
+
+crossval = Source(K + "crossval.py", "tests/cli/test_crossval.py", STUDIES)
+crossval.fault("ignored option", "[*parsed.folds] or", "[] or")
+crossval.fault("ignored option", "[*parsed.seeds] or [recipe.seed]", "[recipe.seed]")
+crossval.fault("ignored option", "[*parsed.losses] or [recipe.loss.name]", "[recipe.loss.name]")
+crossval.fault("ignored option", "parse_grid(parsed.grid), parsed.controls,", "parse_grid(parsed.grid), None,")
+crossval.fault("ignored option", "parsed.jobs or max(1, len(gpus))", "max(1, len(gpus))")
+crossval.fault(
+    "ignored option",
+    "Machine(jobs, gpus, parsed.device,",
+    'Machine(jobs, gpus, "auto",',
+    "tests/cli/test_every_setting.py",
+)
+crossval.fault(
+    "ignored option",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data)\n\n\ndef _new",
+    "60.0, parsed.accept_changed_data)\n\n\ndef _new",
+    "tests/cli/test_every_setting.py",
+)
+crossval.fault("ignored option", "if parsed.plan:", "if False:")
+crossval.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")
+crossval.fault("sign", "return 1 if launcher.failed else 0\n    for", "return 0\n    for")
+crossval.fault(
+    "ignored option", "if name == recipe.loss.name else recipe.replace(loss=Component(name))", "if True else recipe"
+)
+crossval.fault("ignored option", 'asked = [*words, "--method.name", method]', "asked = [*words]")
+crossval.fault("off-by-one", "available_cores() // machine.jobs", "available_cores() // machine.jobs + 1")
+
+inputs = Source("finegrained_crl/training/inputs.py", PREDICTIONS, "tests/cli/test_predict.py")
+inputs.fault("dropped call", "sorted(file for file in path.rglob", "list(file for file in path.rglob")
+inputs.fault("swapped part", "path.parent / name for name", "Path(name) for name")
+inputs.fault("ignored option", "table[column].dropna()", 'table["path"].dropna()')
+inputs.fault("sign", 'and not path.name.startswith(".")', "")

@@ -1,0 +1,132 @@
+"""Faults in studies: which cells, started how, and whether they belong together."""
+
+from faults import Source
+
+C = "finegrained_crl/crossval/"
+STUDIES = "tests/meaning/test_studies_mean.py"
+
+plan = Source(C + "plan.py", "tests/crossval/test_plan.py", "finegrained_crl/crossval/plan.py")
+plan.fault("sign", "gain = 1 + beta / alpha", "gain = 1 - beta / alpha")
+plan.fault("swapped part", "gain = 1 + beta / alpha", "gain = 1 + alpha / beta")
+plan.fault("sign", "weight_decay=crl.weight_decay / gain", "weight_decay=crl.weight_decay * gain")
+plan.fault("ignored option", "else crl.head_lr * gain}", "else crl.head_lr}")
+plan.fault("swapped part", "math.log1p(1 / alpha)", "math.log1p(alpha)")
+plan.fault("swapped part", '{"epsilon": beta / alpha}))', '{"epsilon": alpha / beta}))')
+plan.fault("ignored option", "recipe.replace(fold=fold, seed=seed)", "recipe.replace(fold=fold)")
+plan.fault("ignored option", "recipe.replace(fold=fold, seed=seed)", "recipe.replace(seed=seed)")
+plan.fault(
+    "swapped part",
+    "itertools.product(seeds, folds, variants.items())",
+    "itertools.product(folds, seeds, variants.items())",
+)
+plan.fault("ignored option", "{**component.options, option: value}", "{option: value}")
+plan.fault("ignored option", "{**component.options, option: value}", "{**component.options}")
+plan.fault(
+    "index",
+    "if key in grid or len(set(map(str, chosen))) < len(chosen):",
+    "if len(set(map(str, chosen))) < len(chosen):",
+)
+plan.fault("swapped part", "for kind in (int, float):", "for kind in (float, int):")
+plan.fault(
+    "sign",
+    'not key.startswith("loss.") or key[5:] in base.loss.options',
+    'key.startswith("loss.") or key[5:] in base.loss.options',
+)
+plan.fault("dropped call", "        _require_setting(key, recipes)\n", "        pass\n")
+plan.fault("dropped call", "complete(with_settings(base, chosen))", "with_settings(base, chosen)")
+plan.fault(
+    "off-by-one",
+    "for i, v in enumerate(values) if v in values[:i]]",
+    "for i, v in enumerate(values) if v in values[: i - 1]]",
+)
+plan.fault("ignored option", "controls or list(CONTROLS)", "list(CONTROLS)")
+plan.fault("ignored option", 'if self.fold is not None else ""', 'if self.fold else ""')
+plan.fault("index", '_s{self.seed}"', '_s0"')
+plan.fault("dropped call", "    if alpha == 0:\n", "    if False:\n")
+
+collect = Source(C + "collect.py", "tests/crossval/test_collect.py", STUDIES, "tests/reports/test_study.py")
+collect.fault("swapped part", '("subject " + subject).fillna("image " + frame["path"])', '"image " + frame["path"]')
+collect.fault("swapped part", '.fillna("image " + frame["path"])', '.fillna("image")')
+collect.fault(
+    "dropped call",
+    "    if found and not accept_differences:\n",
+    "    if False:\n",
+    "tests/crossval/test_consistency.py",
+)
+collect.fault(
+    "ignored option",
+    "    if found and not accept_differences:\n",
+    "    if found:\n",
+    "tests/crossval/test_consistency.py",
+)
+collect.fault("sign", '"state": "done" if done else "missing"', '"state": "done"')
+collect.fault("dropped call", "place.run(cell).checked(place.run(cell).predictions)", "place.run(cell).predictions")
+
+consistency = Source(
+    C + "consistency.py",
+    "tests/crossval/test_consistency.py",
+    "tests/reports/test_study.py",
+    "tests/cli/test_integrity.py",
+)
+consistency.fault(
+    "dropped call", "    yield from differences(place.run(cell).read_recipe(), cell.recipe.as_dict())\n", ""
+)
+consistency.fault("sign", 'results["protocol"][name] != planned[name]', 'results["protocol"][name] == planned[name]')
+consistency.fault("sign", "> TOLERANCE", "< TOLERANCE")
+consistency.fault("off-by-one", "TOLERANCE = 1e-6", "TOLERANCE = 1e-1")
+consistency.fault("dropped call", 'if not len(rows) == denominator == metrics["num_images"]:', "if False:")
+consistency.fault("ignored option", 'len(rows) == denominator == metrics["num_images"]', "len(rows) == denominator")
+consistency.fault("dropped call", 'if rows["id"].duplicated().any():', "if False:")
+consistency.fault("swapped part", '& (frame["part"] == "test")]', '& (frame["part"] == "val")]')
+consistency.fault("dropped call", "    if prints[0] != prints[1]:\n", "    if False:\n")
+consistency.fault("dropped call", '    if one["class_names"] != other["class_names"]:\n', "    if False:\n")
+consistency.fault("ignored option", '("policy", "missing_images")', '("policy",)')
+consistency.fault("off-by-one", "if len(by_version) > 1:", "if len(by_version) > 2:")
+consistency.fault("dropped call", "    yield from _versions(cells, results)\n", "")
+consistency.fault("ignored option", "str((recipe.dataset, recipe.data, recipe.missing))", "cell.name")
+
+study = Source(
+    C + "study.py",
+    "tests/crossval/test_study.py",
+    "tests/crossval/test_plan.py",
+    "tests/cli/test_integrity.py",
+    "tests/cli/test_crossval.py",
+)
+study.fault("dropped call", '        if values.get("digest") != _digest(values):', "        if False:")
+study.fault("ignored option", "self.read().threads)", "study.threads)")
+study.fault("dropped call", "        self.check(study)\n", "")
+study.fault("dropped call", '    gone += [f"fold {fold}', '    _ = [f"fold {fold}')
+study.fault("dropped call", '    gone += [f"seed {seed}', '    _ = [f"seed {seed}')
+study.fault("ignored option", "return recipe.replace(fold=None, seed=0).as_dict()", "return recipe.as_dict()")
+study.fault(
+    "swapped part", 'list(values["folds"]), list(values["seeds"])', 'list(values["seeds"]), list(values["folds"])'
+)
+study.fault("dropped call", '        if values.get("format") != FORMAT:', "        if False:")
+study.fault(
+    "swapped part",
+    "yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)",
+    "yaml.safe_dump(study.cells[0].recipe.as_dict(), sort_keys=False)",
+)
+
+launch = Source(C + "launch.py", "tests/crossval/test_launch.py", "tests/cli/test_crossval.py")
+launch.fault("ignored option", '"--resume"]\n', "]\n")
+launch.fault(
+    "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
+)
+launch.fault("ignored option", "available_cores() // m.jobs", "available_cores()")
+launch.fault("ignored option", "slot % len(self.machine.gpus)", "0")
+launch.fault("ignored option", "set(range(self.machine.jobs))", "set(range(1))")
+launch.fault("sign", "job.process.returncode == 0 and", "")
+launch.fault("dropped call", "== 0 and self.folder.run(job.cell).is_done", "== 0")
+launch.fault("ignored option", "if m.accept_changed_data else words", "if False else words")
+launch.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
+launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
+launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
+launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
+launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
+launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
+launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
+launch.fault("sign", 'self.status[cell.name].state != "done"]', 'self.status[cell.name].state == "done"]')
+launch.fault("ignored option", 'own["CUDA_VISIBLE_DEVICES"] = gpu', 'own["CUDA_VISIBLE_DEVICES"] = "0"')
+launch.fault("dropped call", "        libc.prctl(1, signal.SIGKILL)", "        (lambda *_: None)(1, signal.SIGKILL)")
+launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')

@@ -1,0 +1,199 @@
+"""Faults in data: which pictures learn, in which order, how they look, and what is told of them."""
+
+from faults import Source
+
+D = "finegrained_crl/data/"
+MEANS = "tests/meaning/test_training_means.py"
+
+folds = Source(D + "folds.py", "tests/data/test_folds.py", "tests/data/test_seeded_folds.py")
+folds.fault(
+    "swapped part",
+    "_rows(folds.notna() & ~chosen), _rows(folds.isna() & False), _rows(chosen)",
+    "_rows(chosen), _rows(folds.isna() & False), _rows(folds.notna() & ~chosen)",
+)
+folds.fault("sign", "folds.eq(fold).fillna(False)", "folds.ne(fold).fillna(False)")
+folds.fault("dropped call", "folds.notna() & ~chosen", "~chosen")
+folds.fault(
+    "swapped part",
+    '_rows(splits.eq("train")), _rows(validation), _rows(splits.eq(held_out))',
+    "_rows(splits.ne(held_out)), _rows(validation), _rows(splits.eq(held_out))",
+)
+folds.fault("ignored option", 'split or ("test"', '("test"')
+folds.fault("dropped call", 'splits.eq("val") & (held_out != "val")', 'splits.eq("val")')
+folds.fault("ignored option", 'if "test" in known or "val" not in known else "val"', 'if True else "val"')
+folds.fault("ignored option", "columns), fraction, seed)", "columns), fraction, 0)")
+folds.fault("ignored option", "columns), fraction, seed)", "columns), 0.5, seed)")
+folds.fault("swapped part", "return rows[keep], rows[cut]", "return rows[cut], rows[keep]")
+folds.fault("dropped call", "    if digests is not None:\n", "    if False:\n")
+folds.fault("ignored option", "*(identities(column) for column in columns.values())", "*()")
+folds.fault("dropped call", 'groups_of(records.root, table["path"], columns)', 'table["path"].reset_index(drop=True)')
+folds.fault("swapped part", "    if groups.is_unique:\n", "    if True:\n")
+folds.fault("off-by-one", "StratifiedGroupKFold(round(1 / fraction)", "StratifiedGroupKFold(round(1 / fraction) + 1")
+folds.fault(
+    "ignored option", "shuffle=True, random_state=seed)\n        with", "shuffle=True, random_state=0)\n        with"
+)
+folds.fault("ignored option", "num_folds, shuffle=True, random_state=seed)", "num_folds, shuffle=True, random_state=0)")
+folds.fault(
+    "swapped part", "np.zeros(len(labels)), classes, codes)", "np.zeros(len(labels)), classes, np.arange(len(codes)))"
+)
+folds.fault("off-by-one", "per_class.min() < 2", "per_class.min() < 1")
+folds.fault("off-by-one", "if held_out < len(per_class):", "if held_out + 1 < len(per_class):")
+folds.fault("dropped call", '    require_every_class(records, parts.train, "training")\n', "")
+folds.fault("sign", "    if not records.ordered:\n", "    if records.ordered:\n")
+folds.fault("dropped call", "    if fold is not None and split is not None:\n", "    if False:\n")
+
+loading = Source(D + "loading.py", "tests/data/test_loading.py", MEANS)
+loading.fault(
+    "ignored option", "np.random.default_rng((self.seed, self.epoch))", "np.random.default_rng((0, self.epoch))"
+)
+loading.fault(
+    "ignored option", "np.random.default_rng((self.seed, self.epoch))", "np.random.default_rng((self.seed, 0))"
+)
+loading.fault("ignored option", "size=len(self.rows), p=self.weights", "size=len(self.rows)")
+loading.fault("index", "batch[self.rank :: self.world]", "batch[:: self.world]")
+loading.fault("index", "range(self.start, self.start + len(self))", "range(len(self))")
+loading.fault("off-by-one", "order[step * whole : (step + 1) * whole]", "order[step * whole : (step + 1) * whole - 1]")
+loading.fault("index", "yield [(self.epoch, int(row))", "yield [(0, int(row))")
+loading.fault("sign", "weights = 1.0 / counts[labels]", "weights = counts[labels]")
+loading.fault("wrong reduction", "weights / weights.sum()", "weights / weights.max()")
+loading.fault("dropped call", "mul(255).reciprocal()", "reciprocal()")
+loading.fault("sign", ".mul(-scale)", ".mul(scale)")
+loading.fault("dropped call", "flat.mul(scale).add_(shift)", "flat.mul(scale)")
+loading.fault("swapped part", ".permute(0, 3, 1, 2)", ".permute(0, 3, 2, 1)", MEANS)
+loading.fault("index", "[(0, int(row)) for row in rows]", "[(0, int(row)) for row in sorted(rows)][::-1]")
+loading.fault("index", "t(image, epoch, row) if", "t(image, 0, row) if")
+loading.fault("index", "(t.seed, epoch, row, 1)", "(t.seed, 0, row, 1)")
+loading.fault("index", "int(self.labels[row])", "int(self.labels[0])")
+loading.fault("ignored option", "convert=self.convert)", "convert=False)")
+loading.fault("dropped call", "        if isinstance(batch, FinegrainedError):\n            raise batch\n", "")
+loading.fault("off-by-one", "min(8, cores) if on_gpu else min(4, cores // 2)", "cores")
+loading.fault(
+    "dropped call", "        if isinstance(item, FinegrainedError):\n            return item\n", "        pass\n"
+)
+
+transforms = Source(D + "transforms.py", "tests/data/test_transforms.py", MEANS)
+transforms.fault("sign", "    if s.hflip:\n", "    if not s.hflip:\n")
+transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=1.0)")
+transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=0.5)")
+transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (0, epoch, row)")
+transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (self.seed, 0, row)")
+transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (self.seed, epoch, 0)")
+transforms.fault(
+    "swapped part", "side = s.side_before_crop(s.eval_resize_ratio)", "side = s.side_before_crop(s.resize_ratio)"
+)
+transforms.fault(
+    "swapped part", "side = s.side_before_crop(s.resize_ratio)", "side = s.side_before_crop(s.eval_resize_ratio)"
+)
+transforms.fault("wrong reduction", "max(self.image_size, round(self.image_size * ratio))", "self.image_size")
+transforms.fault("off-by-one", "down // 2, right // 2", "down, right")
+transforms.fault("swapped part", "down // 2, right // 2", "right // 2, down // 2")
+transforms.fault(
+    "swapped part", "(0, 0), (0, right), (down, 0), (down, right)", "(0, 0), (0, 0), (down, 0), (down, right)"
+)
+transforms.fault("ignored option", 'return crops if views == "single" else', 'return crops if views != "ten-crop" else')
+transforms.fault("index", "crop[:, ::-1] for crop", "crop[::-1] for crop")
+transforms.fault("ignored option", "scale=(s.crop_scale, 1.0)", "scale=(0.08, 1.0)")
+transforms.fault("ignored option", "A.Rotate(s.rotate, border", "A.Rotate(90, border")
+transforms.fault("ignored option", "border_mode=border, fill=0", "border_mode=cv2.BORDER_CONSTANT, fill=0")
+transforms.fault("dropped call", "    if s.color_jitter:\n", "    if False:\n")
+transforms.fault("ignored option", "jitter = s.color_jitter", "jitter = 1.0")
+transforms.fault("ignored option", "p=s.erase)", "p=1.0)")
+transforms.fault("dropped call", "    if s.erase:\n", "    if False:\n")
+transforms.fault("dropped call", "    elif s.crop_scale == 1:\n", "    elif False:\n")
+transforms.fault(
+    "swapped part", '    if s.resize == "squash":\n        return', '    if s.resize == "crop":\n        return'
+)
+transforms.fault(
+    "swapped part", '    if s.resize == "squash":\n        steps', '    if s.resize == "crop":\n        steps'
+)
+transforms.fault("swapped part", '"black": cv2.BORDER_CONSTANT', '"black": cv2.BORDER_REFLECT_101')
+
+images = Source(D + "images.py", "tests/data/test_images.py")
+images.fault("dropped call", "        picture = ImageOps.exif_transpose(picture)\n", "")
+images.fault("dropped call", "        _refuse(path, opened, convert)\n        deep", "        deep")
+images.fault("ignored option", "_deep_colour(path, opened) if deep else opened", "opened")
+images.fault("index", "values[..., 2::-1]", "values[..., :3]")
+images.fault("swapped part", 'pil.new("RGBA", image.size, "white")', 'pil.new("RGBA", image.size, "black")')
+images.fault("off-by-one", "if highest <= full), highest)", "if highest < full), highest)")
+images.fault("off-by-one", "2**bits - 1 for bits", "2**bits for bits")
+images.fault("wrong reduction", "255.0 / top", "255.0 / 65535.0")
+images.fault(
+    "dropped call", "np.round(np.clip(scaled, 0, 255, out=scaled), out=scaled)", "np.clip(scaled, 0, 255, out=scaled)"
+)
+images.fault("sign", 'image.format != "MPO" and', "")
+images.fault("dropped call", "            if not _ends_well(path, opened.format):\n                opened.load()\n", "")
+images.fault("sign", '"transparency" not in image.info and not _is_deep_colour(image)', "not _is_deep_colour(image)")
+images.fault("swapped part", "top = _top(int(values.max())) if image.mode", "top = 65535 if image.mode")
+images.fault("sign", '    if image.mode == "RGB" and "transparency" not in image.info:', '    if image.mode == "RGB":')
+
+records = Source(D + "records.py", "tests/data/test_records.py", "tests/data/test_folds.py")
+records.fault("off-by-one", "between(0, records.num_classes - 1)", "between(0, records.num_classes)")
+records.fault("off-by-one", "(repeat + 1).astype(str)", "repeat.astype(str)")
+records.fault("dropped call", "    check_records(records)\n", "")
+records.fault("dropped call", "    if outside.any():\n", "    if False:\n")
+records.fault("dropped call", "    if empty:\n", "    if False:\n")
+records.fault("sign", 'normal.startswith("../")', 'normal.startswith(".../")')
+records.fault("ignored option", "table[list(COLUMNS)].to_csv(index=False)", 'table[["path"]].to_csv(index=False)')
+records.fault("dropped call", 'index=False) + "\\n".join(self.class_names)', "index=False)")
+records.fault("dropped call", "plain_path(str(path)))", "str(path))")
+
+fingerprint = Source(D + "fingerprint.py", "tests/data/test_fingerprint.py", "tests/cli/test_integrity.py")
+fingerprint.fault("ignored option", "self.class_names, self.pixels])[:16]", "self.class_names])[:16]")
+fingerprint.fault(
+    "ignored option",
+    "[str(self.images), self.rows, self.labels, self.split,",
+    "[str(self.images), self.rows, self.split,",
+)
+fingerprint.fault("dropped call", '"surrogatepass") + b"\\xff")', '"surrogatepass"))')
+fingerprint.fault("dropped call", '        if meta.get("fingerprint") != taken.as_dict():', "        if False:")
+fingerprint.fault("dropped call", '        if values.get("digest") != stored.digest:', "        if False:")
+fingerprint.fault(
+    "swapped part", 'labels=_digest(map(str, pictures["label"]))', 'labels=_digest(sorted(map(str, pictures["label"])))'
+)
+fingerprint.fault("ignored option", '_digest([*pictures["id"], *pictures["path"]])', '_digest(pictures["id"])')
+fingerprint.fault("ignored option", '"fold": "fold", **records.groupings}', '"fold": "fold"}')
+
+audit = Source(D + "audit.py", "tests/data/test_audit.py", "tests/cli/test_audit.py")
+audit.fault("swapped part", "shared = sets[first] & sets[second]", "shared = sets[first] | sets[second]")
+audit.fault("index", "len(shared), len(sets[second])", "len(shared), len(sets[first])")
+audit.fault("dropped call", "set(keys[parts == part].dropna())", "set(keys[parts == part])")
+audit.fault("dropped call", "identities(used[column])", "used[column]")
+audit.fault(
+    "ignored option", "return partition_leaks(records, parts) + copies", "return partition_leaks(records, parts)"
+)
+audit.fault("ignored option", "return partition_leaks(records, parts) + copies", "return copies")
+audit.fault("ignored option", "SPLIT_ORDER[:3]", "SPLIT_ORDER[:2]")
+audit.fault("off-by-one", 'transform("nunique") > 1', 'transform("nunique") > 2')
+audit.fault("off-by-one", "doubled.index[doubled > 1]", "doubled.index[doubled > 2]")
+audit.fault("wrong reduction", "not self.crossings and not any(self.two_labels.values())", "not self.crossings")
+audit.fault("wrong reduction", "return self.clean and self.complete", "return self.clean")
+audit.fault(
+    "ignored option",
+    "near_duplicates(pictures.looks, pictures.digests, near)",
+    "near_duplicates(pictures.looks, pictures.digests, 1.0)",
+)
+audit.fault("sign", "    if near >= 0:\n", "    if near < 0:\n")
+audit.fault("off-by-one", "if len(sizes) < 2:", "if len(sizes) < 1:")
+audit.fault("wrong reduction", "labels[pair.first] != labels[pair.second]", "labels[pair.first] == labels[pair.second]")
+audit.fault(
+    "ignored option", "list(dict.fromkeys(map(str, shown)))[:EXAMPLES]", "list(dict.fromkeys(map(str, shown)))[:1]"
+)
+audit.fault("sign", "folds.fillna(records.table", 'records.table["split"].fillna(records.table')
+
+changes = Source(
+    D + "changes.py", "tests/data/test_changes.py", "tests/data/test_fingerprint.py", "tests/cli/test_integrity.py"
+)
+changes.fault("sign", "    if stored.digest == now.digest:\n", "    if stored.digest != now.digest:\n")
+changes.fault("swapped part", "_class_lines(stored.names, now.names)", "_class_lines(now.names, stored.names)")
+changes.fault("dropped call", "    lines += _membership_lines(before, after)\n", "")
+changes.fault("dropped call", "    lines += _split_lines(before.loc[shared], after.loc[shared])\n", "")
+changes.fault("dropped call", "    lines += _content_lines(before.loc[shared], after.loc[shared])\n", "")
+changes.fault("ignored option", '("fold", "subject", "album", "original"):', '("fold",):')
+changes.fault(
+    "swapped part",
+    "{old} '{there[old]}' there, {new} '{now[new]}' now",
+    "{new} '{there[new]}' there, {old} '{now[old]}' now",
+)
+changes.fault("dropped call", "& ~lost\n", "\n")
+changes.fault("swapped part", '{"train": "test", "test": "train"}', '{"train": "val", "val": "train"}')
+changes.fault("dropped call", "    return lines or _kinds(stored, now)", "    return lines")

@@ -1,0 +1,202 @@
+"""Faults in reports: which pictures, which temperature, which pairs, which cell of which table."""
+
+from faults import Source
+
+R = "finegrained_crl/reports/"
+STUDIES = "tests/meaning/test_studies_mean.py"
+
+parts = Source(R + "parts.py", "tests/reports/test_parts.py", STUDIES, "tests/reports/test_study.py")
+parts.fault("swapped part", "fit_temperature(logits_of(val), val", "fit_temperature(logits_of(test), test")
+parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(")
+parts.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
+parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * temperature")
+parts.fault("ignored option", "decoder, calibrated)\n    return Part", "decoder)\n    return Part")
+parts.fault("ignored option", "decoder, calibrated)\n    return Part", "None, calibrated)\n    return Part")
+parts.fault("swapped part", 'for part in ("test", "val"))', 'for part in ("val", "test"))')
+parts.fault("ignored option", 'mine = frame[frame["weights"] == which]', 'mine = frame[frame["weights"] == "last"]')
+parts.fault("dropped call", '.sort_values("id", ignore_index=True)', ".reset_index(drop=True)")
+parts.fault("dropped call", "    if len(classes) > 1:\n", "    if False:\n")
+parts.fault("swapped part", "(part.which, part.cell.variant)", '("", part.cell.variant)')
+parts.fault("swapped part", "{part.cell.fold: part for part in group}", "{part.cell.seed: part for part in group}")
+parts.fault("dropped call", "    if len(complete) < len(tables):\n        return None\n", "")
+parts.fault(
+    "index",
+    "np.concatenate([part.scores.labels for part in group])[rows]",
+    "np.concatenate([part.scores.labels for part in group])[: rows.sum()]",
+)
+parts.fault("swapped part", "[part.scores.predicted for part in group]", "[part.scores.labels for part in group]")
+
+paired = Source(R + "paired.py", "tests/reports/test_paired.py", STUDIES, "tests/reports/test_study.py")
+paired.fault(
+    "sign", "figure.value(a.scores) - figure.value(b.scores)", "figure.value(b.scores) - figure.value(a.scores)"
+)
+paired.fault(
+    "swapped part", "CellTotals(pair[0].clusters, first, second)", "CellTotals(pair[0].clusters, second, first)"
+)
+paired.fault("ignored option", "general = asked or (", "general = (")
+paired.fault(
+    "ignored option", "general if asked or alike[name] not in variants", "general if alike[name] not in variants"
+)
+paired.fault("ignored option", "general if asked or alike[name] not in variants else alike[name]", "general")
+paired.fault("index", "else variants[0])", "else variants[-1])")
+paired.fault("index", "(part.cell.fold, part.cell.seed): part for", "(part.cell.fold, 0): part for")
+paired.fault("dropped call", "lambda p: holm(p.to_numpy())", "lambda p: p.to_numpy()")
+paired.fault("swapped part", 'table.groupby(["weights", "figure"])', 'table.groupby(["weights"])')
+paired.fault(
+    "ignored option",
+    "mean_difference_interval(tables, figure.statistic, seed=seed)",
+    "mean_difference_interval(tables, seed=seed)",
+)
+paired.fault("swapped part", "sign_flip_test(blocks, seed=seed)", "sign_flip_test(per_pair, seed=seed)")
+paired.fault("swapped part", 'table.groupby("fold")["value"].mean() if', 'table["value"] if')
+paired.fault("wrong reduction", 'table.groupby("fold")["value"].mean() if', 'table.groupby("fold")["value"].max() if')
+paired.fault("off-by-one", 'table["fold"].nunique() > 1', 'table["fold"].nunique() > 2')
+paired.fault(
+    "swapped part", '"low": interval.low, "high": interval.high}', '"low": interval.high, "high": interval.low}'
+)
+paired.fault("swapped part", "first, second = pairs[0]", "second, first = pairs[0]")
+paired.fault("ignored option", '"pairs": len(pairs), "units": test.n', '"pairs": test.n, "units": test.n')
+paired.fault("ignored option", 'interval.value, "low"', 'per_pair.max(), "low"')
+
+study = Source(R + "study.py", "tests/reports/test_study.py", STUDIES)
+study.fault("ignored option", 'read_parts(collected, decoder if ordered else "argmax")', "read_parts(collected, None)")
+study.fault(
+    "ignored option",
+    "find_baselines(list(collected.study.variants), baseline)",
+    "find_baselines(list(collected.study.variants))",
+)
+study.fault("swapped part", '"mean": spread.mean,', '"mean": interval.value,')
+study.fault("swapped part", '"pooled": interval.value', '"pooled": spread.mean')
+study.fault(
+    "swapped part",
+    '"low": interval.low,\n            "high": interval.high',
+    '"low": interval.high,\n            "high": interval.low',
+)
+study.fault("ignored option", "seed=seed, floor=q.floor)", "seed=seed)")
+study.fault("ignored option", "bootstrap_interval(totals, q.statistic,", "bootstrap_interval(totals,")
+study.fault(
+    "wrong reduction", "sum(len(part.frame) for part in one_seed(group))", "sum(len(part.frame) for part in group)"
+)
+study.fault("index", '"clusters": totals.shape[0]', '"clusters": totals.shape[1]')
+study.fault("wrong reduction", 'table.groupby(axis)["value"].mean()', 'table.groupby(axis)["value"].first()')
+study.fault("swapped part", 'axis = "fold" if table["fold"].nunique() > 1 else "seed"', 'axis = "seed"')
+study.fault(
+    "wrong reduction", 'table.groupby("fold")["value"].mean().tolist()', 'table.groupby("fold")["value"].max().tolist()'
+)
+study.fault("off-by-one", "2 ** (1 - units)", "2 ** -units")
+study.fault("off-by-one", "units < 6", "units < 5")
+study.fault("sign", 'collected.cells["state"] != "done"', 'collected.cells["state"] == "done"')
+study.fault("ignored option", '"temperature": part.temperature}', '"temperature": 1.0}')
+study.fault("dropped call", '    notes += [f"THE SPLIT LEAKS', '    _ = [f"THE SPLIT LEAKS')
+study.fault("dropped call", '    notes += [f"CELLS DIFFER', '    _ = [f"CELLS DIFFER')
+
+report = Source(R + "study_report.py", "tests/reports/test_study_report.py", "tests/reports/test_study.py", STUDIES)
+report.fault("wrong reduction", "sum(sizes.values())", "max(sizes.values())")
+report.fault("index", '"seeds": ", ".join(map(str, sorted({cell.seed', '"seeds": ", ".join(map(str, sorted({cell.fold')
+report.fault("dropped call", "    if len(variants) == 1:\n", "    if True:\n")
+report.fault("dropped call", "dict.fromkeys(str(value) for value in values)", "[str(value) for value in values][:1]")
+report.fault("ignored option", "if comma and seed.isdigit() else validation", "if False else validation")
+report.fault("wrong reduction", 'sum(results["data"]["dropped"].values())', 'len(results["data"]["dropped"])')
+report.fault("dropped call", '    parts += [f"**{escaping.markdown(note)}**\\n" for note in figures.notes]\n', "")
+
+sheets = Source(R + "sheets.py", "tests/reports/test_sheets.py", "tests/reports/test_study.py", STUDIES)
+sheets.fault("sign", 'values[:, column] if figure.better == "higher" else -values[:, column]', "values[:, column]")
+sheets.fault("wrong reduction", "numbers == numbers.max()", "numbers == numbers.min()")
+sheets.fault("off-by-one", "{(int(row), column + 1) for row", "{(int(row), column) for row")
+sheets.fault(
+    "swapped part",
+    "figure.show(row['mean'])} ± {figure.show(row['deviation'])",
+    "figure.show(row['deviation'])} ± {figure.show(row['mean'])",
+)
+sheets.fault("swapped part", "{figure.show(row['pooled'])} [", "{figure.show(row['mean'])} [")
+sheets.fault(
+    "swapped part",
+    "[{figure.show(row['low'])}, {figure.show(row['high'])}]",
+    "[{figure.show(row['high'])}, {figure.show(row['low'])}]",
+)
+sheets.fault(
+    "swapped part",
+    "(ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)",
+    "(PLAIN_MAIN, PLAIN_MORE)",
+)
+sheets.fault("ignored option", 'figures.variants[figures.variants["weights"] == weights]', "figures.variants")
+sheets.fault("ignored option", 'figures.differences[figures.differences["weights"] == weights]', "figures.differences")
+sheets.fault("ignored option", 'figures.groups[figures.groups["weights"] == weights]', "figures.groups")
+sheets.fault("swapped part", "f\"{row['p_holm']:.4f}\"", "f\"{row['p']:.4f}\"")
+sheets.fault(
+    "swapped part",
+    "variant_title(row['variant'])} - {variant_title(row['baseline'])",
+    "variant_title(row['baseline'])} - {variant_title(row['variant'])",
+)
+sheets.fault("ignored option", 'figure.show(row["difference"], signed=True)', 'figure.show(row["difference"])')
+sheets.fault("index", "{table['clusters'].iloc[0]} clusters", "{table['n'].iloc[0]} clusters")
+sheets.fault("dropped call", 'of_variant.sort_values("label")["recall"]', 'of_variant["recall"][::-1]')
+sheets.fault("wrong reduction", 'f"{100 * recall:.1f}"', 'f"{recall:.1f}"')
+sheets.fault("wrong reduction", "{100 * row['mean']:.2f}{deviation}", "{row['mean']:.2f}{deviation}")
+sheets.fault("index", "sheets.insert(2, _published", "sheets.insert(0, _published")
+sheets.fault(
+    "swapped part",
+    '{weights} weights", table, _chosen(figures, more))',
+    '{weights} weights", table, _chosen(figures, main))',
+)
+
+breakdown = Source(R + "breakdown.py", "tests/reports/test_breakdown.py", "tests/reports/test_study.py", STUDIES)
+breakdown.fault("index", "_counts(one_seed(group)).sum(1)", "_counts(one_seed(group)).sum(0)")
+breakdown.fault("wrong reduction", "_counts(one_seed(group)).sum(1)", "_counts(group).sum(1)")
+breakdown.fault(
+    "swapped part", 'names[i],\n            "predicted_label": j', 'names[j],\n            "predicted_label": j'
+)
+breakdown.fault("index", "int(counts[i, j])", "int(counts[j, i])")
+breakdown.fault(
+    "swapped part",
+    "group_counts(p.scores.predicted, p.scores.labels,",
+    "group_counts(p.scores.labels, p.scores.predicted,",
+)
+breakdown.fault("wrong reduction", "round(rows.sum() / seeds)", "int(rows.sum())")
+breakdown.fault("sign", "(values == value).to_numpy()", "(values != value).to_numpy()")
+breakdown.fault("off-by-one", "column.nunique() > 8", "column.nunique() > 7")
+breakdown.fault("off-by-one", "pd.qcut(column, 4,", "pd.qcut(column, 3,")
+breakdown.fault("sign", 'column.notna() & (shown != "")', "column.notna()")
+
+comparison = Source(R + "comparison.py", "tests/reports/test_comparison.py")
+comparison.fault(
+    "swapped part",
+    '"selected_on_validation" if results["headline"] == "selected"',
+    '"last" if results["headline"] == "selected"',
+)
+comparison.fault(
+    "swapped part",
+    'results["metrics"][which]["test"]',
+    'results["metrics"][which].get("val", results["metrics"][which]["test"])',
+)
+comparison.fault("dropped call", "len(prints) > 1 or len(protocols) > 1", "len(prints) > 1")
+comparison.fault("wrong reduction", 'sum(row["seconds"] for row in epochs)', 'max(row["seconds"] for row in epochs)')
+comparison.fault("sign", 'if value != "" and key != "stage"', 'if key != "stage"')
+
+curves = Source(
+    R + "curves.py",
+    "tests/reports/test_curves.py",
+    "tests/reports/test_loss_figures.py",
+    "tests/reports/test_comparison.py",
+)
+curves.fault("ignored option", '(row["epoch"], scale * row[column])', '(row["epoch"], row[column])')
+curves.fault(
+    "swapped part", '_draw(left, histories, "train_loss", 1.0)', '_draw(left, histories, "train_accuracy", 1.0)'
+)
+curves.fault(
+    "wrong reduction", "if all(any(column in row for row in rows)", "if any(any(column in row for row in rows)"
+)
+curves.fault(
+    "swapped part",
+    '("val_top1", "validation accuracy"), ("test_top1", "test accuracy, watched")',
+    '("test_top1", "test accuracy, watched"), ("val_top1", "validation accuracy")',
+)
+curves.fault("index", '[(row["epoch"], row[role])', '[(row["epoch"] - 1, row[role])')
+
+tables = Source(
+    R + "tables.py", "finegrained_crl/reports/tables.py", "tests/reports/test_tables.py", "tests/reports/test_study.py"
+)
+tables.fault("index", "if (i, j) in sheet.bold", "if (j, i) in sheet.bold")
+tables.fault("dropped call", "list(map(escaping.markdown, sheet.columns))", "list(sheet.columns)")
+tables.fault("dropped call", "[escape(cell) for cell in cells]", "[str(cell) for cell in cells]")
+tables.fault("off-by-one", "'r' * (len(sheet.columns) - 1)", "'r' * len(sheet.columns)")

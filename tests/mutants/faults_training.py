@@ -1,0 +1,520 @@
+"""Faults in a run: loop, stages, scores, results, targets, what is kept and what is refused."""
+
+from faults import Source
+
+T = "finegrained_crl/training/"
+MEANS = "tests/meaning/test_training_means.py"
+PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+
+loop = Source(T + "loop.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
+loop.fault("ignored option", "_ema(self.trainee, self.recipe.ema)", "_ema(self.trainee, 0.0)", MEANS)
+loop.fault("swapped part", "self.ema.module if self.ema else self.trainee", "self.trainee", MEANS)
+loop.fault(
+    "dropped call",
+    "            self.ema.update(self.trainee, step=",
+    "            (lambda *_, **__: None)(self.trainee, step=",
+)
+loop.fault("ignored option", "use_warmup=True", "use_warmup=False")
+loop.fault("ignored option", "decay=decay", "decay=0.999")
+loop.fault("dropped call", "            self.ema.set(self.trainee)", "            pass")
+loop.fault("index", "step=p.epoch * stage.updates_per_epoch + p.update)", "step=p.update)")
+loop.fault("wrong reduction", "backward(total / parts)", "backward(total)", MEANS)
+loop.fault("wrong reduction", "torch.stack(list(losses.values())).sum()", "torch.stack(list(losses.values())).mean()")
+loop.fault("wrong reduction", "torch.stack(list(losses.values())).sum()", "next(iter(losses.values()))")
+loop.fault("ignored option", "if stage.recipe.clip_grad:", "if False:", MEANS)
+loop.fault("swapped part", "if stage.recipe.clip_grad:", "if self.recipe.clip_grad:")
+loop.fault("ignored option", "self.trainee.parameters(), stage.recipe.clip_grad", "self.trainee.parameters(), 1.0")
+loop.fault("dropped call", "        stage.optimizer.zero_grad(set_to_none=True)\n", "", MEANS)
+loop.fault("dropped call", "        stage.optimizer.step()\n", "", MEANS)
+loop.fault("off-by-one", "        p.update += 1\n", "        p.update += 2\n")
+loop.fault("index", "schedule.step_update((p.epoch - stage.placed.first)", "schedule.step_update((p.epoch)")
+loop.fault(
+    "dropped call", "* stage.updates_per_epoch + p.update)\n        for", "* stage.updates_per_epoch)\n        for"
+)
+loop.fault(
+    "off-by-one",
+    "stage.updates_per_epoch + p.update)\n        for",
+    "stage.updates_per_epoch + p.update + 1)\n        for",
+)
+loop.fault(
+    "dropped call",
+    "seed_step(self.recipe.seed, p.epoch, p.update, ",
+    "(lambda *_: None)(self.recipe.seed, p.epoch, p.update, ",
+)
+loop.fault("ignored option", "seed_step(self.recipe.seed, p.epoch", "seed_step(0, p.epoch")
+loop.fault("index", "seed_step(self.recipe.seed, p.epoch, p.update", "seed_step(self.recipe.seed, p.epoch, 0")
+loop.fault("index", "scores.detach().argmax(1) == hard", "scores.detach().argmin(1) == hard", MEANS)
+loop.fault("wrong reduction", 'p.add(f"loss/{role}", value * size)', 'p.add(f"loss/{role}", value)', MEANS)
+loop.fault("wrong reduction", "        size = len(batch.labels)", "        size = 1")
+loop.fault("dropped call", "        self.stage.train_mode()\n", "")
+loop.fault("index", "order = self.session.order.at(p.epoch)", "order = self.session.order.at(0)")
+loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))", "min(done, len(order))")
+loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))", "0")
+loop.fault("dropped call", "            self.trainee.criteria.end_epoch()\n", "")
+loop.fault("sign", 'and p.is_better(row["val_top1"])', 'and not p.is_better(row["val_top1"])', MEANS)
+loop.fault("swapped part", '"trainee": self.evaluated.state_dict()}', '"trainee": self.trainee.state_dict()}')
+loop.fault("dropped call", "        p.stopped = self._has_run_dry()\n", "")
+loop.fault("swapped part", "self.top1(s.parts.val) if due", "self.top1(s.parts.test) if due", MEANS)
+loop.fault("swapped part", "self.top1(s.parts.test) if due", "self.top1(s.parts.val) if due", MEANS)
+loop.fault("ignored option", "due = self.stage.validates(p.epoch)", "due = True")
+loop.fault("off-by-one", ">= patience", "> patience", MEANS)
+loop.fault("swapped part", "max(p.best_epoch, last.first)", "p.best_epoch")
+loop.fault("dropped call", "patience > 0 and p.epoch > last.first and", "patience > 0 and")
+loop.fault("sign", "patience > 0 and p.epoch", "patience >= 0 and p.epoch")
+loop.fault("off-by-one", "(self.progress.epoch + 1) % every == 0", "self.progress.epoch % every == 0")
+loop.fault("ignored option", "(self.progress.epoch + 1) % every == 0", "True")
+loop.fault(
+    "swapped part",
+    'self.session.records.table["label"].to_numpy()[rows])',
+    'self.session.records.table["label"].to_numpy()[rows[::-1]])',
+)
+loop.fault("ignored option", "trainee, s.eval_pictures, rows", "trainee, s.train_pictures, rows")
+loop.fault("dropped call", '            self.stage.optimizer.load_state_dict(state["optimizer"])', "            pass")
+loop.fault("dropped call", '            self.ema.module.load_state_dict(state["ema"])', "            pass")
+loop.fault("dropped call", '        self.trainee.load_state_dict(state["trainee"])\n', "")
+loop.fault(
+    "ignored option",
+    "yield s.scorer.inputs(batch.images[:, 0])",
+    "yield batch.images[:, 0].permute(0, 3, 1, 2).float()",
+)
+loop.fault("swapped part", "eval_loader(s.eval_pictures, s.parts.train", "eval_loader(s.eval_pictures, s.parts.test")
+loop.fault("dropped call", "        self._require_same_data(state)\n", "", "tests/cli/test_integrity.py")
+loop.fault("dropped call", "        if not is_finite(losses):", "        if False:")
+loop.fault("sign", "if self.progress.epoch < placed.end and not", "if self.progress.epoch <= placed.end and not")
+
+stage_run = Source(T + "stage_run.py", "tests/training/test_stage_run.py", MEANS, "tests/plugins/bcnn/test_runs.py")
+stage_run.fault("dropped call", "        trainee.requires_grad_(True)\n        self.frozen", "        self.frozen")
+stage_run.fault("ignored option", "self.frozen = optim.freeze(trainee, self.recipe.freeze)", "self.frozen = []")
+stage_run.fault(
+    "swapped part", "optim.make_optimizer(trainee, self.recipe)", "optim.make_optimizer(trainee, session.recipe)"
+)
+stage_run.fault("off-by-one", "-(-len(session.order.at(0)) // self", "len(session.order.at(0)) // self")
+stage_run.fault("ignored option", "// self.recipe.accumulate)", "// 1)")
+stage_run.fault(
+    "swapped part", "optim.make_schedule(optimizer, self.recipe,", "optim.make_schedule(optimizer, session.recipe,"
+)
+stage_run.fault("dropped call", "            module.eval()\n", "            pass\n")
+stage_run.fault("dropped call", "        if group:\n            yield group\n", "", MEANS)
+stage_run.fault(
+    "off-by-one", "if len(group) == self.recipe.accumulate", "if len(group) > self.recipe.accumulate", MEANS
+)
+stage_run.fault("ignored option", "self.targets.of(labels), stage=name", "labels, stage=name")
+stage_run.fault(
+    "ignored option",
+    "return TrainBatch(images, target, extras, name)",
+    "return TrainBatch(images, labels, extras, name)",
+    MEANS,
+)
+stage_run.fault(
+    "ignored option",
+    "return TrainBatch(images, target, extras, name)",
+    "return TrainBatch(images, target, {}, name)",
+    "tests/plugins/dcl/test_runs.py",
+)
+stage_run.fault("off-by-one", "epoch + 1 == self.placed.end", "epoch == self.placed.end")
+stage_run.fault("ignored option", "if placed.stage.cached_views and (recipe.mixup or recipe.cutmix):", "if False:")
+stage_run.fault(
+    "ignored option",
+    "(recipe.mixup or recipe.cutmix) and trainee.method.per_image()",
+    "recipe.mixup and trainee.method.per_image()",
+)
+stage_run.fault(
+    "index",
+    "images, target = self.targets(s.scorer.inputs(batch.images), labels)",
+    "images, target = self.targets(s.scorer.inputs(batch.images.flip(2)), labels)",
+)
+
+scorer = Source(T + "scorer.py", "tests/training/test_scorer.py", MEANS, PREDICTIONS)
+scorer.fault(
+    "dropped call",
+    "self.normalise(images).contiguous(",
+    "images.flatten(0, -4).permute(0, 3, 1, 2).float().contiguous(",
+)
+scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture[:, 0]")
+scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture.amax(1)")
+scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture.sum(1)")
+scorer.fault(
+    "index", "scores.unflatten(0, (-1, views.shape[1]))", "scores.unflatten(0, (views.shape[1], -1)).transpose(0, 1)"
+)
+scorer.fault("ignored option", "return choose(scores, self.decoder)", 'return choose(scores, "argmax")')
+scorer.fault("ignored option", ' if ordered else "argmax"', "")
+scorer.fault("ignored option", 'getattr(trainee.method, "decoder", "argmax")', '"argmax"')
+scorer.fault("swapped part", "normaliser(model.mean, model.std,", "normaliser(model.std, model.mean,")
+scorer.fault(
+    "ignored option",
+    "memory_format(recipe.memory_format), accelerator, decoder",
+    'memory_format("contiguous"), accelerator, decoder',
+)
+
+evaluate = Source(T + "evaluate.py", "tests/training/test_evaluate.py", MEANS)
+evaluate.fault("dropped call", "    trainee.eval()\n", "")
+evaluate.fault("dropped call", "    trainee.train(was_training)\n", "")
+evaluate.fault(
+    "dropped call",
+    "        parts.append(scorer.scores(trainee, batch.images))",
+    "        parts = [scorer.scores(trainee, batch.images)]",
+)
+evaluate.fault("index", "rows[rank::world]", "rows[::-1]")
+evaluate.fault(
+    "index",
+    "        if share is not None:\n            out[rank::world] = share",
+    "        if share is not None:\n            out[: len(share)] = share",
+)
+evaluate.fault("dropped call", "if not all(np.isfinite(part).all() for part in parts):", "if False:")
+evaluate.fault(
+    "wrong reduction",
+    "if not all(np.isfinite(part).all() for part in parts):",
+    "if not any(np.isfinite(part).all() for part in parts):",
+)
+evaluate.fault("wrong reduction", "np.isfinite(part).all()", "np.isfinite(part).any()")
+
+results = Source(T + "results.py", "tests/training/test_results.py", MEANS)
+results.fault("swapped part", 'candidates = {"last": loop.evaluated}', 'candidates = {"last": loop.trainee}', MEANS)
+results.fault(
+    "swapped part", "        best: Trainee = _selected(loop)", "        best: Trainee = loop.evaluated", MEANS
+)
+results.fault(
+    "dropped call", '    best.load_state_dict(checkpoint.load(loop.session.run.best)["trainee"])\n', "", MEANS
+)
+results.fault(
+    "swapped part",
+    '(("test", session.parts.test), ("val", session.parts.val))',
+    '(("test", session.parts.val), ("val", session.parts.test))',
+    MEANS,
+)
+results.fault("ignored option", "make_scores(scores, labels, decoder)", "make_scores(scores, labels)", MEANS)
+results.fault(
+    "ignored option", "ordered=session.records.ordered\n                )", "ordered=False\n                )", MEANS
+)
+results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"last"', MEANS)
+results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"selected"', MEANS)
+results.fault("wrong reduction", '{"top1_accuracy": max(watched)', '{"top1_accuracy": min(watched)', MEANS)
+results.fault("index", '{"top1_accuracy": max(watched)', '{"top1_accuracy": watched[-1]', MEANS)
+results.fault("swapped part", 'metrics.get("selected")}', 'metrics.get("last")}', MEANS)
+results.fault("swapped part", 'row["test_top1"] for row in p.history', 'row["val_top1"] for row in p.history', MEANS)
+results.fault(
+    "off-by-one", '"selected_epoch": p.best_epoch or None', '"selected_epoch": (p.best_epoch - 1) or None', MEANS
+)
+results.fault("off-by-one", '"epochs_run": p.epoch,', '"epochs_run": p.epoch + 1,', MEANS)
+results.fault(
+    "swapped part",
+    '"class_names": list(session.records.class_names)',
+    '"class_names": list(session.records.class_names)[::-1]',
+    MEANS,
+)
+results.fault("index", "session.records.table.iloc[rows].drop", "session.records.table.iloc[rows[::-1]].drop", MEANS)
+results.fault("ignored option", "part=part, weights=which", 'part=part, weights="last"')
+results.fault("swapped part", '"train": len(session.parts.train)', '"train": len(session.parts.test)')
+results.fault(
+    "swapped part",
+    'list(session.trainee.model.mean), "std": list(session.trainee.model.std)',
+    'list(session.trainee.model.std), "std": list(session.trainee.model.mean)',
+)
+results.fault("dropped call", "        session.run.commit()\n", "")
+results.fault(
+    "dropped call",
+    "    if criteria:\n        checkpoint.save_weights(session.run.loss_weights(which), criteria)\n",
+    "",
+    "tests/cli/test_losses_train.py",
+)
+results.fault(
+    "swapped part", "trainee.model.exported().state_dict())", "session.trainee.model.exported().state_dict())", MEANS
+)
+
+protocol = Source(T + "protocol.py", "tests/training/test_protocol.py")
+protocol.fault("index", '"denominator": len(session.parts.test)', '"denominator": len(session.parts.train)')
+protocol.fault("swapped part", '"exponential moving average" if r.ema else "trained"', '"trained"')
+protocol.fault("swapped part", 'f"fold {r.fold}" if r.fold is not None', 'f"fold {r.fold}" if r.fold')
+protocol.fault("ignored option", 'r.split or "test"', '"test"')
+protocol.fault("wrong reduction", "notna().all()", "notna().any()")
+protocol.fault("ignored option", '"decoder": session.scorer.decoder', '"decoder": "argmax"', MEANS)
+
+assembly = Source(T + "assembly.py", "tests/training/test_assembly.py", "tests/cli/test_finetune.py")
+assembly.fault(
+    "ignored option",
+    'if recipe.missing == "skip" else records',
+    "if False else records",
+    "tests/cli/test_missing_images.py",
+)
+assembly.fault(
+    "ignored option",
+    "hold_out(records, split=recipe.split, fold=recipe.fold)",
+    "hold_out(records, split=None, fold=recipe.fold)",
+)
+assembly.fault("ignored option", "recipe.val_fraction, recipe.seed, digests)", "recipe.val_fraction, 0, digests)")
+assembly.fault("ignored option", "recipe.val_fraction, recipe.seed, digests)", "recipe.val_fraction, recipe.seed)")
+assembly.fault("swapped part", "return Partition(train, val, parts.test)", "return Partition(train, parts.test, val)")
+assembly.fault(
+    "swapped part", "return Partition(train, val, parts.test)", "return Partition(parts.train, val, parts.test)"
+)
+assembly.fault("sign", "if leaks and not allowed:", "if leaks and allowed:")
+assembly.fault("ignored option", "if changes and not accept:", "if False:", "tests/cli/test_integrity.py")
+assembly.fault("ignored option", "seed_step(recipe.seed)", "seed_step(0)")
+assembly.fault(
+    "ignored option",
+    "recipe.weights, recipe.drop_rate, recipe.drop_path_rate",
+    "recipe.weights, 0.0, recipe.drop_path_rate",
+)
+assembly.fault("swapped part", "recipe.drop_rate, recipe.drop_path_rate", "recipe.drop_path_rate, recipe.drop_rate")
+assembly.fault("ignored option", "cls(**recipe.method.options)", "cls()", MEANS)
+assembly.fault("ignored option", "check_header(path, convert)", "check_header(path, True)")
+
+session = Source(T + "session.py", "tests/training/test_session.py", "tests/cli/test_finetune.py")
+session.fault("dropped call", "        check_images(self.records, used, convert=recipe.convert_images)\n", "")
+session.fault("ignored option", "if self.recipe.class_balanced", "if False")
+session.fault("ignored option", "r.batch_size, r.seed, weights", "r.batch_size, 0, weights")
+session.fault("ignored option", "drop_last=r.drop_last", "drop_last=True", MEANS)
+session.fault(
+    "swapped part", "train = self.parts.train\n", "train = np.concatenate([self.parts.train, self.parts.test])\n", MEANS
+)
+session.fault(
+    "swapped part",
+    "transform = EvalTransform(image_settings(self.recipe))",
+    "transform: Any = TrainTransform(image_settings(self.recipe), 0)",
+)
+session.fault(
+    "ignored option",
+    "TrainTransform(image_settings(self.recipe), self.recipe.seed)",
+    "TrainTransform(image_settings(self.recipe), 0)",
+)
+session.fault("ignored option", "per_image=per_image)", "per_image=None)", "tests/plugins/dcl/test_runs.py")
+session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
+session.fault("ignored option", "ordered=self.records.ordered", "ordered=False", MEANS)
+session.fault("index", "best = timings[0]", "best = timings[-1]")
+
+targets = Source(T + "targets.py", "tests/training/test_targets.py", MEANS)
+targets.fault("sign", "mul_(1 - smoothing)", "mul_(1 + smoothing)")
+targets.fault("off-by-one", "add_(smoothing / num_classes)", "add_(smoothing / (num_classes - 1))")
+targets.fault(
+    "ignored option", "self.smoothing = num_classes, recipe.label_smoothing", "self.smoothing = num_classes, 0.0"
+)
+targets.fault("swapped part", "Mixup(recipe.mixup, recipe.cutmix,", "Mixup(recipe.cutmix, recipe.mixup,")
+targets.fault(
+    "ignored option", "label_smoothing=recipe.label_smoothing, num_classes", "label_smoothing=0.0, num_classes"
+)
+targets.fault("ignored option", "if not (recipe.mixup or recipe.cutmix):", "if not recipe.mixup:")
+targets.fault("index", "target.argmax(1)", "target.argmin(1)")
+targets.fault("wrong reduction", "(self.mixer or self.smoothing) and not", "self.mixer and not")
+targets.fault("sign", "len(images) % 2 == 0", "len(images) % 2 == 1")
+targets.fault("ignored option", "if self.mixer else self.of(labels)", "if False else labels")
+
+criteria = Source(T + "criteria.py", "tests/training/test_criteria.py", "tests/losses/test_feature_losses.py")
+criteria.fault("ignored option", 'if role in chosen else ("ce", {})', 'if True else ("ce", {})')
+criteria.fault("ignored option", "name, own = (loss.name, options)", "name, own = (loss.name, {})")
+criteria.fault("ignored option", 'loss.options.get("where") or ', "")
+criteria.fault("wrong reduction", "return all(getattr(criterion", "return any(getattr(criterion")
+criteria.fault("dropped call", "                step()\n", "                pass\n")
+criteria.fault(
+    "sign",
+    "for role, shape in roles.items() if shape.by_default]",
+    "for role, shape in roles.items() if not shape.by_default]",
+)
+criteria.fault("off-by-one", "if len(roles) > 1 and", "if len(roles) > 2 and")
+criteria.fault("swapped part", "feature_dim=shape.feature_dim", "feature_dim=shape.num_classes")
+
+progress = Source(T + "progress.py", "tests/training/test_progress.py", MEANS)
+progress.fault("sign", "accuracy > self.best_accuracy", "accuracy < self.best_accuracy", MEANS)
+progress.fault("off-by-one", "accuracy > self.best_accuracy", "accuracy >= self.best_accuracy")
+progress.fault(
+    "off-by-one",
+    "self.best_epoch, self.best_accuracy = self.epoch + 1",
+    "self.best_epoch, self.best_accuracy = self.epoch",
+)
+progress.fault("wrong reduction", '"train_loss": sum(roles.values())', '"train_loss": max(roles.values())')
+progress.fault("wrong reduction", "v / images for k, v", "v for k, v")
+progress.fault("swapped part", 'self.sums.get("correct", 0.0) / images', 'self.sums.get("images", 0.0) / images')
+progress.fault("dropped call", "self.epoch + 1, 0, {}", "self.epoch + 1, 0, self.sums")
+progress.fault("off-by-one", "self.epoch + 1, 0, {}", "self.epoch + 1, 1, {}")
+progress.fault("dropped call", "        self.history.append(row)\n", "        self.history = [row]\n")
+progress.fault("sign", 'if set(roles) != {"class"}', 'if set(roles) == {"class"}')
+
+cache = Source(
+    T + "feature_cache.py",
+    "tests/training/test_feature_cache.py",
+    "tests/plugins/bcnn/test_runs.py",
+    "tests/plugins/bcnn/test_method.py",
+)
+cache.fault("index", "keys[0][0] % self.views", "0")
+cache.fault("index", "[self.place[row] for row in rows]", "[self.place[row] for row in rows[::-1]]")
+cache.fault("swapped part", "torch.from_numpy(self.labels[rows])", "torch.from_numpy(self.labels[: len(rows)])")
+cache.fault("dropped call", "        trainee.eval()\n", "")
+cache.fault("dropped call", "        trainee.train(was_training)\n", "")
+cache.fault("off-by-one", "                start += len(features)\n", "                start += len(features) - 1\n")
+cache.fault(
+    "swapped part",
+    "[(view, row) for view in range(self.views) for row in self.place]",
+    "[(0, row) for view in range(self.views) for row in self.place]",
+)
+cache.fault("sign", "if needed > free:", "if needed < free:")
+cache.fault("dropped call", "            shutil.rmtree(self.path.parent, ignore_errors=True)", "            pass")
+cache.fault("dropped call", "np.abs(features).max(initial=0)", "features.max(initial=0)")
+
+predictor = Source(T + "predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
+predictor.fault("off-by-one", "TOP = 5", "TOP = 4")
+predictor.fault("index", "ranking(scores)[:, :TOP]", "ranking(scores)[:, :TOP][:, ::-1]")
+predictor.fault(
+    "swapped part",
+    'self.class_names: list[str] = results["class_names"]',
+    'self.class_names: list[str] = results["class_names"][::-1]',
+)
+predictor.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
+predictor.fault("ignored option", 'weights or results["headline"]', '"last"')
+predictor.fault("ignored option", 'ordered=bool(results["data"]["ordered"])', "ordered=False")
+predictor.fault("dropped call", "probabilities, chosen = softmax(scores), ", "probabilities, chosen = scores, ")
+predictor.fault(
+    "ignored option",
+    "convert=self.recipe.convert_images if convert is None else convert",
+    "convert=self.recipe.convert_images",
+    "tests/cli/test_predict.py",
+)
+predictor.fault(
+    "ignored option",
+    "convert=self.recipe.convert_images if convert is None else convert",
+    "convert=bool(convert)",
+    "tests/cli/test_predict.py",
+)
+predictor.fault(
+    "dropped call",
+    "memory_format=self.scorer.memory_format).eval()",
+    "memory_format=self.scorer.memory_format)",
+    "tests/cli/test_predict.py",
+)
+predictor.fault("off-by-one", "paths[start : start + batch_size]", "paths[start : start + batch_size - 1]")
+predictor.fault(
+    "dropped call",
+    "        if run.loss_weights(which).is_file():\n",
+    "        if False:\n",
+    "tests/cli/test_losses_train.py",
+)
+predictor.fault(
+    "ignored option",
+    "EvalTransform(image_settings(self.recipe))",
+    'EvalTransform(image_settings(self.recipe.replace(views="single")))',
+)
+predictor.fault(
+    "dropped call",
+    "checkpoint.load_weights_file(run.checked(run.weights(which)))",
+    "checkpoint.load_weights_file(run.weights(which))",
+    "tests/cli/test_integrity.py",
+)
+
+explain = Source(T + "explain.py", "tests/training/test_explain.py", PREDICTIONS, "tests/cli/test_explain.py")
+explain.fault("index", "order[:3]", "order[-3:]")
+explain.fault("ignored option", "chosen if class_name is None else names.index(class_name)", "chosen")
+explain.fault(
+    "swapped part",
+    "Explanation(names[chosen], top, names[explained]",
+    "Explanation(names[explained], top, names[chosen]",
+)
+explain.fault("index", "[0, label]", "[0, 0]")
+explain.fault("wrong reduction", "slopes.mean((2, 3), keepdim=True)", "slopes.amax((2, 3), keepdim=True)")
+explain.fault("dropped call", ".sum(1, keepdim=True).relu()", ".sum(1, keepdim=True).abs()")
+explain.fault("wrong reduction", "* maps).sum(1, keepdim=True)", "* maps).amax(1, keepdim=True)")
+explain.fault("wrong reduction", "heat / heat.max().clamp_min(1e-12)", "heat")
+explain.fault("index", "output[:, -side * side :]", "output[:, : side * side]")
+explain.fault("swapped part", "(x * scale, y * scale, text)", "(y * scale, x * scale, text)")
+explain.fault("dropped call", "(x * scale, y * scale, text)", "(x, y, text)")
+explain.fault("sign", "image * std + mean", "image * std - mean")
+explain.fault("ignored option", "max(settings.image_size, SHOWN_PIXELS)", "settings.image_size")
+explain.fault("ignored option", "convert=predictor.recipe.convert_images", "convert=False")
+
+checkpoint = Source(T + "checkpoint.py", "tests/training/test_checkpoint.py", "tests/cli/test_integrity.py")
+checkpoint.fault("dropped call", "trailer.startswith(MAGIC) and trailer != _trailer(payload)", "False")
+checkpoint.fault("dropped call", "        files.keep_as(path, previous(path))\n", "        pass\n")
+checkpoint.fault("ignored option", "if keep_previous and path.is_file():", "if path.is_file():")
+checkpoint.fault("sign", "weights_only=True)\n", "weights_only=False)\n")
+checkpoint.fault("sign", 'state.get("format") != FORMAT', 'state.get("format") == FORMAT')
+checkpoint.fault("swapped part", "return load(before), f", "return load(path), f")
+checkpoint.fault("sign", 'or "could run code" in str(error)', "or False")
+checkpoint.fault("dropped call", "    if not trailer.startswith(MAGIC):\n", "    if False:\n")
+
+committed = Source(T + "committed.py", "tests/training/test_committed.py", "tests/cli/test_integrity.py")
+committed.fault("dropped call", 'if sha256_of(path) != expected.get("sha256"):', "if False:")
+committed.fault(
+    "dropped call",
+    'if path.stat().st_size != expected.get("bytes"):',
+    "if False:",
+    why_equivalent="a file of another size has another checksum; the size only says it sooner and better",
+)
+committed.fault("sign", "if not path.is_file():", "if path.is_file():")
+committed.fault("ignored option", 'name not in listed and name.startswith("checkpoints/")', "False")
+committed.fault("ignored option", "path.parts[0] not in LEFT_OUT and", "")
+committed.fault("ignored option", "if name not in listed else file_problem", "if False else file_problem")
+committed.fault(
+    "dropped call",
+    '    if record.get("format") != FORMAT or not isinstance(listed, dict):',
+    "    if not isinstance(listed, dict):",
+)
+
+ranges = Source(T + "ranges.py", "tests/training/test_ranges.py")
+ranges.fault("off-by-one", "value >= self.low if self.low_closed", "value > self.low if self.low_closed")
+ranges.fault("off-by-one", "value <= self.high if self.high_closed", "value < self.high if self.high_closed")
+ranges.fault("wrong reduction", "above and below and", "(above or below) and")
+ranges.fault(
+    "sign",
+    "(r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 1",
+    "(r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 0",
+)
+ranges.fault("ignored option", "(r.mixup > 0 or r.cutmix > 0) and", "r.mixup > 0 and")
+ranges.fault("off-by-one", "r.warmup_epochs >= r.epochs > 0", "r.warmup_epochs > r.epochs > 0")
+ranges.fault("sign", "r.early_stopping > 0 and r.val_fraction == 0", "r.early_stopping > 1 and r.val_fraction == 0")
+ranges.fault("ignored option", '"val_fraction": Range(0, 0.5)', '"val_fraction": Range(0, 1.0)')
+ranges.fault("off-by-one", "len(r.decay_epochs) != 1", "len(r.decay_epochs) > 1")
+ranges.fault("dropped call", "*_without_range(recipe), ", "")
+ranges.fault("ignored option", "SHARE = Range(0, 1, high_closed=False)", "SHARE = Range(0, 1)")
+
+stages = Source(T + "stages.py", "tests/training/test_stages.py", "tests/plugins/bcnn/test_method.py")
+stages.fault("off-by-one", "self.first + self.recipe.epochs", "self.first + self.recipe.epochs - 1")
+stages.fault("index", "placed[-1].end if placed else 0", "placed[0].end if placed else 0")
+stages.fault("ignored option", "recipe.replace(**stage.settings)", "recipe")
+stages.fault("dropped call", "        if own.epochs > 0:\n", "        if True:\n")
+stages.fault("dropped call", "        if wrong:\n", "        if False:\n")
+
+device = Source(T + "device.py", "tests/training/test_device.py", MEANS)
+device.fault("dropped call", "    torch.manual_seed(state)\n", "")
+device.fault("dropped call", "    np.random.seed(state)\n", "")
+device.fault(
+    "ignored option",
+    'torch.channels_last if name == "channels_last"',
+    'torch.contiguous_format if name == "channels_last"',
+)
+device.fault("index", "np.random.SeedSequence(key)", "np.random.SeedSequence(key[:1])")
+
+sanity = Source(T + "sanity.py", "tests/training/test_sanity.py", "tests/cli/test_finetune.py")
+sanity.fault("sign", 'abs(sum(losses.values())) < float("inf")', 'sum(losses.values()) < float("inf")')
+sanity.fault("sign", "torch.isfinite(parameter).all()", "torch.isfinite(parameter).any()")
+
+run_folder = Source(T + "run_folder.py", "tests/training/test_run_folder.py", "tests/cli/test_integrity.py")
+run_folder.fault("sign", 'and asked.get(key) != "auto"', "")
+run_folder.fault("dropped call", "        if changed:\n", "        if False:\n")
+run_folder.fault(
+    "dropped call", "            committed.check_file(self.folder", "            (lambda *_: None)(self.folder"
+)
+run_folder.fault("sign", "        if number != FORMAT:", "        if False:")
+run_folder.fault("ignored option", "        if not resume:\n", "        if False:\n")
+run_folder.fault("swapped part", 'f"model_{which}.safetensors"', '"model_last.safetensors"', MEANS)
+
+dry_run = Source(T + "dry_run.py", "tests/training/test_dry_run.py", "tests/cli/test_finetune.py")
+dry_run.fault(
+    "index",
+    "return times[-1], losses",
+    "return times[0], losses",
+    why_equivalent="which of two measured times is said is no result; tests don't time",
+)
+dry_run.fault("ignored option", "if p.requires_grad),", "),")
+dry_run.fault("ignored option", "placed.stage.cached_views or placed.recipe.epochs", "placed.recipe.epochs")
+dry_run.fault("sign", "v - before.get(k, 0.0) for k, v", "v + before.get(k, 0.0) for k, v")
+
+trainee = Source(T + "trainee.py", MEANS, "tests/cli/test_losses_train.py")
+trainee.fault(
+    "swapped part",
+    "return self.method.scores(self.model, self.criteria, images)",
+    "return self.model(images).features",
+    MEANS,
+)
+
+rates = Source(T + "optim.py", "tests/training/test_optim.py")
+rates.fault("swapped part", '"part": "head" if in_head else "backbone"', '"part": "backbone" if in_head else "head"')
+rates.fault(
+    "dropped call", 'return {"lr": lr} if head_lr == lr else {"lr": lr, "head_lr": head_lr}', 'return {"lr": head_lr}'
+)
