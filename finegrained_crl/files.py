@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         FinegrainedError: the disk is full or the folder not writable; an older content of `path` is untouched.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.partial") if path.name else path
     try:
+        if _is_device(path):
+            path.write_bytes(content)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.write(content)
@@ -26,12 +31,22 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.replace(partial, path)
         sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        before = "its previous content is kept" if path.exists() else "nothing was left behind"
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        before = "its previous content is kept" if os.path.exists(path) else "nothing was left behind"
         raise FinegrainedError(
             f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run"
             " again with --resume"
         ) from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether bytes go through a path (/dev/stdout, a pipe) rather than stay there; a rename would replace it."""
+    try:
+        kind = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(kind) and not stat.S_ISDIR(kind)
 
 
 def keep_as(path: Path, other: Path) -> None:
@@ -47,7 +62,24 @@ def keep_as(path: Path, other: Path) -> None:
     except OSError:  # a file system without hard links
         write_bytes(other, path.read_bytes())
         return
-    os.replace(partial, other)
+    try:
+        os.replace(partial, other)
+    except OSError as error:
+        raise FinegrainedError(f"can't write {other} ({error.strerror or error}): its previous content is kept") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        FinegrainedError: a file is in the way, or it is not allowed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FinegrainedError(
+            f"can't make the folder {folder} ({error.strerror or error}): choose another place"
+        ) from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -81,7 +113,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FinegrainedError(f"{path.absolute()} can't be read: {error}") from None
     if not isinstance(value, dict):
         raise FinegrainedError(f"{path.absolute()}: expected a JSON object, got {type(value).__name__}")

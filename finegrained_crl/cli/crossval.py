@@ -145,6 +145,8 @@ def _machine(parsed: Any) -> Machine:
     gpus = visible_gpus() if parsed.device == "auto" else ()
     if parsed.jobs < 0 or parsed.jobs > 64:
         raise FinegrainedError(f"--jobs must be from 1 to 64, got {parsed.jobs}")
+    if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
+        raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     jobs = parsed.jobs or max(1, len(gpus))
     return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 

@@ -157,6 +157,8 @@ def _run_options(parsed: Any) -> RunOptions:
         raise FinegrainedError(
             f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES"
         )
+    if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
+        raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 
 

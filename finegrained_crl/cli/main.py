@@ -6,6 +6,7 @@ A sub-command is one module of this package with `summary` (one line), `example`
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         the exit code: 0 fine, 1 an error that the user can fix.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8, nor need the terminal
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help", "help"):
         return _help(words[1:])
@@ -66,6 +70,11 @@ def run_command(name: str, argv: list[str]) -> int:
         # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # A name too long, a folder that went away, a full disk under a library that writes by itself.
+        where = f" {error.filename}" if error.filename else ""
+        print(f"fgcrl {name}: error:{where}: {error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 def _command(name: str) -> ModuleType:

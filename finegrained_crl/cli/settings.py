@@ -303,6 +303,9 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
     unknown = [f"'{key}' ({guess(key, settings) or '--help lists all'})" for key in flat if key not in settings]
     if unknown:
         raise FinegrainedError(f"recipe: unknown setting {', '.join(unknown)}")
+    empty = [a.dest for a in parser._actions if a.dest in base and base[a.dest] is None and a.default is not None]
+    if empty:
+        raise FinegrainedError(f"recipe: '{empty[0]}' has no value; give one, or leave its line out")
     try:
         parser.parse_object(_nest(flat))
     except (argparse.ArgumentError, TypeError) as error:

@@ -31,9 +31,13 @@ def fitted_to_epochs(words: list[str], base: dict[str, Any]) -> tuple[dict[str, 
         return base, []
     epochs = int(asked)
     changed: dict[str, Any] = {}
-    if not _is_flagged(words, "warmup_epochs") and base.get("warmup_epochs", 0) >= epochs:
+    warmup = base.get("warmup_epochs", 0)
+    if not _is_flagged(words, "warmup_epochs") and isinstance(warmup, int) and warmup >= epochs:
         changed["warmup_epochs"] = epochs - 1
-    decays = base.get("decay_epochs") or []
+    # What is no list of numbers is told by the parser, which reads the recipe next.
+    given_decays = base.get("decay_epochs")
+    are_numbers = isinstance(given_decays, list) and all(isinstance(decay, int) for decay in given_decays)
+    decays: list[int] = given_decays if are_numbers else []  # type: ignore[assignment]
     if not _is_flagged(words, "decay_epochs") and any(decay >= epochs for decay in decays):
         changed["decay_epochs"] = sorted({max(1, round(decay * epochs / before)) for decay in decays})
     method, stages = _stages(words, base, epochs / before)
@@ -51,7 +55,7 @@ def _stages(words: list[str], base: dict[str, Any], share: float) -> tuple[Compo
     """The method as the recipe has it, and its stages' epochs in proportion."""
     given = base.get("method") or {}
     of_file = given if isinstance(given, dict) else {"name": given}
-    name = settings.peek(words, "--method.name") or of_file.get("name", Recipe().method.name)
+    name = settings.peek(words, "--method.name") or str(of_file.get("name", Recipe().method.name))
     options = {key: value for key, value in of_file.items() if key != "name"} if of_file.get("name") == name else {}
     epochs: dict[str, int] = {}
     for option, parameter in inspect.signature(settings.component_class("method", name)).parameters.items():

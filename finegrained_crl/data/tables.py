@@ -68,7 +68,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
                 raise FinegrainedError(
                     f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?"
                 )
-            cells: pd.DataFrame = parquet.read().to_pandas().astype("string").fillna("").reset_index(drop=True)
+            content = parquet.read()
+            content.validate(full=True)  # text that is no UTF-8 would be found by whoever looks at it first
+            cells: pd.DataFrame = content.to_pandas().astype("string").fillna("").reset_index(drop=True)
             return cells
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError) as error:
         raise FinegrainedError(

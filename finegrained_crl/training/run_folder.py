@@ -22,6 +22,7 @@ import yaml
 
 from finegrained_crl import discovery, files
 from finegrained_crl.data.fingerprint import DataFingerprint
+from finegrained_crl.data.identity import require_unicode
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
@@ -74,6 +75,7 @@ class RunFolder:
             FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something
                 else.
         """
+        require_unicode([str(self.folder)], self.folder)  # TensorBoard takes no other name
         if self.holds_run:
             self._check_same(recipe, resume)
         elif self.folder.is_dir() and not self._only_leftovers():
@@ -164,7 +166,7 @@ class RunFolder:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder against a second process; the system lets go when this one dies, however it dies."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.make_folder(self.folder)
         try:
             import fcntl
         except ImportError:  # Windows has no flock; two writers are the user's care there

@@ -358,8 +358,8 @@ def look_at_command(folder: Path, chance: random.Random) -> None:
     from finegrained_crl.cli.main import main
 
     places = {
-        "RUN": folder / "run", "STUDY": folder / "study", "UNFINISHED": folder / "unfinished", "NEW": folder / "scratch" / "new",
-        "KNOWN": folder / "known" / "labels.csv", "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
+        "RUN": folder / "run", "STUDY": folder / "study", "UNFINISHED": folder / "unfinished",
+        "NEW": folder / "scratch" / "new", "KNOWN": folder / "known" / "labels.csv", "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
         "FILE/x": folder / "tables" / "a.csv" / "x",
     }  # fmt: skip
     verbs = ("finetune", "crossval", "report", "predict", "explain", "verify", "data", "plot", "list")

@@ -44,7 +44,8 @@ def main(argv: list[str]) -> int:
         study = make_study(Path(folder) / "study", asked.pictures, asked.classes, ordered=not asked.plain)
         seconds, of_cpu, mebibytes = measure(study)
     kind = "classes" if asked.plain else "ordered classes"
-    print(f"{asked.pictures} pictures, {asked.classes} {kind}: {seconds:.1f} s ({of_cpu:.1f} s of CPU), {mebibytes:.0f} MiB")
+    took = f"{seconds:.1f} s ({of_cpu:.1f} s of CPU), {mebibytes:.0f} MiB"
+    print(f"{asked.pictures} pictures, {asked.classes} {kind}: {took}")
     return 0
 
 
