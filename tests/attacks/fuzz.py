@@ -123,8 +123,8 @@ class Kind:
 # The corpus, made by code, and how each kind is looked at.
 
 
-def make_corpus(folder: Path) -> None:
-    """A small valid input of every kind."""
+def make_corpus(folder: Path, *, with_study: bool = True) -> None:
+    """A small valid input of every kind; the study, whose cells are processes of their own, only where it is wanted."""
     import numpy as np
     from known_set import make_known_set
 
@@ -137,6 +137,8 @@ def make_corpus(folder: Path) -> None:
     known = make_known_set(folder / "known", np.random.default_rng(3))
     _make_tables(folder / "tables", known)
     _make_runs(folder, known)
+    if with_study:
+        _make_study(folder, known)
 
 
 def _make_pictures(folder: Path) -> None:
@@ -193,20 +195,27 @@ RUN = ["--dataset", "table", "--method", "knowing", "--weights", "none", "--back
 
 
 def _make_runs(folder: Path, known: Any) -> None:
-    """A finished run, the same run stopped after its first epoch, and a study of two cells."""
+    """A finished run, and the same run before the last thing that it did."""
     from finegrained_crl.cli.main import main
 
     words = [*RUN, "--workers", "0", "--data", str(known.csv)]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for name in ("run", "unfinished"):
             assert main(["finetune", *words, "--out", str(folder / name)]) == 0
-        study = ["--losses", "ce", "crl", "--jobs", "2", "--out", str(folder / "study"), "--epochs", "1"]
-        environment = os.environ.get("PYTHONPATH", "")
-        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-        assert main(["crossval", *RUN, "--data", str(known.csv), *study]) == 0
-        os.environ["PYTHONPATH"] = environment
     for name in ("COMMITTED", "results.json", "predictions.parquet"):
         (folder / "unfinished" / name).unlink()
+
+
+def _make_study(folder: Path, known: Any) -> None:
+    """A study of two finished cells."""
+    from finegrained_crl.cli.main import main
+
+    words = ["--losses", "ce", "crl", "--jobs", "2", "--out", str(folder / "study"), "--epochs", "1"]
+    environment = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert main(["crossval", *RUN, "--data", str(known.csv), *words]) == 0
+    os.environ["PYTHONPATH"] = environment
 
 
 def _one_of(folder: Path, chance: random.Random, *patterns: str) -> Path:
