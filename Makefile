@@ -1,5 +1,6 @@
 # make demo   draw birds, fine-tune with CRL and with cross-entropy, print one table
 # make test   lint, type check, all tests
+# make mutants  put hundreds of faults into a copy, one at a time: do the tests notice? (slow; ARGS="--room metrics -n 4")
 # make docs   the pages of docs/ as a site in site/
 # Each makes .venv on first use; Python >= 3.11 and make are all that is needed.
 
@@ -8,13 +9,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test mutants lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+mutants: $(STAMP)
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -25,8 +25,16 @@ def test_every_name_has_a_row(lines):
     assert set(lines()) <= rows
 
 
-def test_the_loss_rows_are_the_codes_own_lines():
-    assert all(f"| `{name}` | {line} |" in README for name, line in listing.loss_lines().items())
+TABLES = {"method": listing.method_lines, "data set": listing.dataset_lines, "loss": listing.loss_lines}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_of_the_readme_is_what_list_prints(kind):
+    """Every row and no other, word for word; the order is the page's."""
+    block = re.search(rf"^\| {kind} \| what it is \|\n\|---\|---\|\n((?:\|.*\n)+)", README, re.MULTILINE).group(1)
+    rows = dict(re.findall(r"^\| \[?`([a-z0-9_-]+)`(?:\]\(\S+\))? \| (.*) \|$", block, re.MULTILINE))
+    assert rows == TABLES[kind]()
+    assert len(rows) == len(block.splitlines())
 
 
 def test_the_three_lines_run():

@@ -7,6 +7,7 @@ from scipy import sparse
 from finegrained_crl.metrics.totals import by_class, cluster_totals, mean_over_classes, ratio, stack, summed, with_count
 
 VALUES, LABELS = np.array([1.0, 3.0, 5.0, 2.0]), np.array([0, 2, 2, 0])
+UNEVEN = by_class([1.0, 3.0, 5.0, 8.0], np.array([0, 2, 2, 2]), 4)
 
 
 def test_a_mean_is_a_ratio_of_sums():
@@ -19,6 +20,7 @@ def test_a_mean_over_classes_leaves_out_those_that_do_not_occur():
     assert table.shape == (4, 8)
     assert table.toarray()[1].tolist() == [0, 0, 3, 0, 0, 0, 1, 0]
     assert mean_over_classes(summed(table)).tolist() == [(1.5 + 4.0) / 2]
+    assert mean_over_classes(summed(UNEVEN)).tolist() == [(1 + 16 / 3) / 2]
     single = by_class([7.0, 1.0], np.array([0, 1]), 3)  # a class with one picture counts
     assert mean_over_classes(summed(single)).tolist() == [4.0]
     assert np.isnan(mean_over_classes(np.zeros(6)))

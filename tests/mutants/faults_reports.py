@@ -28,7 +28,10 @@ parts.fault("swapped part", "[part.scores.predicted for part in group]", "[part.
 
 paired = Source(R + "paired.py", "tests/reports/test_paired.py", STUDIES, "tests/reports/test_study.py")
 paired.fault(
-    "sign", "figure.value(a.scores) - figure.value(b.scores)", "figure.value(b.scores) - figure.value(a.scores)"
+    "sign",
+    "figure.value(a.scores) - figure.value(b.scores)",
+    "figure.value(b.scores) - figure.value(a.scores)",
+    why_equivalent="these values go to the sign-flip test alone, whose p is the same for the opposite signs",
 )
 paired.fault(
     "swapped part", "CellTotals(pair[0].clusters, first, second)", "CellTotals(pair[0].clusters, second, first)"
@@ -58,7 +61,13 @@ paired.fault("swapped part", "first, second = pairs[0]", "second, first = pairs[
 paired.fault("ignored option", '"pairs": len(pairs), "units": test.n', '"pairs": test.n, "units": test.n')
 paired.fault("ignored option", 'interval.value, "low"', 'per_pair.max(), "low"')
 
-study = Source(R + "study.py", "tests/reports/test_study.py", STUDIES)
+study = Source(
+    R + "study.py",
+    "tests/reports/test_study_report.py",
+    "tests/reports/test_sheets.py",
+    "tests/reports/test_study.py",
+    STUDIES,
+)
 study.fault("ignored option", 'read_parts(collected, decoder if ordered else "argmax")', "read_parts(collected, None)")
 study.fault(
     "ignored option",

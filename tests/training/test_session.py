@@ -1,0 +1,77 @@
+"""A run put together: which pictures, in which order, shown how."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from finegrained_crl.data.transforms import EvalTransform, TrainTransform
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training import session as module
+from finegrained_crl.training.speed import Timing
+
+
+def rows(session, epoch=0):
+    return [row for batch in session.order.at(epoch) for _, row in batch]
+
+
+def test_training_never_sees_a_held_out_picture(make_session):
+    made = make_session()
+    assert sorted(rows(made)) == made.parts.train.tolist()
+    assert set(made.records.table["split"].iloc[rows(made)]) == {"train"}
+
+
+def test_the_seed_orders_and_augments(make_session):
+    one, same, other = (make_session("--seed", seed, "--hflip", "0.5", out=f"r{i}") for i, seed in enumerate((3, 3, 4)))
+    assert rows(one) == rows(same) != rows(other)
+    assert isinstance(one.train_pictures.transform, TrainTransform)
+    assert one.train_pictures.transform.seed == 3
+    assert isinstance(one.eval_pictures.transform, EvalTransform)
+
+
+def test_balanced_drawing_and_the_last_batch(make_session):
+    made = make_session("--class-balanced", "--batch-size", "4", "--drop-last", "false")
+    assert made.order.weights is not None
+    assert sum(len(batch) for batch in made.order.at(0)) == 14
+    assert make_session("--batch-size", "4", out="r2").order.weights is None
+    assert sum(len(batch) for batch in make_session("--batch-size", "4", out="r3").order.at(0)) == 12
+
+
+def test_what_the_method_does_to_each_picture(make_session, knowing, monkeypatch):
+    made_of = lambda pixels, random: (255 - pixels, {"law": np.array([1])})  # noqa: E731
+    monkeypatch.setattr(knowing.Knowing, "per_image", lambda self: made_of)
+    made = make_session()
+    plain = made.eval_pictures[(0, 0)][0].numpy()[0]
+    pixels, _, _, extras = made.train_pictures[(0, 0)]
+    assert np.array_equal(pixels.numpy(), 255 - plain)
+    assert extras["law"].tolist() == [1]
+
+
+def test_files_are_looked_at_before_anything_is_built(make_session, known, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "make_trainee", lambda *_: pytest.fail("a model was built"))
+    broken = known.csv.parent / "test" / "0.png"
+    content = broken.read_bytes()
+    broken.write_bytes(content[:50])
+    try:
+        with pytest.raises(FinegrainedError, match=r"test/0\.png"):
+            make_session()
+    finally:
+        broken.write_bytes(content)
+    assert Image.open(broken).size == (42, 42)
+
+
+def test_the_fastest_choice_is_taken_and_kept_on_resume(make_session, monkeypatch):
+    fast, slow = Timing("bf16", "contiguous", 0.1), Timing("fp32", "channels_last", 0.2)
+    monkeypatch.setattr(module, "choose", lambda *_: [fast, slow])
+    made = make_session("--precision", "auto")
+    assert (made.recipe.precision, made.recipe.memory_format) == ("bf16", "contiguous")
+    made.run.recipe.unlink()
+    made.run.claim(made.recipe.as_dict(), resume=False)
+    monkeypatch.setattr(module, "choose", lambda *_: pytest.fail("timed again"))
+    again = make_session("--precision", "auto", resume=True)
+    assert again.recipe.precision == "bf16"
+
+
+def test_classes_with_an_order_are_decoded(make_session):
+    words = ["--method.decoder", "median"]
+    assert make_session(*words).scorer.decoder == "argmax"
+    assert make_session(*words, "--dataset.ordered", out="r2").scorer.decoder == "median"
