@@ -3,8 +3,8 @@
     python tests/attacks/fuzz.py --cases 50000 --seed 0
 
 Each input ends in a result or a `FinegrainedError`. Anything else is counted: a traceback, a hang, more than two
-gigabytes, a crash, or a damaged file that was read as if nothing had happened. Inputs are looked at in forked processes,
-a few hundred in each. One line per kind; exit code 1 where something was found.
+gigabytes, a crash, or a damaged file that was read as if nothing had happened. Inputs are looked at in forked
+processes, a few hundred in each. One line per kind; exit code 1 where something was found.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ HANG_SECONDS = 60
 MOST_BYTES = 2 << 30
 BATCH = 250
 TOKENS = (
-    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b"'", b",", b"\t", b";", b"NaN", b"-1", b"1e999", b"inf", b"null", b"~",
-    b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$", b"../../etc/passwd", b"/dev/zero", b"variant",
+    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b"'", b",", b"\t", b";", b"NaN", b"-1", b"1e999", b"inf",
+    b"null", b"~", b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$", b"../../etc/passwd", b"/dev/zero",
+    b"variant",
     b"label", b"weights", b"&a *a", b"!!python/object/apply:os.system [id]", b"{", b"[", b"}", b": ", b"\xe2\x80\xae",
     b"\xed\xa0\x80", "é".encode(), "é".encode(), b" " * 2000, b"[" * 500, b"<script>", b"%s%n", b"True", b"0x10",
 )  # fmt: skip
@@ -191,7 +192,46 @@ def _make_layouts(folder: Path) -> None:
         (folder / "adience" / f"fold_{fold}_data.txt").write_text("\n".join(["\t".join(FIELDS), *rows]) + "\n")
 
 
-RUN = ["--dataset", "table", "--method", "knowing", "--weights", "none", "--backbone", "none", "--loss", "ce", "--resize", "squash", "--eval-resize-ratio", "1", "--resize-ratio", "1", "--crop-scale", "1", "--hflip", "0", "--optimizer", "momentum", "--momentum", "0", "--weight-decay", "0", "--schedule", "constant", "--lr", "1", "--batch-size", "14", "--image-size", "42", "--epochs", "2", "--device", "cpu"]
+RUN = [
+    "--dataset",
+    "table",
+    "--method",
+    "knowing",
+    "--weights",
+    "none",
+    "--backbone",
+    "none",
+    "--loss",
+    "ce",
+    "--resize",
+    "squash",
+    "--eval-resize-ratio",
+    "1",
+    "--resize-ratio",
+    "1",
+    "--crop-scale",
+    "1",
+    "--hflip",
+    "0",
+    "--optimizer",
+    "momentum",
+    "--momentum",
+    "0",
+    "--weight-decay",
+    "0",
+    "--schedule",
+    "constant",
+    "--lr",
+    "1",
+    "--batch-size",
+    "14",
+    "--image-size",
+    "42",
+    "--epochs",
+    "2",
+    "--device",
+    "cpu",
+]
 
 
 def _make_runs(folder: Path, known: Any) -> None:
@@ -359,7 +399,116 @@ def look_at_study(folder: Path, chance: random.Random) -> None:
     _expect(results == json.dumps(collect(study).results, sort_keys=True), "other results were collected")
 
 
-WORDS = ["finetune", "crossval", "report", "predict", "explain", "verify", "data", "list", "plot", "audit", "make", "table", "losses", "curves", "recipes", "--help", "-h", "--json", "--out", "--data", "--dataset", "--method", "--loss", "--resume", "--recipe", "--epochs", "--lr", "--head-lr", "--seed", "--freeze", "--erase", "--drop-rate", "--decay-epochs", "--schedule", "--weights", "--backbone", "--image-size", "--batch-size", "--val-fraction", "--split", "--fold", "--mixup", "--ema", "--dry-run", "--plan", "--losses", "--seeds", "--folds", "--grid", "--controls", "--jobs", "--baseline", "--decoder", "--class", "--beside", "--device", "--path-column", "--checkpoint-seconds", "--workers", "--loss.alpha", "--method.decoder", "--dataset.separator", "--where", "--lists", "0", "1", "-1", "7", "nan", "inf", "-inf", "1e999", "1e-9", "99999999999999999999", "[]", "[80]", "''", "none", "null", "true", "a=b", "lr=0.1,1", "loss.alpha=1,2", "lr=", "crl", "ce", "table", "image_folder", "knowing", "resnet", "cub", "step", "multistep", "cpu", "auto", "../..", "/dev/full", "/dev/zero", "/dev/null", "/proc/self/mem", "RUN", "STUDY", "KNOWN", "PICTURES", "TABLE", "UNFINISHED", "NEW", "FILE/x"]
+WORDS = [
+    "finetune",
+    "crossval",
+    "report",
+    "predict",
+    "explain",
+    "verify",
+    "data",
+    "list",
+    "plot",
+    "audit",
+    "make",
+    "table",
+    "losses",
+    "curves",
+    "recipes",
+    "--help",
+    "-h",
+    "--json",
+    "--out",
+    "--data",
+    "--dataset",
+    "--method",
+    "--loss",
+    "--resume",
+    "--recipe",
+    "--epochs",
+    "--lr",
+    "--head-lr",
+    "--seed",
+    "--freeze",
+    "--erase",
+    "--drop-rate",
+    "--decay-epochs",
+    "--schedule",
+    "--weights",
+    "--backbone",
+    "--image-size",
+    "--batch-size",
+    "--val-fraction",
+    "--split",
+    "--fold",
+    "--mixup",
+    "--ema",
+    "--dry-run",
+    "--plan",
+    "--losses",
+    "--seeds",
+    "--folds",
+    "--grid",
+    "--controls",
+    "--jobs",
+    "--baseline",
+    "--decoder",
+    "--class",
+    "--beside",
+    "--device",
+    "--path-column",
+    "--checkpoint-seconds",
+    "--workers",
+    "--loss.alpha",
+    "--method.decoder",
+    "--dataset.separator",
+    "--where",
+    "--lists",
+    "0",
+    "1",
+    "-1",
+    "7",
+    "nan",
+    "inf",
+    "-inf",
+    "1e999",
+    "1e-9",
+    "99999999999999999999",
+    "[]",
+    "[80]",
+    "''",
+    "none",
+    "null",
+    "true",
+    "a=b",
+    "lr=0.1,1",
+    "loss.alpha=1,2",
+    "lr=",
+    "crl",
+    "ce",
+    "table",
+    "image_folder",
+    "knowing",
+    "resnet",
+    "cub",
+    "step",
+    "multistep",
+    "cpu",
+    "auto",
+    "../..",
+    "/dev/full",
+    "/dev/zero",
+    "/dev/null",
+    "/proc/self/mem",
+    "RUN",
+    "STUDY",
+    "KNOWN",
+    "PICTURES",
+    "TABLE",
+    "UNFINISHED",
+    "NEW",
+    "FILE/x",
+]
 
 
 def look_at_command(folder: Path, chance: random.Random) -> None:
@@ -368,7 +517,8 @@ def look_at_command(folder: Path, chance: random.Random) -> None:
 
     places = {
         "RUN": folder / "run", "STUDY": folder / "study", "UNFINISHED": folder / "unfinished",
-        "NEW": folder / "scratch" / "new", "KNOWN": folder / "known" / "labels.csv", "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
+        "NEW": folder / "scratch" / "new", "KNOWN": folder / "known" / "labels.csv",
+        "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
         "FILE/x": folder / "tables" / "a.csv" / "x",
     }  # fmt: skip
     verbs = ("finetune", "crossval", "report", "predict", "explain", "verify", "data", "plot", "list")
