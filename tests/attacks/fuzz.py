@@ -38,7 +38,8 @@ MOST_BYTES = 2 << 30
 BATCH = 250
 TOKENS = (
     b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b"'", b",", b"\t", b";", b"NaN", b"-1", b"1e999", b"inf",
-    b"null", b"~", b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$", b"../../etc/passwd", b"/dev/zero",
+    b"null", b"~", b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$",
+    b"../../etc/passwd", b"/dev/zero",
     b"variant",
     b"label", b"weights", b"&a *a", b"!!python/object/apply:os.system [id]", b"{", b"[", b"}", b": ", b"\xe2\x80\xae",
     b"\xed\xa0\x80", "é".encode(), "é".encode(), b" " * 2000, b"[" * 500, b"<script>", b"%s%n", b"True", b"0x10",
