@@ -1,6 +1,8 @@
 # make demo   draw birds, fine-tune with CRL and with cross-entropy, print one table
 # make test   lint, type check, all tests
 # make mutants  put hundreds of faults into a copy, one at a time: do the tests notice? (slow; ARGS="--room metrics -n 4")
+# make kills  interrupt runs of every method at random moments: do they end in the same bytes? (slow; ARGS="--kills 150")
+# make fuzz   malformed inputs of every kind: does each end in a result or one line? (slow; ARGS="--cases 50000 --seed 0")
 # make docs   the pages of docs/ as a site in site/
 # Each makes .venv on first use; Python >= 3.11 and make are all that is needed.
 
@@ -9,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test mutants lint docs clean
+.PHONY: demo test mutants kills fuzz lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
@@ -19,6 +21,12 @@ test: $(STAMP) lint
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+kills: $(STAMP)
+	$(BIN)/python tests/attacks/kills.py $(ARGS)
+
+fuzz: $(STAMP)
+	$(BIN)/python tests/attacks/fuzz.py $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

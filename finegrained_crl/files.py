@@ -65,7 +65,9 @@ def keep_as(path: Path, other: Path) -> None:
     try:
         os.replace(partial, other)
     except OSError as error:
-        raise FinegrainedError(f"can't write {other} ({error.strerror or error}): its previous content is kept") from error
+        raise FinegrainedError(
+            f"can't write {other} ({error.strerror or error}): its previous content is kept"
+        ) from error
 
 
 def make_folder(folder: Path) -> None:

@@ -82,8 +82,8 @@ class Pictures(Dataset[Any]):
 
 
 def collate(items: list[Any]) -> Batch | FinegrainedError:
-    """Stack pictures into a batch; the first unreadable picture, or what keeps a worker from sharing the batch, takes its
-    place.
+    """Stack pictures into a batch; the first unreadable picture, or what keeps a worker from sharing the batch, takes
+    its place.
     """
     for item in items:
         if isinstance(item, FinegrainedError):

@@ -1,5 +1,5 @@
-"""Loader processes that can't keep a run waiting: their signals, the room for their batches, and what became of one that
-died.
+"""Loader processes that can't keep a run waiting: their signals, the room for their batches, and what became of one
+that died.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECONDS = 600
 
 def prepare(_number: int) -> None:
     """Make this process a good worker: an interrupted parent decides, and no batch is lost without a word."""
-    # Launchers and terminals send signals to all processes at once; the parent's step under way may need one more batch.
+    # Launchers and terminals send signals to all processes; the parent's step under way may need one more batch.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # A batch that can't be handed over is dropped by multiprocessing with a traceback, and the parent waits for ever.

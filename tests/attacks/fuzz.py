@@ -3,8 +3,8 @@
     python tests/attacks/fuzz.py --cases 50000 --seed 0
 
 Each input ends in a result or a `FinegrainedError`. Anything else is counted: a traceback, a hang, more than two
-gigabytes, a crash, or a damaged file that was read as if nothing had happened. Inputs are looked at in forked processes,
-a few hundred in each. One line per kind; exit code 1 where something was found.
+gigabytes, a crash, or a damaged file that was read as if nothing had happened. Inputs are looked at in forked
+processes, a few hundred in each. One line per kind; exit code 1 where something was found.
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ HANG_SECONDS = 60
 MOST_BYTES = 2 << 30
 BATCH = 250
 TOKENS = (
-    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b"'", b",", b"\t", b";", b"NaN", b"-1", b"1e999", b"inf", b"null", b"~",
-    b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$", b"../../etc/passwd", b"/dev/zero", b"variant",
+    b"\0", b"\xff", b"\xef\xbb\xbf", b"\r", b"\n", b'"', b"'", b",", b"\t", b";", b"NaN", b"-1", b"1e999", b"inf",
+    b"null", b"~", b"99999999999999999999", b"=cmd|' /C calc'!A0", b"\x1b[31m", b"$\\frac{1$",
+    b"../../etc/passwd", b"/dev/zero",
+    b"variant",
     b"label", b"weights", b"&a *a", b"!!python/object/apply:os.system [id]", b"{", b"[", b"}", b": ", b"\xe2\x80\xae",
     b"\xed\xa0\x80", "é".encode(), "é".encode(), b" " * 2000, b"[" * 500, b"<script>", b"%s%n", b"True", b"0x10",
 )  # fmt: skip
@@ -123,8 +125,8 @@ class Kind:
 # The corpus, made by code, and how each kind is looked at.
 
 
-def make_corpus(folder: Path) -> None:
-    """A small valid input of every kind."""
+def make_corpus(folder: Path, *, with_study: bool = True) -> None:
+    """A small valid input of every kind; the study, whose cells are processes of their own, only where it is wanted."""
     import numpy as np
     from known_set import make_known_set
 
@@ -137,6 +139,8 @@ def make_corpus(folder: Path) -> None:
     known = make_known_set(folder / "known", np.random.default_rng(3))
     _make_tables(folder / "tables", known)
     _make_runs(folder, known)
+    if with_study:
+        _make_study(folder, known)
 
 
 def _make_pictures(folder: Path) -> None:
@@ -189,24 +193,70 @@ def _make_layouts(folder: Path) -> None:
         (folder / "adience" / f"fold_{fold}_data.txt").write_text("\n".join(["\t".join(FIELDS), *rows]) + "\n")
 
 
-RUN = ["--dataset", "table", "--method", "knowing", "--weights", "none", "--backbone", "none", "--loss", "ce", "--resize", "squash", "--eval-resize-ratio", "1", "--resize-ratio", "1", "--crop-scale", "1", "--hflip", "0", "--optimizer", "momentum", "--momentum", "0", "--weight-decay", "0", "--schedule", "constant", "--lr", "1", "--batch-size", "14", "--image-size", "42", "--epochs", "2", "--device", "cpu"]
+RUN = [
+    "--dataset",
+    "table",
+    "--method",
+    "knowing",
+    "--weights",
+    "none",
+    "--backbone",
+    "none",
+    "--loss",
+    "ce",
+    "--resize",
+    "squash",
+    "--eval-resize-ratio",
+    "1",
+    "--resize-ratio",
+    "1",
+    "--crop-scale",
+    "1",
+    "--hflip",
+    "0",
+    "--optimizer",
+    "momentum",
+    "--momentum",
+    "0",
+    "--weight-decay",
+    "0",
+    "--schedule",
+    "constant",
+    "--lr",
+    "1",
+    "--batch-size",
+    "14",
+    "--image-size",
+    "42",
+    "--epochs",
+    "2",
+    "--device",
+    "cpu",
+]
 
 
 def _make_runs(folder: Path, known: Any) -> None:
-    """A finished run, the same run stopped after its first epoch, and a study of two cells."""
+    """A finished run, and the same run before the last thing that it did."""
     from finegrained_crl.cli.main import main
 
     words = [*RUN, "--workers", "0", "--data", str(known.csv)]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for name in ("run", "unfinished"):
             assert main(["finetune", *words, "--out", str(folder / name)]) == 0
-        study = ["--losses", "ce", "crl", "--jobs", "2", "--out", str(folder / "study"), "--epochs", "1"]
-        environment = os.environ.get("PYTHONPATH", "")
-        os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
-        assert main(["crossval", *RUN, "--data", str(known.csv), *study]) == 0
-        os.environ["PYTHONPATH"] = environment
     for name in ("COMMITTED", "results.json", "predictions.parquet"):
         (folder / "unfinished" / name).unlink()
+
+
+def _make_study(folder: Path, known: Any) -> None:
+    """A study of two finished cells."""
+    from finegrained_crl.cli.main import main
+
+    words = ["--losses", "ce", "crl", "--jobs", "2", "--out", str(folder / "study"), "--epochs", "1"]
+    environment = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        assert main(["crossval", *RUN, "--data", str(known.csv), *words]) == 0
+    os.environ["PYTHONPATH"] = environment
 
 
 def _one_of(folder: Path, chance: random.Random, *patterns: str) -> Path:
@@ -350,7 +400,116 @@ def look_at_study(folder: Path, chance: random.Random) -> None:
     _expect(results == json.dumps(collect(study).results, sort_keys=True), "other results were collected")
 
 
-WORDS = ["finetune", "crossval", "report", "predict", "explain", "verify", "data", "list", "plot", "audit", "make", "table", "losses", "curves", "recipes", "--help", "-h", "--json", "--out", "--data", "--dataset", "--method", "--loss", "--resume", "--recipe", "--epochs", "--lr", "--head-lr", "--seed", "--freeze", "--erase", "--drop-rate", "--decay-epochs", "--schedule", "--weights", "--backbone", "--image-size", "--batch-size", "--val-fraction", "--split", "--fold", "--mixup", "--ema", "--dry-run", "--plan", "--losses", "--seeds", "--folds", "--grid", "--controls", "--jobs", "--baseline", "--decoder", "--class", "--beside", "--device", "--path-column", "--checkpoint-seconds", "--workers", "--loss.alpha", "--method.decoder", "--dataset.separator", "--where", "--lists", "0", "1", "-1", "7", "nan", "inf", "-inf", "1e999", "1e-9", "99999999999999999999", "[]", "[80]", "''", "none", "null", "true", "a=b", "lr=0.1,1", "loss.alpha=1,2", "lr=", "crl", "ce", "table", "image_folder", "knowing", "resnet", "cub", "step", "multistep", "cpu", "auto", "../..", "/dev/full", "/dev/zero", "/dev/null", "/proc/self/mem", "RUN", "STUDY", "KNOWN", "PICTURES", "TABLE", "UNFINISHED", "NEW", "FILE/x"]
+WORDS = [
+    "finetune",
+    "crossval",
+    "report",
+    "predict",
+    "explain",
+    "verify",
+    "data",
+    "list",
+    "plot",
+    "audit",
+    "make",
+    "table",
+    "losses",
+    "curves",
+    "recipes",
+    "--help",
+    "-h",
+    "--json",
+    "--out",
+    "--data",
+    "--dataset",
+    "--method",
+    "--loss",
+    "--resume",
+    "--recipe",
+    "--epochs",
+    "--lr",
+    "--head-lr",
+    "--seed",
+    "--freeze",
+    "--erase",
+    "--drop-rate",
+    "--decay-epochs",
+    "--schedule",
+    "--weights",
+    "--backbone",
+    "--image-size",
+    "--batch-size",
+    "--val-fraction",
+    "--split",
+    "--fold",
+    "--mixup",
+    "--ema",
+    "--dry-run",
+    "--plan",
+    "--losses",
+    "--seeds",
+    "--folds",
+    "--grid",
+    "--controls",
+    "--jobs",
+    "--baseline",
+    "--decoder",
+    "--class",
+    "--beside",
+    "--device",
+    "--path-column",
+    "--checkpoint-seconds",
+    "--workers",
+    "--loss.alpha",
+    "--method.decoder",
+    "--dataset.separator",
+    "--where",
+    "--lists",
+    "0",
+    "1",
+    "-1",
+    "7",
+    "nan",
+    "inf",
+    "-inf",
+    "1e999",
+    "1e-9",
+    "99999999999999999999",
+    "[]",
+    "[80]",
+    "''",
+    "none",
+    "null",
+    "true",
+    "a=b",
+    "lr=0.1,1",
+    "loss.alpha=1,2",
+    "lr=",
+    "crl",
+    "ce",
+    "table",
+    "image_folder",
+    "knowing",
+    "resnet",
+    "cub",
+    "step",
+    "multistep",
+    "cpu",
+    "auto",
+    "../..",
+    "/dev/full",
+    "/dev/zero",
+    "/dev/null",
+    "/proc/self/mem",
+    "RUN",
+    "STUDY",
+    "KNOWN",
+    "PICTURES",
+    "TABLE",
+    "UNFINISHED",
+    "NEW",
+    "FILE/x",
+]
 
 
 def look_at_command(folder: Path, chance: random.Random) -> None:
@@ -359,7 +518,8 @@ def look_at_command(folder: Path, chance: random.Random) -> None:
 
     places = {
         "RUN": folder / "run", "STUDY": folder / "study", "UNFINISHED": folder / "unfinished",
-        "NEW": folder / "scratch" / "new", "KNOWN": folder / "known" / "labels.csv", "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
+        "NEW": folder / "scratch" / "new", "KNOWN": folder / "known" / "labels.csv",
+        "PICTURES": folder / "pictures", "TABLE": folder / "tables" / "a.csv",
         "FILE/x": folder / "tables" / "a.csv" / "x",
     }  # fmt: skip
     verbs = ("finetune", "crossval", "report", "predict", "explain", "verify", "data", "plot", "list")

@@ -117,7 +117,7 @@ def test_what_is_no_file_is_written_into_and_not_replaced(tmp_path):
     assert os.read(reader, 20) == b"through"
     assert pipe.is_fifo()
     assert os.listdir(tmp_path) == ["pipe"]
-    with pytest.raises(FinegrainedError, match="can't write /dev/full .No space left"):
+    with pytest.raises(FinegrainedError, match=r"can't write /dev/full .No space left"):
         files.write_bytes(files.Path("/dev/full"), b"x" * 10)
 
 
