@@ -97,3 +97,53 @@ def test_reasons(tmp_path):
 def test_a_share_of_the_machine():
     found = environment(2, "1")
     assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("2", "2", "1")
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """How cells would be started: (words, environment) of each."""
+    seen = []
+
+    class Started:
+        returncode = 0
+
+        def __init__(self, words, *, env, **_how):
+            seen.append((words, env))
+
+    monkeypatch.setattr(launch.subprocess, "Popen", Started)
+    monkeypatch.setattr(launch, "available_cores", lambda: 12)
+    folder = StudyFolder(tmp_path / "study")
+    study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2], [0], threads=4))
+
+    def start(**how):
+        seen.clear()
+        launcher = Launcher(folder, study, Machine(**how), lambda *_: None, lambda: None)
+        jobs = [launcher._start(cell, slot) for slot, cell in enumerate(study.cells)]
+        for job in jobs:
+            job.log.close()
+        return seen
+
+    return start
+
+
+def value(words, flag):
+    return words[words.index(flag) + 1]
+
+
+def test_each_cell_is_started_with_its_own_recipe_and_goes_on(started):
+    for i, (words, env) in enumerate(started(jobs=3)):
+        assert value(words, "--recipe").endswith(f"recipes/ce_f{i}_s0.yaml")
+        assert value(words, "--out").endswith(f"cells/ce_f{i}_s0")
+        assert "--resume" in words
+        assert env["OMP_NUM_THREADS"] == env["MKL_NUM_THREADS"] == "4"
+        assert (value(words, "--workers"), value(words, "--device")) == ("2", "auto")
+        assert "--accept-changed-data" not in words
+
+
+def test_the_machines_settings_reach_the_cells(started):
+    words, _ = started(jobs=3, device="cpu", checkpoint_seconds=7.0, accept_changed_data=True)[0]
+    assert (value(words, "--device"), value(words, "--checkpoint-seconds")) == ("cpu", "7.0")
+    assert "--accept-changed-data" in words
+    on_gpus = started(jobs=3, gpus=("4", "6"))
+    assert [env["CUDA_VISIBLE_DEVICES"] for _, env in on_gpus] == ["4", "6", "4"]
+    assert {value(words, "--workers") for words, _ in on_gpus} == {"4"}

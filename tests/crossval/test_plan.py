@@ -124,3 +124,25 @@ def test_somebody_elses_folder(tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(FinegrainedError, match="is not empty and holds no study"):
         StudyFolder(tmp_path).check(Study({"ce": CE}, [0], [0], 1))
+
+
+def test_cells_that_are_compared_stand_side_by_side():
+    variants = {"ce": Recipe(data="x"), "crl": Recipe(data="x")}
+    cells = make_cells(variants, [0, 3], [5, 7])
+    assert [(c.seed, c.fold, c.variant) for c in cells] == [
+        (seed, fold, variant) for seed in (5, 7) for fold in (0, 3) for variant in ("ce", "crl")
+    ]
+    assert [(c.recipe.seed, c.recipe.fold) for c in cells] == [(c.seed, c.fold) for c in cells]
+    assert len({c.name for c in cells}) == 8
+    assert cells[0].name == "ce_f0_s5"
+
+
+@pytest.mark.parametrize("words", [["lr=1", "lr=2"], ["lr=1,1"], ["lr="], ["lr"]])
+def test_a_grid_setting_is_given_once_with_values(words):
+    with pytest.raises(FinegrainedError, match="--grid lr"):
+        parse_grid(words)
+
+
+def test_every_recipe_of_a_grid_is_completed():
+    done = make_variants([Recipe(data="x", loss=Component("ce"))], {"lr": [1, 2]}, None, lambda r: r.replace(ema=0.5))
+    assert [(recipe.lr, recipe.ema) for recipe in done.values()] == [(1, 0.5), (2, 0.5)]

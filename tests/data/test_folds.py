@@ -180,3 +180,29 @@ def test_small_classes_are_divided_or_refused(rows: list[tuple[int, int]], fract
         return
     assert sorted([*first, *second]) == list(range(len(rows)))
     assert not set(groups[first]) & set(groups[second])
+
+
+def test_a_row_without_a_fold_trains_nothing() -> None:
+    records = records_of([0, 1, 0, 1, 0, 1], fold=[0, 0, 1, 1, None, None])
+    parts = hold_out(records, fold=1)
+    assert (parts.train.tolist(), parts.test.tolist()) == ([0, 1], [2, 3])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_copies_under_other_names_stay_on_one_side(seed: int) -> None:
+    """Pictures 0 and 1, 2 and 3 .. have equal bytes."""
+    records = records_of([0, 0, 1, 1] * 6)
+    digests = pd.Series([str(i // 2) for i in range(24)])
+    keep, cut = cut_validation(records, np.arange(24), 0.25, seed, digests)
+    assert len(cut)
+    assert not set(keep // 2) & set(cut // 2)
+    unknown = cut_validation(records, np.arange(24), 0.25, seed, pd.Series([""] * 24))
+    plain = cut_validation(records, np.arange(24), 0.25, seed)
+    assert unknown[1].tolist() == plain[1].tolist()
+
+
+def test_the_share_that_is_cut_is_the_one_asked_for() -> None:
+    records = records_of([0, 1] * 40)
+    assert [len(cut_validation(records, np.arange(80), share, 0)[1]) for share in (0.1, 0.25, 0.5)] == [8, 20, 40]
+    subjects = records_of([0, 1] * 40, subject=[str(i // 4) for i in range(80)])
+    assert len(cut_validation(subjects, np.arange(80), 0.25, 0)[1]) == 20

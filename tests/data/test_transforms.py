@@ -1,5 +1,7 @@
 """Augmentation depends on (seed, epoch, row) alone; views are where the protocol says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,80 @@ def test_a_rotations_corners_are_mirrored_or_black(border, darkest):
     turned = [TrainTransform(settings, 0)(np.full((32, 32, 3), 200, np.uint8), 0, row) for row in range(6)]
     assert min(picture.min() for picture in turned) == darkest
     assert all(picture[16, 16].min() == 200 for picture in turned)
+
+
+PLAIN = ImageSettings(32, "squash", 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, "single")
+
+
+def many(settings, image, count=200):
+    transform = TrainTransform(settings, seed=0)
+    return np.stack([transform(image, epoch, 0) for epoch in range(count)])
+
+
+def test_nothing_is_changed_where_nothing_is_asked(image):
+    assert np.array_equal(many(PLAIN, image, 5)[4], EvalTransform(PLAIN)(image)[0])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.8, 1.0])
+def test_so_many_pictures_are_mirrored(share, image):
+    plain = EvalTransform(PLAIN)(image)[0]
+    made = many(replace(PLAIN, hflip=share), image)
+    mirrored = [np.array_equal(one, plain[:, ::-1]) for one in made]
+    assert all(np.array_equal(one, plain) for one, flipped in zip(made, mirrored, strict=True) if not flipped)
+    assert np.mean(mirrored) == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.75])
+def test_so_many_pictures_have_a_hidden_part(share, image):
+    light = np.maximum(image, 1)
+    hidden = [(one == 0).all(-1).mean() for one in many(replace(PLAIN, erase=share), light)]
+    assert np.mean(np.array(hidden) > 0) == pytest.approx(share, abs=0.09)
+    assert max(hidden) <= 0.17
+
+
+@pytest.mark.parametrize("degrees", [5.0, 40.0])
+def test_rotation_is_no_more_than_asked(degrees):
+    line = np.zeros((64, 64, 3), np.uint8)
+    line[30:34] = 255
+    settings = replace(PLAIN, image_size=64, rotate=degrees, rotate_border="black")
+    angles = []
+    for one in many(settings, line, 60):
+        y, x = np.nonzero(one[..., 0] > 127)
+        angles.append(abs(np.degrees(np.arctan(np.polyfit(x, y, 1)[0]))))
+    assert max(angles) < degrees + 2
+    assert max(angles) > 0.7 * degrees
+
+
+def test_smallest_share_of_a_random_crop():
+    ramp = np.tile(np.arange(100, dtype=np.uint8)[None, :, None], (100, 1, 3))
+    for smallest in (0.3, 0.9):
+        shares = [(one.max() - one.min() + 1) / 100 for one in many(replace(PLAIN, crop_scale=smallest), ramp)]
+        assert min(shares) > (smallest * 0.75) ** 0.5 - 0.06  # of an area, at a ratio of sides of 3 : 4
+        assert min(shares) < smallest**0.5
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_colours_change_no_more_than_asked(strength):
+    grey = np.full((40, 40, 3), 100, np.uint8)
+    levels = many(replace(PLAIN, color_jitter=strength), grey)[:, 0, 0, 0].astype(float)
+    assert abs(levels - 100).max() <= 100 * strength * 1.1 + 2
+    assert abs(levels - 100).max() > 60 * strength
+
+
+@pytest.mark.parametrize(("train", "evaluation"), [(1.0, 1.5), (1.5, 1.0)])
+def test_sizes_before_cropping_are_each_their_own(train, evaluation):
+    ramp = np.tile(np.arange(120, dtype=np.uint8)[None, :, None], (120, 1, 3))
+    settings = replace(PLAIN, resize="crop", resize_ratio=train, eval_resize_ratio=evaluation)
+    spans = [int(one.max()) - int(one.min()) for one in (many(settings, ramp, 1)[0], EvalTransform(settings)(ramp)[0])]
+    assert spans == [pytest.approx(120 / ratio, abs=6) for ratio in (train, evaluation)]
+
+
+def test_the_views_of_a_wide_picture():
+    pixels = np.arange(20 * 30 * 3).reshape(20, 30, 3).astype(np.uint8)
+    crops = cut_views(pixels, 10, "ten-crop")
+    places = [(5, 10), (0, 0), (0, 20), (10, 0), (10, 20)]
+    for i, (y, x) in enumerate(places):
+        assert np.array_equal(crops[i], pixels[y : y + 10, x : x + 10])
+        assert np.array_equal(crops[i + 5], crops[i][:, ::-1])
+    assert len(cut_views(pixels, 10, "flip")) == 2
+    assert len(cut_views(pixels, 10, "single")) == 1

@@ -101,3 +101,18 @@ def test_curves_of_what_is_no_run(tmp_path, capsys):
     assert "holds no finished epoch" in capsys.readouterr().err
     assert main(["plot", "curves", str(tmp_path), "--out", "curves.txt"]) == 1
     assert "give a .png, .svg or .pdf file" in capsys.readouterr().err
+
+
+def test_a_run_on_another_part_is_refused_and_figures_are_the_test_parts(tmp_path):
+    one, other = make_run(tmp_path / "one"), make_run(tmp_path / "other")
+    results = json.loads((other / "results.json").read_text())
+    for part in results["metrics"].values():
+        part["val"] = {**part["test"], "top1_accuracy": 0.123}
+    (other / "results.json").write_text(json.dumps(results))
+    RunFolder(other).commit()
+    assert [row["top1_accuracy"] for row in compare_runs([one, other])] == [0.5, 0.5]
+    results["protocol"]["evaluated_on"] = "fold 1"
+    (other / "results.json").write_text(json.dumps(results))
+    RunFolder(other).commit()
+    with pytest.raises(FinegrainedError, match="evaluated on different data"):
+        compare_runs([one, other])

@@ -2,9 +2,12 @@
 
 import pandas as pd
 import pytest
-from made_study import write_study
+from made_study import row, write_study
 
 from finegrained_crl.crossval.collect import collect
+from finegrained_crl.metrics.catalogue import find_figure
+from finegrained_crl.metrics.intervals import bootstrap_interval
+from finegrained_crl.reports.parts import read_parts, totals_of
 from finegrained_crl.reports.study import study_figures
 from finegrained_crl.reports.study_report import facts, report_text, write_report
 
@@ -96,3 +99,24 @@ def test_a_baseline_a_decoder_and_a_seed_are_those_asked_for(tmp_path):
     drawn = study_figures(collected, seed=5)
     assert drawn.variants["low"].tolist() != plain.variants["low"].tolist()
     assert drawn.variants["mean"].tolist() == plain.variants["mean"].tolist()
+
+
+def test_a_figure_with_a_floor_has_an_interval_that_keeps_to_it(tmp_path):
+    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0})))
+    for name, floor in (("ece", 0.0), ("nll", None)):
+        part = list(read_parts(collect(tmp_path / "s"), None))
+        figure = find_figure(name)
+        expected = bootstrap_interval(totals_of(part, figure), figure.statistic, floor=floor)
+        found = row(figures.variants, variant="ce", figure=name)
+        assert (found["pooled"], found["low"], found["high"]) == pytest.approx(expected)
+    with_bias = bootstrap_interval(totals_of(part, find_figure("ece")), find_figure("ece").statistic)
+    assert row(figures.variants, variant="ce", figure="ece")["high"] < with_bias.high
+
+
+def test_where_cells_differ_each_value_is_said(tmp_path):
+    def changed(cell, frame, results):
+        results["protocol"]["policy"] = "nearest" if cell.fold == 2 else "drop"
+        return frame
+
+    folder = write_study(tmp_path / "s", {"ce": 1.0}, changed=changed)
+    assert facts(collect(folder, accept_differences=True))["label policy"] == "drop; nearest"
