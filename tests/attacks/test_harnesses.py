@@ -59,6 +59,7 @@ def test_the_fuzzer_notices(fuzz, corpus, monkeypatch):
     assert any("silent" in problem for _, problem in fuzz.run_batch(corpus, "unfinished runs", range(60)))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_equal(kills, tmp_path, capsys):
     assert kills.Kills(tmp_path, seed=3, only="resnet, validated").run(2) == 0
     assert "not equal or stuck" in capsys.readouterr().out
