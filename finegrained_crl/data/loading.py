@@ -230,6 +230,8 @@ def normaliser(
 
 
 def _loader(pictures: Pictures, workers: int, **how: Any) -> DataLoader[Any]:
-    in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS} if workers else {}
+    in_workers: dict[str, Any] = {}
+    if workers:
+        in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS}
     pin = torch.cuda.is_available()
     return DataLoader(pictures, num_workers=workers, collate_fn=collate, pin_memory=pin, **in_workers, **how)
