@@ -1,16 +1,12 @@
 """The README's tables and examples are what the code says."""
 
 import re
-import shlex
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import torch
 
-from finegrained_crl import discovery
 from finegrained_crl.cli import list as listing
-from finegrained_crl.cli import settings
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -42,31 +38,6 @@ def test_the_three_lines_run():
     names = {"logits": torch.zeros(2, 8), "labels": torch.tensor([5, 5])}
     exec(code, names)
     assert names["loss"].item() == pytest.approx(2.94443897916644)  # log 19: a golden value of the reference
-
-
-COMMANDS = [
-    line
-    for page in PAGES
-    for line in re.sub(r"\\\n\s*", "", page.read_text()).splitlines()
-    if re.match(r"    fgcrl finetune --(?!help)", line)
-]
-
-
-@pytest.mark.parametrize("line", sorted(set(COMMANDS)))
-def test_every_finetune_line_in_the_docs_parses(line, monkeypatch):
-    # docs/plugins.md trains the third-party example, which is not installed here.
-    monkeypatch.syspath_prepend(Path(__file__).parent / "third_party" / "finegrained_gem")
-    example = EntryPoint("gem", "finegrained_gem:GeM", discovery.METHODS)
-    monkeypatch.setattr(discovery, "entry_points", lambda *, group: [example] if group == discovery.METHODS else [])
-    words = settings.normalise(shlex.split(line, comments=True)[2:])
-    recipe, method = settings.peek(words, "--recipe"), settings.peek(words, "--method.name") or "resnet"
-    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
-
-    def run_flags(parser):
-        for flag in ("--recipe", "--out"):
-            parser.add_argument(flag)
-
-    assert settings.to_recipe(settings.recipe_parser(words, base, run_flags).parse(words)).data
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[p.name for p in PAGES])

@@ -206,3 +206,15 @@ def test_the_share_that_is_cut_is_the_one_asked_for() -> None:
     assert [len(cut_validation(records, np.arange(80), share, 0)[1]) for share in (0.1, 0.25, 0.5)] == [8, 20, 40]
     subjects = records_of([0, 1] * 40, subject=[str(i // 4) for i in range(80)])
     assert len(cut_validation(subjects, np.arange(80), 0.25, 0)[1]) == 20
+
+
+def test_the_seed_divides_people_too() -> None:
+    records = records_of([0, 1] * 40, subject=[str(i // 2) for i in range(80)])
+    cuts = {tuple(cut_validation(records, np.arange(80), 0.25, seed)[1]) for seed in range(4)}
+    assert len(cuts) == 4
+
+
+def test_as_many_pictures_as_classes_can_be_held_out() -> None:
+    assert len(cut_validation(records_of([0, 1] * 10), np.arange(20), 0.1, 0)[1]) == 2
+    with pytest.raises(FinegrainedError, match="is 1, fewer than the 2 classes"):
+        cut_validation(records_of([0, 1] * 10), np.arange(20), 0.05, 0)

@@ -49,14 +49,14 @@ collect.fault("swapped part", '("subject " + subject).fillna("image " + frame["p
 collect.fault("swapped part", '.fillna("image " + frame["path"])', '.fillna("image")')
 collect.fault(
     "dropped call",
-    "    if found and not accept_differences:\n",
+    "    if mismatches and not accept_differences:\n",
     "    if False:\n",
     "tests/crossval/test_consistency.py",
 )
 collect.fault(
     "ignored option",
-    "    if found and not accept_differences:\n",
-    "    if found:\n",
+    "    if mismatches and not accept_differences:\n",
+    "    if mismatches:\n",
     "tests/crossval/test_consistency.py",
 )
 collect.fault("sign", '"state": "done" if done else "missing"', '"state": "done"')

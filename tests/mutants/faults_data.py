@@ -20,7 +20,7 @@ folds.fault(
 )
 folds.fault("ignored option", 'split or ("test"', '("test"')
 folds.fault("dropped call", 'splits.eq("val") & (held_out != "val")', 'splits.eq("val")')
-folds.fault("ignored option", 'if "test" in known or "val" not in known else "val"', 'if True else "val"')
+folds.fault("ignored option", 'if "test" in existing or "val" not in existing else "val"', 'if True else "val"')
 folds.fault("ignored option", "columns), fraction, seed)", "columns), fraction, 0)")
 folds.fault("ignored option", "columns), fraction, seed)", "columns), 0.5, seed)")
 folds.fault("swapped part", "return rows[keep], rows[cut]", "return rows[cut], rows[keep]")
@@ -65,7 +65,7 @@ loading.fault("index", "t(image, epoch, row) if", "t(image, 0, row) if")
 loading.fault("index", "(t.seed, epoch, row, 1)", "(t.seed, 0, row, 1)")
 loading.fault("index", "int(self.labels[row])", "int(self.labels[0])")
 loading.fault("ignored option", "convert=self.convert)", "convert=False)")
-loading.fault("dropped call", "        if isinstance(batch, FinegrainedError):\n            raise batch\n", "")
+loading.fault("dropped call", "            if isinstance(batch, FinegrainedError):\n                raise batch\n", "")
 loading.fault("off-by-one", "min(8, cores) if on_gpu else min(4, cores // 2)", "cores")
 loading.fault(
     "dropped call", "        if isinstance(item, FinegrainedError):\n            return item\n", "        pass\n"

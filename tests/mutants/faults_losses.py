@@ -104,7 +104,10 @@ link.fault("sign", "(total - (1 - beta) * p)", "(total - (1 + beta) * p)")
 link.fault("index", "psi / psi.sum(-1)[..., None]", "psi / psi.sum(0)")
 
 targets = Source(
-    L + "ordinal_targets.py", "tests/losses/test_ordinal_losses.py", "finegrained_crl/losses/ordinal_targets.py"
+    L + "ordinal_targets.py",
+    "tests/losses/test_ordinal_loss.py",
+    "tests/losses/test_ordinal_losses.py",
+    "finegrained_crl/losses/ordinal_targets.py",
 )
 targets.fault("sign", "torch.softmax(-scale * (", "torch.softmax(scale * (")
 targets.fault("ignored option", 'steps if distance == "absolute" else steps.square()', "steps")
@@ -120,6 +123,7 @@ targets.fault(
 
 ordinal = Source(
     L + "ordinal_loss.py",
+    "tests/losses/test_ordinal_loss.py",
     "tests/losses/test_ordinal_loss.py",
     "tests/losses/test_ordinal_losses.py",
     "tests/losses/test_catalogue.py",

@@ -155,7 +155,7 @@ intervals.fault(
     "swapped part", "cluster_totals(cell.second, cell.clusters)", "cluster_totals(cell.first, cell.clusters)"
 )
 intervals.fault("wrong reduction", "Interval(float(values.mean())", "Interval(float(values.sum())")
-intervals.fault("index", "weights[:, present]", "weights[:, : len(present)]")
+intervals.fault("index", "_columns(weights, present)", "_columns(weights, np.arange(len(present)))")
 intervals.fault("dropped call", "abs(values.sum()) - 1e-9", "values.sum() - 1e-9")
 intervals.fault("off-by-one", "(1 + (np.abs(signs", "(0 + (np.abs(signs")
 intervals.fault("wrong reduction", "2 * above.sum()", "above.sum()")

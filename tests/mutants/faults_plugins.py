@@ -218,8 +218,8 @@ dcl_construction.fault(
 )
 dcl_construction.fault("wrong reduction", "* scale).sum(2)", ").sum(2)")
 dcl_construction.fault("sign", ".abs().argmin(dim=2)", ".argmin(dim=2)")
-dcl_construction.fault("ignored option", "self.pool(found.relu())", "self.pool(found)")
-dcl_construction.fault("swapped part", "self.pool(found).tanh()", "self.pool(found.tanh())")
+dcl_construction.fault("ignored option", "self.pool(places.relu())", "self.pool(places)")
+dcl_construction.fault("swapped part", "self.pool(places).tanh()", "self.pool(places.tanh())")
 
 dcl_destruction = Source("plugins/finegrained_crl_plugins/dcl/destruction.py", "tests/plugins/dcl")
 dcl_destruction.fault("dropped call", "(noise - 0.5)", "(noise)")
@@ -250,8 +250,8 @@ timm_classifier.fault(
     "logits = head(features) if isinstance(head, nn.Module) else self.net.forward_head(maps)",
     "logits = self.net.forward_head(maps)",
 )
-timm_classifier.fault("index", "stages[-2 if from_token else -1]", "stages[-1]")
-timm_classifier.fault("index", "stages[-2 if from_token else -1]", "stages[-2]")
+timm_classifier.fault("index", "stages[-2] if from_token else stages[-1]", "stages[-1]")
+timm_classifier.fault("index", "stages[-2] if from_token else stages[-1]", "stages[-2]")
 timm_classifier.fault(
     "swapped part", 'tuple(config["mean"]), tuple(config["std"])', 'tuple(config["std"]), tuple(config["mean"])'
 )

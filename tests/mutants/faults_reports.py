@@ -13,7 +13,7 @@ parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * 
 parts.fault("ignored option", "decoder, calibrated)\n    return Part", "decoder)\n    return Part")
 parts.fault("ignored option", "decoder, calibrated)\n    return Part", "None, calibrated)\n    return Part")
 parts.fault("swapped part", 'for part in ("test", "val"))', 'for part in ("val", "test"))')
-parts.fault("ignored option", 'mine = frame[frame["weights"] == which]', 'mine = frame[frame["weights"] == "last"]')
+parts.fault("ignored option", 'rows = frame[frame["weights"] == which]', 'rows = frame[frame["weights"] == "last"]')
 parts.fault("dropped call", '.sort_values("id", ignore_index=True)', ".reset_index(drop=True)")
 parts.fault("dropped call", "    if len(classes) > 1:\n", "    if False:\n")
 parts.fault("swapped part", "(part.which, part.cell.variant)", '("", part.cell.variant)')
@@ -36,11 +36,12 @@ paired.fault(
 paired.fault(
     "swapped part", "CellTotals(pair[0].clusters, first, second)", "CellTotals(pair[0].clusters, second, first)"
 )
-paired.fault("ignored option", "general = asked or (", "general = (")
+paired.fault("ignored option", "return dict.fromkeys(variants, asked)", "pass")
 paired.fault(
-    "ignored option", "general if asked or alike[name] not in variants", "general if alike[name] not in variants"
+    "ignored option",
+    "alike[name] if alike[name] in variants else general for name",
+    "general for name",
 )
-paired.fault("ignored option", "general if asked or alike[name] not in variants else alike[name]", "general")
 paired.fault("index", "else variants[0])", "else variants[-1])")
 paired.fault("index", "(part.cell.fold, part.cell.seed): part for", "(part.cell.fold, 0): part for")
 paired.fault("dropped call", "lambda p: holm(p.to_numpy())", "lambda p: p.to_numpy()")
@@ -64,6 +65,7 @@ paired.fault("ignored option", 'interval.value, "low"', 'per_pair.max(), "low"')
 study = Source(
     R + "study.py",
     "tests/reports/test_study_report.py",
+    "tests/crossval/test_consistency.py",
     "tests/reports/test_sheets.py",
     "tests/reports/test_study.py",
     STUDIES,
@@ -205,7 +207,7 @@ curves.fault("index", '[(row["epoch"], row[role])', '[(row["epoch"] - 1, row[rol
 tables = Source(
     R + "tables.py", "finegrained_crl/reports/tables.py", "tests/reports/test_tables.py", "tests/reports/test_study.py"
 )
-tables.fault("index", "if (i, j) in sheet.bold", "if (j, i) in sheet.bold")
+tables.fault("index", "for row, column in sheet.bold if row == i", "for column, row in sheet.bold if row == i")
 tables.fault("dropped call", "list(map(escaping.markdown, sheet.columns))", "list(sheet.columns)")
 tables.fault("dropped call", "[escape(cell) for cell in cells]", "[str(cell) for cell in cells]")
 tables.fault("off-by-one", "'r' * (len(sheet.columns) - 1)", "'r' * len(sheet.columns)")

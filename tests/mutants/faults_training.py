@@ -326,7 +326,7 @@ progress.fault("swapped part", 'self.sums.get("correct", 0.0) / images', 'self.s
 progress.fault("dropped call", "self.epoch + 1, 0, {}", "self.epoch + 1, 0, self.sums")
 progress.fault("off-by-one", "self.epoch + 1, 0, {}", "self.epoch + 1, 1, {}")
 progress.fault("dropped call", "        self.history.append(row)\n", "        self.history = [row]\n")
-progress.fault("sign", 'if set(roles) != {"class"}', 'if set(roles) == {"class"}')
+progress.fault("sign", 'if set(roles) == {"class"}:', 'if set(roles) != {"class"}:')
 
 cache = Source(
     T + "feature_cache.py",
