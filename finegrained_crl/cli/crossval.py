@@ -71,8 +71,9 @@ def main(argv: list[str]) -> int:
 
 
 def _say(text: str) -> None:
-    """A word about what takes a while, before there is anything to show."""
-    print(f"{text} ..", file=sys.stderr, flush=True)
+    """On a terminal, a word about what takes a while, before there is anything to show."""
+    if sys.stderr.isatty():
+        print(f"{text} ..", file=sys.stderr, flush=True)
 
 
 def _as_before(machine: Machine, study: Study, jobs: int) -> Machine:

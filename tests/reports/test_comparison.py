@@ -7,12 +7,13 @@ import pytest
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.reports.comparison import compare_runs, read_epochs
 from finegrained_crl.reports.curves import draw_curves
+from finegrained_crl.training import committed
 from finegrained_crl.training.run_folder import FORMAT, RunFolder
 
 
 def make_run(folder, *, loss="crl", fingerprint="abc", headline="last", top1=0.5):
     folder.mkdir(parents=True)
-    (folder / "recipe.yaml").write_text("seed: 0\n")
+    (folder / "recipe.yaml").write_text(committed.sealed("seed: 0\n"))
     (folder / "epochs.csv").write_text(
         "epoch,train_loss,train_accuracy,val_top1,seconds\n1,2.0,0.4,0.3,10\n2,1.0,0.6,,12.5\n"
     )

@@ -70,7 +70,7 @@ def test_notes_of_a_study(tmp_path):
         "1 of 12 cells are missing: ce_f1_s0: not started",
         "THE DATA CHANGED while a cell ran, allowed by --accept-changed-data: a label changed",
         "THE SPLIT LEAKS, allowed by --allow-leaks: ann is in both",
-        "3 folds to compare on: no p-value can be below 0.25, more seeds don't change that",
+        "3 folds to compare on: no p-value can be below 0.25; more seeds don't change that",
     ]
     assert "THE SPLIT LEAKS" in report_text(collect(folder), study_figures(collect(folder)), [])
 
@@ -78,8 +78,8 @@ def test_notes_of_a_study(tmp_path):
 @pytest.mark.parametrize(
     ("folds", "seeds", "note"),
     [
-        ((None,), (0, 1), "2 seeds to compare on: no p-value can be below 0.5, more seeds do"),
-        (tuple(range(5)), (0,), "5 folds to compare on: no p-value can be below 0.0625, more seeds don't change that"),
+        ((None,), (0, 1), "2 seeds to compare on: no p-value can be below 0.5; more seeds would lower that"),
+        (tuple(range(5)), (0,), "5 folds to compare on: no p-value can be below 0.0625; more seeds don't change that"),
         (tuple(range(6)), (0,), None),
     ],
 )

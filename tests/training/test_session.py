@@ -7,6 +7,7 @@ from PIL import Image
 
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training import committed
 from finegrained_crl.training import session as module
 from finegrained_crl.training.speed import Timing
 
@@ -65,7 +66,7 @@ def test_the_fastest_choice_is_taken_and_kept_on_resume(make_session, monkeypatc
     monkeypatch.setattr(module, "choose", lambda *_: [fast, slow])
     made = make_session("--precision", "auto", "--memory-format", "auto")
     assert (made.recipe.precision, made.recipe.memory_format) == ("bf16", "contiguous")
-    made.run.recipe.write_text(yaml.safe_dump(made.recipe.as_dict()))
+    made.run.recipe.write_text(committed.sealed(yaml.safe_dump(made.recipe.as_dict())))
     monkeypatch.setattr(module, "choose", lambda *_: pytest.fail("timed again"))
     again = make_session("--precision", "auto", "--memory-format", "auto", resume=True)
     assert again.recipe.precision == "bf16"

@@ -87,7 +87,7 @@ def test_a_training_batch_is_normalised_and_has_its_target(make_session):
     torch.testing.assert_close(made.images, (given.images.permute(0, 3, 1, 2) / 255 - mean) / std)
     assert made.target[1].tolist() == pytest.approx([0.1] * 3 + [0.4] + [0.1] * 3)
     assert (made.extras["law"].tolist(), made.stage, made.cached) == ([0, 1, 2, 3], "own", False)
-    plain = stage_run(make_session()).train_batch(given)
+    plain = stage_run(make_session(out="plain")).train_batch(given)
     assert plain.target.tolist() == [0, 3, 6, 1]
 
 
