@@ -39,7 +39,6 @@ class Range:
 
 NOT_NEGATIVE = Range(0)
 COUNT = Range(1)
-POSITIVE = Range(0, low_closed=False)
 SHARE = Range(0, 1, high_closed=False)
 PROBABILITY = Range(0, 1)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
+
+from finegrained_crl.data.regular import sha256_of
 
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # timm takes the first that the repository has
 
@@ -72,12 +73,6 @@ def weights_sources(model: nn.Module) -> list[dict[str, str | None]]:
     """
     kept = [getattr(module, "weights_source", None) for module in model.modules()]
     return [source.as_dict() for source in kept if isinstance(source, WeightsSource)]
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _cached_from_hub(repository: str, filename: str | None) -> Path | None:
