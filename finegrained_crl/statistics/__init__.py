@@ -1,0 +1,1 @@
+"""What a study may claim: spread, intervals, tests, verdicts and power. numpy and scipy only."""
