@@ -25,7 +25,7 @@ LAYERS = (
     ("reports", "retrofit"),
     ("crossval",),
     ("training",),
-    ("data", "losses"),
+    ("data", "losses", "statistics"),
     ("metrics",),
     ("",),
 )

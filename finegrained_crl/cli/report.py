@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -23,13 +24,15 @@ def main(argv: list[str]) -> int:
     if out.exists() and not out.is_dir():
         raise FinegrainedError(f"--out {out} is a file: give a folder")
     collected = collect(Path(parsed.study), accept_differences=parsed.accept_changed_data)
-    figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder)
+    figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, rope=parsed.rope)
     written = write_report(out, collected, figures)
     if parsed.json:
         print(
             json.dumps(
                 {
                     "files": [str(path) for path in written],
+                    "headline": figures.headline,
+                    "differences": json.loads(figures.differences.to_json(orient="records")),
                     "variants": json.loads(figures.variants.to_json(orient="records")),
                 },
                 indent=2,
@@ -43,8 +46,17 @@ def main(argv: list[str]) -> int:
     for sheet in report_sheets(collected, figures)[:1]:
         print_table(sheet.title, sheet.columns, sheet.rows)
         print(sheet.text)
+    for sentence in figures.headline:
+        print(sentence)
     print(f"report: {written[0]} and {len(written) - 1} tables in {out / 'tables'}")
     return 0
+
+
+def _points(text: str) -> float:
+    points = float(text)
+    if not 0 <= points < 100:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 100 points, got {text}")
+    return points
 
 
 def _parser() -> Parser:
@@ -56,6 +68,13 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--decoder", choices=("argmax", "median", "mean"), help="how an age group is chosen [as each run says]"
+    )
+    parser.add_argument(
+        "--rope",
+        type=_points,
+        default=0.0,
+        metavar="POINTS",
+        help="differences of less than so many points make no difference in practice [0: none is small enough]",
     )
     parser.add_argument(
         "--accept-changed-data",

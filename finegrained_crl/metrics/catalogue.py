@@ -27,6 +27,10 @@ from finegrained_crl.metrics.totals import (
     with_count,
 )
 
+Scale = Literal["plain", "share", "positive"]
+"""Where the ends of a figure's interval are computed: as it is, in log odds (shares), or in logarithms. Near an end of
+its range a figure is skewed: an interval of equal arms would reach beyond 100 % and cover too little."""
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -79,7 +83,7 @@ class Figure:
         totals: per picture, (n, m); None where it can't be had.
         statistic: figure from summed totals.
         min_classes: fewest classes for which it says anything.
-        floor: a value that it can't fall below and is biased away from; None where it has none.
+        scale: where the ends of its interval are computed: log odds for shares, logarithms for what is positive.
         unit: of a figure that is no share.
     """
 
@@ -91,7 +95,7 @@ class Figure:
     totals: Callable[[Scores], Totals | None]
     statistic: Statistic
     min_classes: int = 2
-    floor: float | None = None
+    scale: Scale = "share"
     unit: str = ""
 
     def value(self, scores: Scores) -> float:
@@ -170,18 +174,34 @@ FIGURES = (
     Figure("top1_accuracy", "top-1 %", True, "higher", False, _top1, ratio),
     Figure("top5_accuracy", "top-5 %", True, "higher", False, _top5, ratio, min_classes=6),
     Figure("mean_class_accuracy", "mean class %", True, "higher", False, _class_hits, mean_over_classes),
-    Figure("nll", "NLL", False, "lower", False, _nll, ratio, unit="nats"),
-    Figure("brier", "Brier", False, "lower", False, _brier, ratio),
-    Figure("ece", "ECE %", True, "lower", False, _calibration, calibration.ece_of_terms, floor=0.0),
+    Figure("nll", "NLL", False, "lower", False, _nll, ratio, scale="positive", unit="nats"),
+    Figure("brier", "Brier", False, "lower", False, _brier, ratio, scale="positive"),
+    Figure("ece", "ECE %", True, "lower", False, _calibration, calibration.ece_of_terms),
     Figure(
-        "ece_calibrated", "ECE % after T", True, "lower", False, _calibration_after, calibration.ece_of_terms, floor=0.0
+        "ece_calibrated",
+        "ECE % after T",
+        True,
+        "lower",
+        False,
+        _calibration_after,
+        calibration.ece_of_terms,
     ),
     Figure("exact_accuracy", "exact %", True, "higher", True, _exact, ratio),
     Figure("one_off_accuracy", "one-off %", True, "higher", True, _within(1), ratio),
     Figure("cumulative_score_2", "CS@2 %", True, "higher", True, _within(2), ratio),
-    Figure("mae_in_groups", "MAE (groups)", False, "lower", True, _distance, ratio, unit="groups"),
-    Figure("macro_mae_in_groups", "macro MAE", False, "lower", True, _class_distance, mean_over_classes, unit="groups"),
-    Figure("quadratic_weighted_kappa", "QWK", False, "higher", True, _kappa, ordinal.kappa_of_moments),
+    Figure("mae_in_groups", "MAE (groups)", False, "lower", True, _distance, ratio, scale="positive", unit="groups"),
+    Figure(
+        "macro_mae_in_groups",
+        "macro MAE",
+        False,
+        "lower",
+        True,
+        _class_distance,
+        mean_over_classes,
+        scale="positive",
+        unit="groups",
+    ),
+    Figure("quadratic_weighted_kappa", "QWK", False, "higher", True, _kappa, ordinal.kappa_of_moments, scale="plain"),
 )
 """All figures, in the order in which they are written."""
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.catalogue import Figure
-from finegrained_crl.metrics.intervals import CellTotals, holm, mean_difference_interval, sign_flip_test
-from finegrained_crl.reports.parts import TITLES, Part, grouped, totals_of
+from finegrained_crl.reports.parts import TITLES, Part, grouped, runs_of
+from finegrained_crl.statistics.claims import beats, judge
+from finegrained_crl.statistics.estimate import Estimate, estimate, fold_means
+from finegrained_crl.statistics.flips import sign_flip_test
 from finegrained_crl.training.recipe import Recipe
 
 Pair = tuple[Part, Part]
@@ -44,21 +47,52 @@ def _settings_beside_loss(variant: str) -> list[str]:
     return [word for word in words if word.partition("=")[0] in settings or word.startswith(("dataset.", "method."))]
 
 
-def differences(parts: list[Part], baselines: dict[str, str], chosen: list[Figure], seed: int) -> pd.DataFrame:
-    """A row per variant, choice of weights and figure: difference to its baseline, interval, p-values."""
+class Difference(NamedTuple):
+    """One variant beside its baseline in one figure."""
+
+    variant: str
+    baseline: str
+    weights: str
+    figure: Figure
+    estimate: Estimate
+    pairs: list[Pair]
+
+
+def differences(
+    parts: list[Part], baselines: dict[str, str], chosen: list[Figure], *, primary: str, rope: float, held_out: float
+) -> pd.DataFrame:
+    """A row per variant, choice of weights and figure: difference to its baseline, interval, verdict.
+
+    Args:
+        parts: all held-out parts.
+        baselines: variant -> what it is compared with.
+        chosen: figures.
+        primary: the figure of the headline, a family of its own.
+        rope: half width of the region of practical equivalence in points, for figures in percent.
+        held_out: share of the pictures that a fold holds out.
+    """
+    compared = list(_compared(parts, baselines, chosen))
+    families: dict[tuple[str, bool], list[Difference]] = {}
+    for one in compared:
+        families.setdefault((one.weights, one.figure.name == primary), []).append(one)
+    judged = {}
+    for family in families.values():
+        judged |= {id(one): row for one, row in zip(family, _family_rows(family, rope, held_out), strict=True)}
+    return pd.DataFrame([judged[id(one)] for one in compared])
+
+
+def _compared(parts: list[Part], baselines: dict[str, str], chosen: list[Figure]) -> Iterator[Difference]:
     groups = {(g[0].which, g[0].cell.variant): g for g in grouped(parts)}
-    rows = []
     for (which, variant), group in groups.items():
         pairs = _pairs(group, groups.get((which, baselines[variant]), []))
-        if variant != baselines[variant] and pairs:
-            rows += [
-                _difference(pairs, figure, seed) for figure in chosen if totals_of(list(pairs[0]), figure) is not None
-            ]
-    table = pd.DataFrame(rows)
-    if len(table):
-        # One family per figure and choice of weights: as many looks as there are variants.
-        table["p_holm"] = table.groupby(["weights", "figure"])["p"].transform(lambda p: holm(p.to_numpy()))
-    return table
+        if variant == baselines[variant] or not pairs:
+            continue
+        firsts, seconds = (list(side) for side in zip(*pairs, strict=True))
+        for figure in chosen:
+            runs = runs_of(firsts, figure, seconds)
+            if runs is not None:
+                one = estimate(runs, figure.statistic)
+                yield Difference(variant, baselines[variant], TITLES[which], figure, one, pairs)
 
 
 def _pairs(group: list[Part], others: list[Part]) -> list[Pair]:
@@ -68,48 +102,35 @@ def _pairs(group: list[Part], others: list[Part]) -> list[Pair]:
     return [(part, by_place[place]) for part, place in places if place in by_place]
 
 
-def _difference(pairs: list[Pair], figure: Figure, seed: int) -> dict[str, Any]:
-    """Value, interval and p of one estimand: the mean over pairs of runs of the figure's difference."""
-    first, second = pairs[0]
-    row = {
-        "variant": first.cell.variant,
-        "baseline": second.cell.variant,
-        "weights": TITLES[first.which],
-        "figure": figure.name,
-    }
-    per_pair = np.array([figure.value(a.scores) - figure.value(b.scores) for a, b in pairs])
-    if not np.isfinite(per_pair).all():
-        return {
-            **row,
-            "difference": np.nan,
-            "low": np.nan,
-            "high": np.nan,
-            "p": np.nan,
-            "exact_p": True,
-            "pairs": len(pairs),
-            "units": 0,
-        }
-    tables = [_cell_totals(pair, figure) for pair in pairs]
-    interval = mean_difference_interval(tables, figure.statistic, seed=seed)
-    blocks = _independent(pairs, per_pair)
-    test = sign_flip_test(blocks, seed=seed)
-    ends = {"difference": interval.value, "low": interval.low, "high": interval.high}
-    return {**row, **ends, "p": test.p, "exact_p": test.exact, "pairs": len(pairs), "units": test.n}
+def _family_rows(family: list[Difference], rope: float, held_out: float) -> list[dict[str, Any]]:
+    """Differences that are claimed, or not, together: one adjustment of p for all of them."""
+    widths = [rope / 100 if one.figure.percent else 0.0 for one in family]
+    lower = [one.figure.better == "lower" for one in family]
+    claims = judge([one.estimate for one in family], lower, widths, held_out)
+    rows = []
+    for one, claim in zip(family, claims, strict=True):
+        who = {"variant": one.variant, "baseline": one.baseline, "weights": one.weights, "figure": one.figure.name}
+        ends = {"difference": one.estimate.value, "low": one.estimate.low, "high": one.estimate.high}
+        said = {"verdict": claim.verdict, "p": claim.p, "p_holm": claim.p_adjusted, "family": len(family)}
+        chances = {f"probability_{name}": value for name, value in claim.probabilities._asdict().items()}
+        rows.append({**who, **ends, **said, "barred": claim.barred, **chances, **_flips(one), **_runs_won(one)})
+    return rows
 
 
-def _cell_totals(pair: Pair, figure: Figure) -> CellTotals:
-    first, second = (figure.totals(part.scores) for part in pair)
-    if first is None or second is None:
-        raise ValueError(f"{figure.name} can't be had of a cell")
-    return CellTotals(pair[0].clusters, first, second)
+def _flips(one: Difference) -> dict[str, Any]:
+    """The sign-flip test over what is independent: folds, their seeds averaged; seeds, where there is one split."""
+    values = one.estimate.per_run
+    if not np.isfinite(values).all():
+        return {"flip_p": np.nan, "smallest_flip_p": np.nan}
+    if one.estimate.folds > 1:
+        values = fold_means(values, [str(first.cell.fold) for first, _ in one.pairs])
+    test = sign_flip_test(values)
+    return {"flip_p": test.p, "smallest_flip_p": test.smallest}
 
 
-def _independent(pairs: list[Pair], values: np.ndarray) -> np.ndarray:
-    """What may be flipped on its own: a fold, its seeds averaged; a seed, where there is a single split.
-
-    Seeds of one fold share its pictures and people. Where a loss suits a fold, all its seeds say so together, and
-    flipping them one by one rejects far more often than it promises.
-    """
-    folds = [str(part.cell.fold) for part, _ in pairs]
-    table = pd.DataFrame({"fold": folds, "value": values})
-    return (table.groupby("fold")["value"].mean() if table["fold"].nunique() > 1 else table["value"]).to_numpy()
+def _runs_won(one: Difference) -> dict[str, Any]:
+    """How often a new run of the variant beats a new run of its baseline."""
+    first, second = ([one.figure.value(part.scores) for part in side] for side in zip(*one.pairs, strict=True))
+    folds = [str(part.cell.fold) for part, _ in one.pairs]
+    won = beats(first, second, folds, lower_is_better=one.figure.better == "lower")
+    return {"runs_won": won, "pairs": len(one.pairs), "folds": one.estimate.folds, "seeds": one.estimate.seeds}

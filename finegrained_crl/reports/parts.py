@@ -15,7 +15,8 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import fit_temperature
 from finegrained_crl.metrics.catalogue import Figure, Scores, make_scores
 from finegrained_crl.metrics.ordinal import Decoder
-from finegrained_crl.metrics.totals import Totals, cluster_totals, stack
+from finegrained_crl.metrics.totals import summed
+from finegrained_crl.statistics.runs import Run, make_run
 
 Which = Literal["last", "selected"]
 WEIGHTS: tuple[Which, ...] = ("last", "selected")
@@ -88,16 +89,24 @@ def one_seed(group: list[Part]) -> list[Part]:
     return list({part.cell.fold: part for part in group}.values())
 
 
-def totals_of(group: list[Part], figure: Figure) -> Totals | None:
-    """Totals per subject over all folds and seeds of a variant, (subjects, m); None where a cell lacks what the figure
-    needs.
-    """
+def runs_of(group: list[Part], figure: Figure, baseline: list[Part] | None = None) -> list[Run] | None:
+    """What the estimators need of one variant's parts, or of pairs; None where a part lacks what the figure needs."""
+    tables = [figure.totals(part.scores) for part in group]
+    others = [None] * len(group) if baseline is None else [figure.totals(part.scores) for part in baseline]
+    if any(table is None for table in (*tables, *(others if baseline is not None else ()))):
+        return None
+    runs = []
+    for part, table, other in zip(group, tables, others, strict=True):
+        if table is not None:
+            runs.append(make_run(part.cell.fold, part.clusters, table, other))
+    return runs
+
+
+def pooled_value(group: list[Part], figure: Figure) -> float:
+    """The figure of all held-out pictures of a variant together."""
     tables = [figure.totals(part.scores) for part in group]
     complete = [table for table in tables if table is not None]
-    if len(complete) < len(tables):
-        return None
-    clusters = np.concatenate([part.clusters for part in group])
-    return cluster_totals(stack(complete), clusters)
+    return float(figure.statistic(sum(summed(table) for table in complete))[0])
 
 
 def pick(group: list[Part], rows: np.ndarray) -> Scores:

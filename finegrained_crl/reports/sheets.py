@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl.metrics.catalogue import Figure
+from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.study import StudyFigures
 from finegrained_crl.reports.tables import Sheet
 
@@ -59,40 +60,12 @@ def read_published(dataset: str) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
 
-def variant_title(variant: str) -> str:
-    """A variant's name for people: losses that are called by their initials stand in capitals.
-
-    >>> variant_title("crl loss.alpha=2"), variant_title("focal")
-    ('CRL loss.alpha=2', 'focal')
-    """
-    loss, space, settings = variant.partition(" ")
-    initials = {
-        "ce",
-        "crl",
-        "nllr",
-        "emd",
-        "sord",
-        "crl-sord",
-        "dldl",
-        "crl-dldl",
-        "coral",
-        "corn",
-        "pod",
-        "pedcc",
-        "cdw-ce",
-        "ovr-bce",
-    }
-    return (loss.upper() if loss in initials else loss) + space + settings
-
-
 def _sheets_of(figures: StudyFigures, weights: str) -> Iterator[Sheet]:
     tag = weights.replace(" ", "-")
     table = figures.variants[figures.variants["weights"] == weights]
     main, more = (ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)
     yield _spread_sheet(f"losses-{tag}", f"Losses, {weights} weights", table, _chosen(figures, main))
-    yield _pooled_sheet(
-        f"pooled-{tag}", f"Pooled over all held-out pictures, {weights} weights", table, _chosen(figures, main)
-    )
+    yield _interval_sheet(f"intervals-{tag}", f"Means with intervals, {weights} weights", table, _chosen(figures, main))
     yield _spread_sheet(f"more-{tag}", f"More figures, {weights} weights", table, _chosen(figures, more))
     if len(figures.differences) and (figures.differences["weights"] == weights).any():
         yield _difference_sheet(tag, weights, figures)
@@ -151,22 +124,31 @@ def _with_deviation(figure: Figure, row: Any) -> str:
 def _with_interval(figure: Figure, row: Any) -> str:
     if row is None:
         return "-"
-    return f"{figure.show(row['pooled'])} [{figure.show(row['low'])}, {figure.show(row['high'])}]"
+    if np.isnan(row["low"]):
+        return f"{figure.show(row['mean'])} [-]"
+    return f"{figure.show(row['mean'])} [{figure.show(row['low'])}, {figure.show(row['high'])}]"
 
 
-def _pooled_sheet(name: str, title: str, table: pd.DataFrame, chosen: list[Figure]) -> Sheet:
+def _interval_sheet(name: str, title: str, table: pd.DataFrame, chosen: list[Figure]) -> Sheet:
     rows = []
     for variant in dict.fromkeys(table["variant"]):
         by_figure = _rows_of(table, variant)
-        rows.append(
-            [variant_title(variant), *(_with_interval(figure, by_figure.get(figure.name)) for figure in chosen)]
-        )
-    text = (
-        f"All {table['images'].iloc[0]} held-out pictures together, seeds pooled. In brackets: 95 % bootstrap interval,"
-        f" {table['clusters'].iloc[0]} clusters drawn (the subject, or the picture where no subject is known); it"
-        " speaks of other people, not of another training run."
-    )
+        shown = [_with_interval(figure, by_figure.get(figure.name)) for figure in chosen]
+        rows.append([variant_title(variant), *shown])
+    text = f"In brackets: 95 % interval of the mean. {_holds(table)}"
     return Sheet(name, title, ["variant", *(f.title for f in chosen)], rows, text)
+
+
+def _holds(table: pd.DataFrame) -> str:
+    """What the intervals of a table of variants hold, and what not."""
+    first, missing = table.iloc[0], [words for words in dict.fromkeys(table["not_in_it"]) if words]
+    people = f"{first['clusters']} clusters (people, or pictures where no person is known)"
+    if missing:
+        return f"It speaks of other {people}. {'; '.join(missing).capitalize()}."
+    if first["over"] == "folds":
+        sources = f"people, training sets and runs: {first['n']} folds"
+        return f"It holds chance in {sources}, {people}; [-]: no two folds differ."
+    return f"It holds chance in people and runs: {first['n']} runs, {people}; another split is not in it."
 
 
 def _difference_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
@@ -178,23 +160,42 @@ def _difference_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
         for _, row in table[table["figure"] == figure.name].iterrows()
     ]
     baselines = ", ".join(map(variant_title, dict.fromkeys(table["baseline"])))
-    text = (
-        "Paired: same pictures, folds and seeds; value, interval and p are of the mean over these pairs of runs."
-        " Interval: 95 % bootstrap by subject (other people). p: exact two-sided sign-flip test over whole folds, their"
-        " seeds averaged (over seeds where there is one split); Holm: corrected for the number of variants compared."
-    )
-    columns = ["difference", "figure", "value", "95 % interval", "p", "p (Holm)", "pairs"]
+    columns = ["difference", "figure", "value", "95 % interval", "verdict", "p", "p (Holm)", "flip p", "runs won %"]
+    text = _difference_text(table, figures)
     return Sheet(f"differences-{tag}", f"Differences from {baselines}, {weights} weights", columns, rows, text)
+
+
+def _difference_text(table: pd.DataFrame, figures: StudyFigures) -> str:
+    """What each column of the differences means, and which families p was adjusted for."""
+    primary = table["figure"] == figures.primary.name
+    looks, more = (int(table.loc[rows, "family"].max()) if rows.any() else 0 for rows in (primary, ~primary))
+    smallest = table["smallest_flip_p"].min()
+    region = f" by more than {figures.rope:g} points (figures in percent)" if figures.rope else ""
+    pairs = " / ".join(map(str, dict.fromkeys(table["pairs"])))
+    return (
+        f"Paired: same pictures, folds and seeds, {pairs} pairs of runs; value and interval are of the mean over them"
+        f" and hold what the intervals above hold. Verdict: better or worse{region} at Holm's p <= .05. p: Student's t,"
+        " corrected for the overlap of training sets and so stricter than the interval. Holm: adjusted for"
+        f" {looks} comparisons in {figures.primary.title.removesuffix(' %')}, for {more} in the other figures together."
+        f" Flip p: exact sign-flip test of whole folds (seeds of one split); here it can't be below {smallest:.3g}."
+        " Runs won: how often a new run beats a new run of the baseline."
+    )
 
 
 def _difference_row(figure: Figure, row: Any) -> list[str]:
     who = f"{variant_title(row['variant'])} - {variant_title(row['baseline'])}"
     if np.isnan(row["difference"]):
-        return [who, figure.title, "-", "-", "-", "-", str(row["pairs"])]
-    ends = f"[{figure.show(row['low'], signed=True)}, {figure.show(row['high'], signed=True)}]"
-    sampled = "" if row["exact_p"] else " (sampled)"
+        return [who, figure.title, *["-"] * 7]
     value = figure.show(row["difference"], signed=True)
-    return [who, figure.title, value, ends, f"{row['p']:.4f}{sampled}", f"{row['p_holm']:.4f}", str(row["pairs"])]
+    ends = "-"
+    if not np.isnan(row["low"]):
+        ends = f"[{figure.show(row['low'], signed=True)}, {figure.show(row['high'], signed=True)}]"
+    tests = [_p(row[name]) for name in ("p", "p_holm", "flip_p")]
+    return [who, figure.title, value, ends, row["verdict"], *tests, f"{100 * row['runs_won']:.0f}"]
+
+
+def _p(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f}"
 
 
 def _group_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:

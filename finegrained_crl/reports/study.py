@@ -2,11 +2,10 @@
 
 - A cell's figure is that of its held-out part. Seeds are averaged within a fold; the mean and the deviation are over
   folds (over seeds where there is one fold).
-- The pooled figure is that of all held-out pictures together; its interval draws subjects (pictures where no subject is
-  known).
-- A difference is paired: same pictures, same folds, same seeds, averaged over these pairs of runs. Its interval draws
-  subjects, so it answers for other people; its p-value flips the sign of whole folds, so it answers for chance in
-  training.
+- The interval of a mean, and of a difference, holds every source of chance that the study repeated: see
+  `statistics/estimate.py`. The pooled figure, of all held-out pictures together, is a second description without one.
+- A difference is paired: same pictures, same folds, same seeds, averaged over these pairs of runs. What may be said of
+  it is decided by `statistics/claims.py`.
 - "last" weights and those "selected on validation" are never mixed; the best epoch on the test part is a third thing,
   and no result.
 """
@@ -17,16 +16,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import Cell
-from finegrained_crl.metrics.catalogue import Figure, figures_for
-from finegrained_crl.metrics.intervals import bootstrap_interval, fold_spread
+from finegrained_crl.metrics.catalogue import Figure, figures_for, find_figure
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
+from finegrained_crl.reports.headline import headline
 from finegrained_crl.reports.paired import differences, find_baselines
-from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, read_parts, totals_of
+from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, pooled_value, read_parts, runs_of
+from finegrained_crl.statistics.estimate import estimate
+from finegrained_crl.statistics.spread import fold_spread
+
+PRIMARY = {True: "exact_accuracy", False: "top1_accuracy"}
+"""The figure of the headline, for classes with and without an order."""
 
 
 @dataclass
@@ -35,8 +40,9 @@ class StudyFigures:
 
     Attributes:
         cells: one row per cell and choice of weights, a column per figure.
-        variants: tidy: variant, weights, figure, mean, deviation, over, n, pooled, low, high, images, clusters.
-        differences: tidy: variant, baseline, weights, figure, difference, low, high, p, p_holm, exact_p, pairs, units.
+        variants: tidy: variant, weights, figure, mean, low, high, deviation, over, n, pooled, images, clusters.
+        differences: tidy: variant, baseline, weights, figure, difference, low, high, verdict, p, p_holm, family,
+            barred, probability_worse, _equivalent and _better, flip_p, smallest_flip_p, runs_won, pairs, folds, seeds.
         oracle: variant, mean, deviation, n: best epoch on the test part, where it was watched.
         groups: variant, weights, label, group, images, recall.
         confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all
@@ -44,6 +50,9 @@ class StudyFigures:
         subgroups: variant, weights, column, value, images, then a column per figure.
         figures: those of the catalogue that say something of this data set.
         ordered: whether the classes have an order.
+        primary: the figure of the headline.
+        rope: half width of the region of practical equivalence, in points; 0 for none.
+        headline: what the study says of the primary figure, one sentence per comparison.
         notes: what a reader must know.
     """
 
@@ -56,11 +65,14 @@ class StudyFigures:
     subgroups: pd.DataFrame
     figures: list[Figure]
     ordered: bool
+    primary: Figure
+    rope: float
+    headline: list[str]
     notes: list[str] = field(default_factory=list)
 
 
 def study_figures(
-    collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, seed: int = 0
+    collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, rope: float = 0.0
 ) -> StudyFigures:
     """Compute all figures of a study.
 
@@ -68,7 +80,7 @@ def study_figures(
         collected: its predictions.
         baseline: variant that the others are compared with; None: see `find_baselines`.
         decoder: how a group is chosen; None: as each cell's method does.
-        seed: of the bootstrap.
+        rope: differences of less than so many points make no difference in practice; 0 for none.
     Raises:
         FinegrainedError: no such baseline, or cells that were evaluated on different classes.
     """
@@ -80,18 +92,29 @@ def study_figures(
         chosen = [figure for figure in chosen if figure.name != "ece_calibrated"]
     baselines = find_baselines(list(collected.study.variants), baseline)
     names = first["class_names"]
+    primary = find_figure(PRIMARY[ordered])
+    compared = differences(parts, baselines, chosen, primary=primary.name, rope=rope, held_out=_held_out(collected))
     return StudyFigures(
         cells=pd.DataFrame([_cell_row(part, chosen) for part in parts]),
-        variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen, seed)]),
-        differences=differences(parts, baselines, chosen, seed),
+        variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen)]),
+        differences=compared,
         oracle=_oracle(collected),
         groups=pd.DataFrame([row for group in grouped(parts) for row in group_rows(group, names)]),
         confusion=pd.DataFrame([row for group in grouped(parts) for row in confusion_rows(group, names)]),
         subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
         figures=chosen,
         ordered=ordered,
+        primary=primary,
+        rope=rope,
+        headline=headline(compared, primary, TITLES[first["headline"]], rope),
         notes=study_notes(collected),
     )
+
+
+def _held_out(collected: Collected) -> float:
+    """Share of the pictures that a cell holds out, for the correction of overlapping training sets."""
+    sizes = [results["data"] for results in collected.results.values()]
+    return float(np.mean([size["test"] / (size["train"] + size["val"] + size["test"]) for size in sizes]))
 
 
 def _cell_row(part: Part, chosen: list[Figure]) -> dict[str, Any]:
@@ -100,26 +123,28 @@ def _cell_row(part: Part, chosen: list[Figure]) -> dict[str, Any]:
     return {**who, "images": len(part.frame), **figures, "temperature": part.temperature}
 
 
-def _variant_rows(group: list[Part], chosen: list[Figure], seed: int) -> Iterator[dict[str, Any]]:
+def _variant_rows(group: list[Part], chosen: list[Figure]) -> Iterator[dict[str, Any]]:
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
-    for q in chosen:
-        totals = totals_of(group, q)
-        if totals is None:
+    for figure in chosen:
+        runs = runs_of(group, figure)
+        if runs is None:
             continue
-        values, over = _per_fold(group, [q.value(part.scores) for part in group])
-        spread, interval = fold_spread(values), bootstrap_interval(totals, q.statistic, seed=seed, floor=q.floor)
+        one = estimate(runs, figure.statistic, scale=figure.scale)
+        values, over = _per_fold(group, one.per_run.tolist())
+        spread = fold_spread(values)
         yield {
             **who,
-            "figure": q.name,
-            "mean": spread.mean,
+            "figure": figure.name,
+            "mean": one.value,
+            "low": one.low,
+            "high": one.high,
+            "not_in_it": "; ".join(one.not_in_it),
             "deviation": spread.deviation,
             "over": over,
             "n": spread.n,
-            "pooled": interval.value,
-            "low": interval.low,
-            "high": interval.high,
+            "pooled": pooled_value(group, figure),
             "images": sum(len(part.frame) for part in one_seed(group)),
-            "clusters": totals.shape[0],
+            "clusters": one.clusters,
         }
 
 
@@ -151,9 +176,7 @@ def _fold_means(values: list[tuple[Cell, float]]) -> list[float]:
 
 
 def study_notes(collected: Collected) -> list[str]:
-    """What a reader must know before any number: cells that are missing or differ, leaks, what the number of folds
-    can't show.
-    """
+    """What a reader must know before any number: cells that are missing or differ, leaks."""
     missing = collected.cells[collected.cells["state"] != "done"]
     notes = [
         f"{len(missing)} of {len(collected.cells)} cells are missing: {name}: {why}"
@@ -166,10 +189,4 @@ def study_notes(collected: Collected) -> list[str]:
     ]
     leaks = sorted({leak for results in collected.results.values() for leak in results["protocol"].get("leaks", [])})
     notes += [f"THE SPLIT LEAKS, allowed by --allow-leaks: {leak}" for leak in leaks]
-    seeds, folds = len(collected.study.seeds), len(collected.study.folds)
-    units, unit, advice = folds, "folds", "more seeds don't change that"
-    if folds == 1:
-        units, unit, advice = seeds, "seeds", "more seeds would lower that"
-    if len(collected.study.variants) > 1 and units < 6:
-        notes.append(f"{units} {unit} to compare on: no p-value can be below {2 ** (1 - units):.3g}; {advice}")
     return notes

@@ -48,6 +48,7 @@ def report_text(collected: Collected, figures: StudyFigures, sheets: list[Sheet]
     lines = [f"- {name}: {escaping.markdown(text)}" for name, text in facts(collected).items()]
     parts = ["# Study", "", *lines, ""]
     parts += [f"**{escaping.markdown(note)}**\n" for note in figures.notes]
+    parts += [f"> {escaping.markdown(sentence)}\n" for sentence in figures.headline]
     for sheet in sheets:
         parts += [f"## {escaping.markdown(sheet.title)}", "", markdown(sheet), ""]
         parts += [escaping.markdown(sheet.text), ""] if sheet.text else []
@@ -112,6 +113,7 @@ READING = """## How to read this
   weighted kappa.
 - *ECE*: 15 bins, from the probabilities as they are; *after T*: after temperature scaling fitted on the cell's
   validation part.
+- *intervals and verdicts*: docs/statistics.md says what they hold, how the rule was chosen, and how often it is wrong.
 - *last*: weights of the last epoch. *selected on validation*: weights of the epoch with the best validation
   accuracy. *oracle on test*: chosen with the test labels, never a result.
 """

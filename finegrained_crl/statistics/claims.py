@@ -4,9 +4,9 @@ A claim needs more than an interval that leaves zero out:
 
 1. Chance in training was repeated: three folds, or three seeds of one split, at least.
 2. The training sets of K folds share most of their pictures, so their results are less independent than their number
-   says. The test of a claim multiplies the variance by 1 + rho K / (1 - rho), rho the share held out (Nadeau and Bengio's
-   correction, made for random splits and cautious here). The interval in the table does not: for folds that are
-   independent it covers what it says.
+   says. The test of a claim multiplies the variance by 1 + rho K / (1 - rho), rho the share held out (Nadeau and
+   Bengio's correction, made for random splits and cautious here). The interval in the table does not: for folds that
+   are independent it covers what it says.
 3. p-values are adjusted (Holm) for all differences of the family: every variant compared, for the headline's one
    figure; every variant and figure, for the table of all figures. Subgroups are described and never claimed.
 
@@ -76,8 +76,8 @@ def judge(
         lower_is_better: of each one's figure.
         rope: half width of the region of practical equivalence of each, in the figure's unit; 0 for none.
         held_out: share of the pictures that a fold holds out; None: 1 / folds.
-    Source: Nadeau and Bengio, 2003, Inference for the generalization error; Benavoli et al., 2017, Time for a change, JMLR
-        18(77) (probabilities); Schuirmann, 1987 (two one-sided tests); Holm, 1979.
+    Source: Nadeau and Bengio, 2003, Inference for the generalization error; Benavoli et al., 2017, Time for a change,
+        JMLR 18(77) (probabilities); Schuirmann, 1987 (two one-sided tests); Holm, 1979.
     """
     corrected = [overlap_corrected(one, held_out) for one in estimates]
     table = list(zip(estimates, corrected, rope, strict=True))

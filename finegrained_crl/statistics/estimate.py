@@ -16,18 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finegrained_crl.metrics.catalogue import Scale
 from finegrained_crl.metrics.totals import Array, Statistic, ratio
 from finegrained_crl.statistics.runs import Run
 from finegrained_crl.statistics.uncertainty import Component, Uncertainty, effective_number, jackknife_variance
-
-Scale = Literal["plain", "share", "positive"]
-"""Where a figure's ends are computed: as it is, by log odds (shares), or by logarithm. Near an end of its range a figure
-is skewed, and an interval of equal arms would reach beyond 100 % and cover too little."""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,8 @@ def jackknife_variance(replicates: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(replicates, dtype=np.float64)
     clusters = values.shape[-1]
-    centred = values - np.nanmean(values, axis=-1, keepdims=True)
+    defined = np.isfinite(values).sum(axis=-1, keepdims=True)
+    centred = values - np.nansum(values, axis=-1, keepdims=True) / np.maximum(defined, 1)
     return np.asarray(np.nansum(centred**2, axis=-1) * (clusters - 1) / clusters)
 
 

@@ -134,7 +134,7 @@ def test_bad_arguments(call, message):
 def test_metrics_need_no_torch():
     code = (
         "import sys; sys.modules['torch'] = None; import finegrained_crl.metrics.ordinal,"
-        " finegrained_crl.metrics.intervals"
+        " finegrained_crl.statistics.claims"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

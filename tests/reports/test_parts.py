@@ -10,7 +10,7 @@ from finegrained_crl.crossval.collect import collect
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.calibration import softmax
 from finegrained_crl.metrics.catalogue import all_figures, find_figure, make_scores
-from finegrained_crl.reports.parts import grouped, one_seed, pick, read_parts, totals_of
+from finegrained_crl.reports.parts import grouped, one_seed, pick, pooled_value, read_parts, runs_of
 
 
 def with_selected(cell, frame, results):
@@ -91,11 +91,16 @@ def test_groups_never_mix_weights_and_a_fold_counts_once(study):
 
 def test_totals_and_rows_of_a_group(study):
     group = grouped(list(read_parts(study, None)))[0]
-    totals = totals_of(group, find_figure("exact_accuracy"))
-    assert totals.shape == (30, 2)
-    assert totals[:, 1].tolist() == [8.0] * 30  # four faces of each person, with two seeds
-    hits = np.concatenate([p.scores.predicted == p.scores.labels for p in group])
-    assert totals[:, 0].sum() == hits.sum()
+    exact = find_figure("exact_accuracy")
+    runs = runs_of(group, exact)
+    assert [run.fold for run in runs] == [str(part.cell.fold) for part in group]
+    assert [run.totals.shape for run in runs] == [(10, 2)] * 6
+    assert [run.sizes.tolist() for run in runs] == [[4.0] * 10] * 6  # four faces of each of ten people
+    hits = [p.scores.predicted == p.scores.labels for p in group]
+    assert [run.totals[:, 0].sum() for run in runs] == [hit.sum() for hit in hits]
+    assert pooled_value(group, exact) == pytest.approx(np.concatenate(hits).mean())
+    paired = runs_of(group[:2], exact, group[2:4])
+    assert [run.baseline[:, 0].sum() for run in paired] == [hit.sum() for hit in hits[2:4]]
     chosen = np.arange(240) % 7 == 0
     picked = pick(group, chosen)
     for name in ("logits", "labels", "predicted", "calibrated"):
@@ -108,8 +113,11 @@ def test_a_cell_without_validation_leaves_the_calibrated_figure_out(tmp_path):
         return frame[frame["part"] == "test"] if cell.name == "ce_f1_s0" else frame
 
     group = list(read_parts(collect(write_study(tmp_path / "s", {"ce": 1.0}, changed=changed)), None))
-    assert totals_of(group, find_figure("ece_calibrated")) is None
-    assert totals_of(group, find_figure("ece")) is not None
+    assert runs_of(group, find_figure("ece_calibrated")) is None
+    assert runs_of(group, find_figure("ece")) is not None
+    whole = [part for part in group if part.scores.calibrated is not None][:1]
+    broken = [part for part in group if part.scores.calibrated is None][:1]
+    assert runs_of(whole, find_figure("ece_calibrated"), broken) is None
     assert pick(group, np.ones(240, bool)).calibrated is None
     assert sum(np.isnan(part.temperature) for part in group) == 1
 

@@ -63,17 +63,27 @@ def test_means_and_deviations(weights, name, figures, made):
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_pooled_figures_and_intervals(weights, made):
+def test_means_with_intervals(weights, made):
     tables, sheets = made
-    sheet = sheets[f"pooled-{weights.replace(' ', '-')}"]
+    sheet = sheets[f"intervals-{weights.replace(' ', '-')}"]
     for i, variant in enumerate(VARIANTS):
         for j, figure in enumerate(MAIN):
-            found = row(tables.variants, variant=variant, weights=weights, figure=figure)
+            cells = row(tables.variants, variant=variant, weights=weights, figure=figure)
             show = find_figure(figure).show
-            shown = f"{show(found['pooled'])} [{show(found['low'])}, {show(found['high'])}]"
-            assert sheet.rows[i][j + 1] == shown
-    assert "All 120 held-out pictures together" in sheet.text
-    assert "30 clusters drawn" in sheet.text
+            assert sheet.rows[i][j + 1] == f"{show(cells['mean'])} [{show(cells['low'])}, {show(cells['high'])}]"
+    assert "holds chance in people, training sets and runs: 3 folds, 30 clusters" in sheet.text
+
+
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [((0,), "It speaks of other 10 clusters"), ((0, 1), "holds chance in people and runs: 2 runs, 10 clusters")],
+)
+def test_what_an_interval_of_one_split_holds_is_said(seeds, words, tmp_path):
+    folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(None,), seeds=seeds)
+    sheets = make_sheets(study_figures(collect(folder)), "adience", "made-up faces")
+    text = next(sheet.text for sheet in sheets if sheet.name == "intervals-last")
+    assert words in text
+    assert ("One seed: chance in training is not in this interval." in text) == (len(seeds) == 1)
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -91,13 +101,18 @@ def test_differences(weights, made):
                 shown.title,
                 shown.show(found["difference"], signed=True),
                 f"[{low}, {high}]",
+                found["verdict"],
                 f"{found['p']:.4f}",
                 f"{found['p_holm']:.4f}",
-                "6",
+                f"{found['flip_p']:.4f}",
+                f"{100 * found['runs_won']:.0f}",
             ]
     assert next(rows, None) is None
     assert sheet.title == f"Differences from CE, {weights} weights"
-    assert any(cells[4] != cells[5] for cells in sheet.rows)
+    assert any(cells[5] != cells[6] for cells in sheet.rows)
+    assert "6 pairs of runs" in sheet.text
+    assert "adjusted for 2 comparisons in exact, for 22 in the other figures together" in sheet.text
+    assert "it can't be below 0.25" in sheet.text
 
 
 @pytest.mark.parametrize("weights", WEIGHTS)
@@ -134,7 +149,7 @@ def test_the_oracle_is_the_mean_over_folds(made):
 
 def test_order_and_published_figures(made):
     names = list(made[1])
-    assert names[:3] == ["losses-last", "pooled-last", "published"]
+    assert names[:3] == ["losses-last", "intervals-last", "published"]
     assert names[-1] == "oracle-on-test"
     published = made[1]["published"]
     assert published.columns[0] == "published method"

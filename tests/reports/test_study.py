@@ -37,18 +37,21 @@ def test_pooled_figures_are_those_of_all_pictures(figures):
     predicted = np.stack(table["logits"].to_list()).argmax(1)
     found = row(figures.variants, variant="crl", figure="quadratic_weighted_kappa")
     assert found["pooled"] == pytest.approx(quadratic_weighted_kappa(predicted, table["label"], 4))
-    assert found["low"] < found["pooled"] < found["high"]
+    assert found["low"] < found["mean"] < found["high"]
 
 
 def test_a_real_difference_is_found_and_none_where_there_is_none(figures):
     better = row(figures[0].differences, variant="crl", figure="exact_accuracy")
     assert better["low"] > 0.1
-    assert better["p"] == pytest.approx(2 / 2**3)
-    assert better["p_holm"] == pytest.approx(4 / 2**3)
-    assert (better["pairs"], better["units"], better["exact_p"]) == (6, 3, True)
+    assert better["verdict"] == "better"
+    assert better["p"] == better["p_holm"] < 0.05  # the other difference can't be tested: it is no second look
+    assert (better["flip_p"], better["smallest_flip_p"]) == (pytest.approx(2 / 2**3), 2 / 2**3)
+    assert (better["pairs"], better["folds"], better["seeds"], better["runs_won"]) == (6, 3, 2, 1)
     same = row(figures[0].differences, variant="focal", figure="exact_accuracy")
-    assert same["difference"] == 0
-    assert same["p"] == 1
+    assert (same["difference"], same["verdict"], same["runs_won"]) == (0, "cannot tell", 0.5)
+    assert (same["flip_p"], same["barred"][:9]) == (1, "no spread")
+    assert figures[0].headline[0].startswith("CRL is better than CE in exact: +")
+    assert figures[0].headline[1].startswith("This study cannot tell whether focal or CE is better in exact (no spread")
 
 
 def test_temperature_comes_from_validation_and_helps(figures):

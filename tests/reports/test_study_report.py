@@ -2,12 +2,9 @@
 
 import pandas as pd
 import pytest
-from made_study import row, write_study
+from made_study import write_study
 
 from finegrained_crl.crossval.collect import collect
-from finegrained_crl.metrics.catalogue import find_figure
-from finegrained_crl.metrics.intervals import bootstrap_interval
-from finegrained_crl.reports.parts import read_parts, totals_of
 from finegrained_crl.reports.study import study_figures
 from finegrained_crl.reports.study_report import facts, report_text, write_report
 
@@ -70,25 +67,11 @@ def test_notes_of_a_study(tmp_path):
         "1 of 12 cells are missing: ce_f1_s0: not started",
         "THE DATA CHANGED while a cell ran, allowed by --accept-changed-data: a label changed",
         "THE SPLIT LEAKS, allowed by --allow-leaks: ann is in both",
-        "3 folds to compare on: no p-value can be below 0.25; more seeds don't change that",
     ]
     assert "THE SPLIT LEAKS" in report_text(collect(folder), study_figures(collect(folder)), [])
 
 
-@pytest.mark.parametrize(
-    ("folds", "seeds", "note"),
-    [
-        ((None,), (0, 1), "2 seeds to compare on: no p-value can be below 0.5; more seeds would lower that"),
-        (tuple(range(5)), (0,), "5 folds to compare on: no p-value can be below 0.0625; more seeds don't change that"),
-        (tuple(range(6)), (0,), None),
-    ],
-)
-def test_few_comparisons_are_told(folds, seeds, note, tmp_path):
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 2.0}, folds=folds, seeds=seeds)
-    assert study_figures(collect(folder)).notes == ([note] if note else [])
-
-
-def test_a_baseline_a_decoder_and_a_seed_are_those_asked_for(tmp_path):
+def test_a_baseline_a_decoder_and_a_region_are_those_asked_for(tmp_path):
     collected = collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2, "focal": 0.9}))
     plain = study_figures(collected)
     assert set(plain.differences["baseline"]) == {"ce"}
@@ -96,21 +79,10 @@ def test_a_baseline_a_decoder_and_a_seed_are_those_asked_for(tmp_path):
     other = study_figures(collected, decoder="median")
     assert other.cells["mae_in_groups"].tolist() != plain.cells["mae_in_groups"].tolist()
     assert other.cells["top1_accuracy"].tolist() == plain.cells["top1_accuracy"].tolist()
-    drawn = study_figures(collected, seed=5)
-    assert drawn.variants["low"].tolist() != plain.variants["low"].tolist()
-    assert drawn.variants["mean"].tolist() == plain.variants["mean"].tolist()
-
-
-def test_a_figure_with_a_floor_has_an_interval_that_keeps_to_it(tmp_path):
-    figures = study_figures(collect(write_study(tmp_path / "s", {"ce": 1.0})))
-    for name, floor in (("ece", 0.0), ("nll", None)):
-        part = list(read_parts(collect(tmp_path / "s"), None))
-        figure = find_figure(name)
-        expected = bootstrap_interval(totals_of(part, figure), figure.statistic, floor=floor)
-        found = row(figures.variants, variant="ce", figure=name)
-        assert (found["pooled"], found["low"], found["high"]) == pytest.approx(expected)
-    with_bias = bootstrap_interval(totals_of(part, find_figure("ece")), find_figure("ece").statistic)
-    assert row(figures.variants, variant="ce", figure="ece")["high"] < with_bias.high
+    wide = study_figures(collected, rope=50)
+    assert wide.differences["difference"].tolist() == plain.differences["difference"].tolist()
+    assert set(wide.differences.loc[wide.differences["figure"] == "exact_accuracy", "verdict"]) == {"equivalent"}
+    assert all("less than 50 points apart" in sentence for sentence in wide.headline)
 
 
 def test_where_cells_differ_each_value_is_said(tmp_path):

@@ -67,7 +67,16 @@ def results_of(frame, *, ordered):
         "protocol": protocol,
         "class_names": GROUPS,
         "oracle_on_test": None,
-        "data": {"ordered": ordered, "subgroups": ["gender"], "dropped": {}, "fingerprint": {"digest": "abc"}},
+        "data": {
+            "ordered": ordered,
+            "subgroups": ["gender"],
+            "dropped": {},
+            "fingerprint": {"digest": "abc"},
+            "train": 60,
+            "val": 20,
+            "test": 40,
+        },
+        "headline": "last",
         "versions": {"python": "3"},
     }
 

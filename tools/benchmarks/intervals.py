@@ -169,7 +169,9 @@ def _covers(one: Estimate, truth: float) -> bool:
 def _runs(study: list[tuple[str, np.ndarray, np.ndarray]], names: dict[int, np.ndarray], column: int) -> Iterator[Run]:
     for fold, sizes, sums in study:
         ours, others = (np.stack([sums[which, :, column], sizes], axis=1) for which in (0, 1))
-        clusters = np.char.add(f"{fold}/", names[len(sizes)]) if len({f for f, _, _ in study}) > 1 else names[len(sizes)]
+        clusters = (
+            np.char.add(f"{fold}/", names[len(sizes)]) if len({f for f, _, _ in study}) > 1 else names[len(sizes)]
+        )
         yield Run(fold, clusters, sizes, ours, others)
 
 
