@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.finetune import with_absolute_paths
+from finegrained_crl.cli.foresight import Foresight, count_people, foresee
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_view import StudyView
@@ -54,15 +55,17 @@ def main(argv: list[str]) -> int:
         study = _new_study(words, parsed, machine)
     folder.check(study)
     _say("reading the data and looking for leaks")
-    _check_data(folder, study, accept_changes=parsed.accept_changed_data)
+    people = _check_data(folder, study, accept_changes=parsed.accept_changed_data)
+    foreseen = foresee(folder, study, people)
     if parsed.plan:
-        return _show_plan(folder, study, machine, *_expected_of_plan(folder, study, machine), as_json=parsed.json)
+        planned = _expected_of_plan(folder, study, machine)
+        return _show_plan(folder, study, machine, *planned, foreseen, as_json=parsed.json)
     try:
         with Interruption(), RunFolder(folder.folder).lock():
             study = folder.write(study)
             expected, unknown = _expected(folder, study, machine)
             if not parsed.json:
-                _show_plan(folder, study, machine, expected, unknown, as_json=False)
+                _show_plan(folder, study, machine, expected, unknown, foreseen, as_json=False)
             launcher = _run(folder, study, machine)
     except Interrupted as stop:
         stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
@@ -110,6 +113,13 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
     settings.add_flag(
         what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1"
+    )
+    settings.add_flag(
+        what,
+        "select",
+        str | None,
+        None,
+        "val: each variant's settings of the grid are chosen on validation inside its fold, and the choice is compared",
     )
     settings.add_flag(
         what,
@@ -162,9 +172,24 @@ def _new_study(words: list[str], parsed: Any, machine: Machine) -> Study:
         }
     folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
     threads = max(1, available_cores() // machine.jobs)
-    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads)
+    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads, _selected(recipe, parsed))
     make_cells(study.variants, study.folds, study.seeds)
     return study
+
+
+def _selected(recipe: Recipe, parsed: Any) -> tuple[str, ...]:
+    """The grid's settings, where they are chosen on validation."""
+    if parsed.select is None:
+        return ()
+    if parsed.select != "val":
+        raise FinegrainedError(
+            f"--select {parsed.select}: settings can be chosen on val alone; test would grade itself"
+        )
+    if not parsed.grid:
+        raise FinegrainedError("--select val needs --grid SETTING=VALUE,VALUE to choose from")
+    if not recipe.val_fraction:
+        raise FinegrainedError("--select val needs a validation part: pass --val-fraction, e.g. 0.1")
+    return tuple(parse_grid(parsed.grid))
 
 
 def _recipe_of_method(words: list[str], method: str) -> Recipe:
@@ -215,17 +240,20 @@ def _all_folds(recipe: Recipe) -> list[int | None]:
     return [*folds] or [None]
 
 
-def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> None:
+def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> int:
     """What would fail in every cell is said once, before any starts.
 
     Missing images, leaking folds, losses that refuse options, data that is not what finished cells were trained on.
+
+    Returns:
+        people (pictures, where none are known) that all folds together hold out, of the first variant's data.
     """
     from finegrained_crl.data.fingerprint import fingerprint
     from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
     from finegrained_crl.training.criteria import build_criteria, without_where
     from finegrained_crl.training.method import Role
 
-    seen = set()
+    seen, held_out = set(), []
     for recipe in study.variants.values():
         build_criteria(Component(recipe.loss.name, without_where(recipe.loss)), {"class": Role(8, 8)})
         key = _data_key(recipe)
@@ -241,7 +269,9 @@ def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> N
         for fold in study.folds:
             parts = make_parts(recipe.replace(fold=fold, seed=study.seeds[0]), records, data)
             require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)
+            held_out.append(count_people(records, parts.test) if len(seen) == 1 else 0)
         check_images(records, records.table.index.to_numpy(), convert=recipe.convert_images)
+    return sum(held_out)
 
 
 def _data_key(recipe: Recipe) -> str:
@@ -286,7 +316,14 @@ def _expected_of_plan(folder: StudyFolder, study: Study, machine: Machine) -> tu
 
 
 def _show_plan(
-    folder: StudyFolder, study: Study, machine: Machine, expected: float | None, unknown: str, *, as_json: bool
+    folder: StudyFolder,
+    study: Study,
+    machine: Machine,
+    expected: float | None,
+    unknown: str,
+    foreseen: Foresight | None,
+    *,
+    as_json: bool,
 ) -> int:
     done = sum(folder.run(cell).is_done for cell in study.cells)
     facts = {
@@ -306,6 +343,7 @@ def _show_plan(
                     "folds": study.folds,
                     "seeds": study.seeds,
                     "variants": list(study.variants),
+                    "smallest_difference": foreseen.smallest if foreseen else None,
                 },
                 indent=2,
             )
@@ -322,7 +360,10 @@ def _show_plan(
     )
     where = f"GPUs {', '.join(machine.gpus)}" if machine.gpus else f"CPU, {study.threads} threads each"
     time = f"about {duration(expected)}" if expected is not None else f"unknown ({unknown})"
-    print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}", flush=True)
+    print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}")
+    if foreseen:
+        print(foreseen.text)
+    sys.stdout.flush()
     return 0
 
 

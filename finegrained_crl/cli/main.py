@@ -19,6 +19,7 @@ COMMANDS = (
     "finetune",
     "crossval",
     "report",
+    "power",
     "predict",
     "explain",
     "verify",

@@ -151,6 +151,16 @@ def variant_name(loss: str, chosen: dict[str, Any]) -> str:
     return " ".join([loss, *(f"{key}={value}" for key, value in chosen.items())])
 
 
+def base_name(variant: str, select: Iterable[str]) -> str:
+    """A variant without the settings that are chosen on validation.
+
+    >>> base_name("crl loss.alpha=1.5 lr=0.01", ["lr"])
+    'crl loss.alpha=1.5'
+    """
+    keys = set(select)
+    return " ".join(word for word in variant.split(" ") if word.partition("=")[0] not in keys)
+
+
 def parse_grid(words: list[str]) -> Grid:
     """`["loss.alpha=1,1.5", "backbone=a,b"]` as settings and values.
 

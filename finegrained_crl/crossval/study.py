@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,14 @@ class Study:
         folds: folds held out in turn; [None] for a data set without folds.
         seeds: each variant and fold runs once per seed.
         threads: CPU threads of a cell. Fixed when the study begins: sums in another order would not be the same bits.
+        select: settings of the grid whose value each variant chooses on the validation part of its fold.
     """
 
     variants: dict[str, Recipe]
     folds: list[int | None]
     seeds: list[int]
     threads: int
+    select: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Cell]:
@@ -56,6 +58,7 @@ class Study:
             "folds": self.folds,
             "seeds": self.seeds,
             "threads": self.threads,
+            **({"select": list(self.select)} if self.select else {}),
             "variants": {name: _without_axes(recipe) for name, recipe in self.variants.items()},
         }
         return {"digest": _digest(values), **values}
@@ -110,7 +113,8 @@ class StudyFolder:
             )
         try:
             variants = {name: recipe_from_dict(recipe) for name, recipe in values["variants"].items()}
-            return Study(variants, list(values["folds"]), list(values["seeds"]), int(values["threads"]))
+            select = tuple(map(str, values.get("select", [])))
+            return Study(variants, list(values["folds"]), list(values["seeds"]), int(values["threads"]), select)
         except (KeyError, TypeError, AttributeError) as error:
             raise FinegrainedError(
                 f"{self.plan} is damaged ({type(error).__name__}: {error}); begin a new study with another --out"
@@ -141,7 +145,7 @@ class StudyFolder:
         """
         self.check(study)
         if self.exists:
-            study = Study(study.variants, study.folds, study.seeds, self.read().threads)
+            study = replace(study, threads=self.read().threads)
         files.write_text(self.plan, yaml.safe_dump(study.as_dict(), sort_keys=False))
         for cell in study.cells:
             text = yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)
@@ -155,6 +159,9 @@ def study_differences(stored: Study, asked: Study) -> list[str]:
     gone = [f"variant '{name}' is there, not asked" for name in stored.variants if name not in asked.variants]
     gone += [f"fold {fold} is there, not asked" for fold in stored.folds if fold not in asked.folds]
     gone += [f"seed {seed} is there, not asked" for seed in stored.seeds if seed not in asked.seeds]
+    if stored.select != asked.select:
+        words = [" ".join(study.select) or "nothing" for study in (stored, asked)]
+        gone.append(f"chosen on validation: {words[0]} is there, {words[1]} asked")
     changed: dict[str, list[str]] = {}
     for name in stored.variants.keys() & asked.variants.keys():
         for text in differences(_without_axes(stored.variants[name]), _without_axes(asked.variants[name])):

@@ -75,7 +75,7 @@ def differences(
     families: dict[tuple[str, bool], list[Difference]] = {}
     for one in compared:
         families.setdefault((one.weights, one.figure.name == primary), []).append(one)
-    judged = {}
+    judged: dict[int, dict[str, Any]] = {}
     for family in families.values():
         judged |= {id(one): row for one, row in zip(family, _family_rows(family, rope, held_out), strict=True)}
     return pd.DataFrame([judged[id(one)] for one in compared])
@@ -84,7 +84,7 @@ def differences(
 def _compared(parts: list[Part], baselines: dict[str, str], chosen: list[Figure]) -> Iterator[Difference]:
     groups = {(g[0].which, g[0].cell.variant): g for g in grouped(parts)}
     for (which, variant), group in groups.items():
-        pairs = _pairs(group, groups.get((which, baselines[variant]), []))
+        pairs = pair_up(group, groups.get((which, baselines[variant]), []))
         if variant == baselines[variant] or not pairs:
             continue
         firsts, seconds = (list(side) for side in zip(*pairs, strict=True))
@@ -95,7 +95,7 @@ def _compared(parts: list[Part], baselines: dict[str, str], chosen: list[Figure]
                 yield Difference(variant, baselines[variant], TITLES[which], figure, one, pairs)
 
 
-def _pairs(group: list[Part], others: list[Part]) -> list[Pair]:
+def pair_up(group: list[Part], others: list[Part]) -> list[Pair]:
     """Runs of two variants on the same fold with the same seed and the same pictures."""
     by_place = {(part.cell.fold, part.cell.seed): part for part in others}
     places = [(part, (part.cell.fold, part.cell.seed)) for part in group]

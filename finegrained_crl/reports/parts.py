@@ -33,6 +33,7 @@ class Part:
         frame: its predictions, in the order of their ids.
         scores: of these rows.
         temperature: fitted on the cell's validation part, NaN without one.
+        validation: scores of the cell's validation part, None without one.
     """
 
     cell: Cell
@@ -40,6 +41,7 @@ class Part:
     frame: pd.DataFrame
     scores: Scores
     temperature: float
+    validation: Scores | None = None
 
     @property
     def clusters(self) -> np.ndarray:
@@ -67,13 +69,14 @@ def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
 
 def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder) -> Part:
     test, val = (frame[frame["part"] == part].sort_values("id", ignore_index=True) for part in ("test", "val"))
-    logits, temperature, calibrated = logits_of(test), float("nan"), None
+    logits, temperature, calibrated, validation = logits_of(test), float("nan"), None, None
     if len(val):
         # On the validation part: a temperature fitted on the test pictures would grade itself.
-        temperature = fit_temperature(logits_of(val), val["label"].to_numpy())
+        validation = make_scores(logits_of(val), val["label"].to_numpy(), decoder)
+        temperature = fit_temperature(validation.logits, validation.labels)
         calibrated = logits / temperature
     scores = make_scores(logits, test["label"].to_numpy(), decoder, calibrated)
-    return Part(cell, which, test.drop(columns="logits"), scores, temperature)
+    return Part(cell, which, test.drop(columns="logits"), scores, temperature, validation)
 
 
 def grouped(parts: list[Part]) -> list[list[Part]]:
@@ -105,8 +108,8 @@ def runs_of(group: list[Part], figure: Figure, baseline: list[Part] | None = Non
 def pooled_value(group: list[Part], figure: Figure) -> float:
     """The figure of all held-out pictures of a variant together."""
     tables = [figure.totals(part.scores) for part in group]
-    complete = [table for table in tables if table is not None]
-    return float(figure.statistic(sum(summed(table) for table in complete))[0])
+    sums = [summed(table) for table in tables if table is not None]
+    return float(figure.statistic(np.sum(sums, axis=0))[0])
 
 
 def pick(group: list[Part], rows: np.ndarray) -> Scores:

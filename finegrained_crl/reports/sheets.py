@@ -69,6 +69,8 @@ def _sheets_of(figures: StudyFigures, weights: str) -> Iterator[Sheet]:
     yield _spread_sheet(f"more-{tag}", f"More figures, {weights} weights", table, _chosen(figures, more))
     if len(figures.differences) and (figures.differences["weights"] == weights).any():
         yield _difference_sheet(tag, weights, figures)
+    if len(figures.choices):
+        yield _choice_sheet(tag, weights, figures)
     if figures.ordered and figures.groups["label"].nunique() <= MOST_GROUPS:
         yield _group_sheet(tag, weights, figures)
     yield from _subgroup_sheets(tag, weights, figures, _chosen(figures, main))
@@ -192,6 +194,21 @@ def _difference_row(figure: Figure, row: Any) -> list[str]:
         ends = f"[{figure.show(row['low'], signed=True)}, {figure.show(row['high'], signed=True)}]"
     tests = [_p(row[name]) for name in ("p", "p_holm", "flip_p")]
     return [who, figure.title, value, ends, row["verdict"], *tests, f"{100 * row['runs_won']:.0f}"]
+
+
+def _choice_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
+    table, show = figures.choices[figures.choices["weights"] == weights], figures.primary.show
+    rows = []
+    for _, row in table.iterrows():
+        fold = "-" if pd.isna(row["fold"]) else str(row["fold"])
+        numbers = [show(row[name]) for name in ("validation", "test", "grid_test")]
+        rows.append([variant_title(row["variant"]), fold, row["setting"], *numbers, str(row["tried"])])
+    columns = ["variant", "fold", "chosen", "validation", "test", "test, mean of grid", "tried"]
+    text = (
+        f"{figures.primary.title}, seeds averaged. Chosen on the validation part of each fold; all other tables hold"
+        " the chosen runs alone. What tuning bought is test less the mean of the grid."
+    )
+    return Sheet(f"choices-{tag}", f"Settings chosen on validation, {weights} weights", columns, rows, text)
 
 
 def _p(value: float) -> str:

@@ -20,11 +20,12 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl.crossval.collect import Collected
-from finegrained_crl.crossval.plan import Cell
+from finegrained_crl.crossval.plan import Cell, base_name
 from finegrained_crl.metrics.catalogue import Figure, figures_for, find_figure
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
 from finegrained_crl.reports.headline import headline
+from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import differences, find_baselines
 from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, pooled_value, read_parts, runs_of
 from finegrained_crl.statistics.estimate import estimate
@@ -48,6 +49,7 @@ class StudyFigures:
         confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all
             folds and seeds.
         subgroups: variant, weights, column, value, images, then a column per figure.
+        choices: variant, weights, fold, setting, validation, test, grid_test, tried: what was chosen on validation.
         figures: those of the catalogue that say something of this data set.
         ordered: whether the classes have an order.
         primary: the figure of the headline.
@@ -63,6 +65,7 @@ class StudyFigures:
     groups: pd.DataFrame
     confusion: pd.DataFrame
     subgroups: pd.DataFrame
+    choices: pd.DataFrame
     figures: list[Figure]
     ordered: bool
     primary: Figure
@@ -90,18 +93,23 @@ def study_figures(
     parts = list(read_parts(collected, decoder if ordered else "argmax"))
     if all(part.scores.calibrated is None for part in parts):
         chosen = [figure for figure in chosen if figure.name != "ece_calibrated"]
-    baselines = find_baselines(list(collected.study.variants), baseline)
+    primary, select = find_figure(PRIMARY[ordered]), collected.study.select
+    choices, everything = pd.DataFrame(), parts
+    if select:
+        parts, choices = choose_settings(parts, select, primary)
+    variants = dict.fromkeys(base_name(name, select) for name in collected.study.variants)
+    baselines = find_baselines(list(variants), baseline)
     names = first["class_names"]
-    primary = find_figure(PRIMARY[ordered])
     compared = differences(parts, baselines, chosen, primary=primary.name, rope=rope, held_out=_held_out(collected))
     return StudyFigures(
-        cells=pd.DataFrame([_cell_row(part, chosen) for part in parts]),
+        cells=pd.DataFrame([_cell_row(part, chosen) for part in everything]),
         variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen)]),
         differences=compared,
         oracle=_oracle(collected),
         groups=pd.DataFrame([row for group in grouped(parts) for row in group_rows(group, names)]),
         confusion=pd.DataFrame([row for group in grouped(parts) for row in confusion_rows(group, names)]),
         subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
+        choices=choices,
         figures=chosen,
         ordered=ordered,
         primary=primary,

@@ -70,8 +70,8 @@ def _without_each(totals: Totals, statistic: Statistic) -> Array:
     whole = summed(totals)
     if not sparse.issparse(totals):
         return _quietly(statistic, whole - totals)
-    rows = max(1, BLOCK // whole.shape[1])
-    blocks = [totals[start : start + rows].toarray() for start in range(0, totals.shape[0], rows)]
+    table, rows = sparse.csr_array(totals), max(1, BLOCK // whole.shape[1])
+    blocks = [table[start : start + rows].toarray() for start in range(0, table.shape[0], rows)]
     return np.concatenate([_quietly(statistic, whole - block) for block in blocks])
 
 

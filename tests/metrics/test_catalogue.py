@@ -54,7 +54,7 @@ def test_kappa_of_one_group_is_no_number():
 
 LOWER = {"nll", "brier", "ece", "ece_calibrated", "mae_in_groups", "macro_mae_in_groups"}
 PLAIN = {"nll", "brier", "mae_in_groups", "macro_mae_in_groups", "quadratic_weighted_kappa"}
-BIASED = {"ece", "ece_calibrated"}
+POSITIVE = {"nll", "brier", "mae_in_groups", "macro_mae_in_groups"}
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
@@ -64,7 +64,8 @@ def test_direction_unit_and_digits(figure):
     assert figure.show(0.123456) == ("0.123" if figure.name in PLAIN else "12.35")
     assert figure.show(0.5, signed=True) == ("+0.500" if figure.name in PLAIN else "+50.00")
     assert figure.show(-0.5, signed=True).startswith("-")
-    assert figure.floor == (0.0 if figure.name in BIASED else None)
+    scales = {"share": figure.percent, "positive": figure.name in POSITIVE, "plain": figure.name.endswith("kappa")}
+    assert [scale for scale, holds in scales.items() if holds] == [figure.scale]
 
 
 def test_titles_and_names_are_distinct():

@@ -28,14 +28,23 @@ def predictions(fold, seed, strength, *, validation):
 
 
 def write_study(
-    folder, strengths, *, folds=(0, 1, 2), seeds=(0, 1), ordered=True, validation=True, skip=(), changed=None
+    folder,
+    strengths,
+    *,
+    folds=(0, 1, 2),
+    seeds=(0, 1),
+    ordered=True,
+    validation=True,
+    skip=(),
+    changed=None,
+    select=(),
 ):
     """A study as its cells would have left it; `changed` is called with (cell, frame, results) before they are
     written.
     """
     recipes = {name: Recipe(data="x", loss=Component(name)) for name in strengths}
     place = StudyFolder(folder)
-    study = place.write(Study(recipes, list(folds), list(seeds), threads=1))
+    study = place.write(Study(recipes, list(folds), list(seeds), threads=1, select=tuple(select)))
     for cell in study.cells:
         if cell.name not in skip:
             frame = predictions(cell.fold or 0, cell.seed, strengths[cell.variant], validation=validation)

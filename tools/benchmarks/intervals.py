@@ -65,7 +65,7 @@ def grid() -> list[Design]:
     split = Design()
     people = [(15, 300), (60, 1760), (300, 5794), (2284, 17500)]
     crossed = Design(people=100, pictures=1760, folds=5)
-    cells = [replace(split, seeds=s, run_deviation=d) for s in (2, 3, 5, 10) for d in (0.0, 0.5, 1.0, 2.0)]
+    cells = [replace(split, seeds=s, run_deviation=d) for s in (1, 2, 3, 5, 10) for d in (0.0, 0.5, 1.0, 2.0)]
     cells += [replace(split, people=5794, pictures=5794, seeds=s, run_deviation=d) for s in (2, 5) for d in (0.5, 1.0)]
     cells += [replace(split, people=p, pictures=n, uneven=u, seeds=5) for p, n in people for u in (False, True)]
     cells += [replace(split, accuracy=a, seeds=5) for a in (20.0, 50.0, 90.0, 97.0)]
@@ -150,6 +150,7 @@ def _try(study: list[tuple[str, np.ndarray, np.ndarray]], truths: list[float], g
         row[f"claims_{figure}"] = judge([paired], [False], [0.0])[0].verdict in ("better", "worse")
         row[f"old_claims_{figure}"] = _old_rule(runs, paired)
         if column == 0:
+            row["labelled"] = bool(paired.not_in_it)
             row["half_width"] = 50 * (paired.high - paired.low)
             row["corrected_half_width"] = 100 * _reach(paired)
     return row
