@@ -111,7 +111,7 @@ ordinal.fault(
 )
 ordinal.fault("off-by-one", "values.max() >= num_groups", "values.max() > num_groups")
 
-totals = Source(M + "totals.py", "tests/metrics/test_totals.py", "tests/metrics/test_intervals.py", MEANS)
+totals = Source(M + "totals.py", "tests/metrics/test_totals.py", "tests/statistics/test_runs.py", MEANS)
 totals.fault("index", "totals[..., 0] / totals[..., 1]", "totals[..., 1] / totals[..., 0]")
 totals.fault("swapped part", "[labels, labels + num_classes]", "[labels + num_classes, labels]")
 totals.fault(
@@ -127,53 +127,6 @@ totals.fault(
 totals.fault("index", "(index, np.arange(len(index)))", "(np.sort(index), np.arange(len(index)))")
 totals.fault("off-by-one", "present = (counts > 0).sum(-1)", "present = (counts > 1).sum(-1)")
 
-intervals = Source(
-    M + "intervals.py",
-    "finegrained_crl/metrics/intervals.py",
-    "tests/metrics/test_interval_values.py",
-    "tests/metrics/test_intervals.py",
-)
-intervals.fault("off-by-one", "numbers.std(ddof=1)", "numbers.std(ddof=0)")
-intervals.fault("wrong reduction", "Spread(float(numbers.mean())", "Spread(float(np.median(numbers))")
-intervals.fault("ignored option", "_draw(clusters, draws, seed)", "_draw(clusters, draws, 0)")
-intervals.fault("ignored option", "_draw(clusters, draws, seed)", "_draw(clusters, DRAWS, seed)")
-intervals.fault(
-    "ignored option",
-    "return Interval(value, *_ends(drawn, clusters, level))",
-    "return Interval(value, *_ends(drawn, clusters, 0.95))",
-)
-intervals.fault("sign", "drawn - (drawn.mean() - value)", "drawn + (drawn.mean() - value)")
-intervals.fault("wrong reduction", "Interval(value, max(low, floor), high)", "Interval(value, min(low, floor), high)")
-intervals.fault(
-    "sign",
-    "statistic(summed(first))[0] - statistic(summed(second))[0]",
-    "statistic(summed(second))[0] - statistic(summed(first))[0]",
-)
-intervals.fault("sign", "statistic(of_cell @ first) - statistic(of_cell @ second)", "statistic(of_cell @ first)")
-intervals.fault("wrong reduction", "np.nanmean(drawn, axis=0)", "drawn[0]")
-intervals.fault(
-    "swapped part", "cluster_totals(cell.second, cell.clusters)", "cluster_totals(cell.first, cell.clusters)"
-)
-intervals.fault("wrong reduction", "Interval(float(values.mean())", "Interval(float(values.sum())")
-intervals.fault("index", "_columns(weights, present)", "_columns(weights, np.arange(len(present)))")
-intervals.fault("dropped call", "abs(values.sum()) - 1e-9", "values.sum() - 1e-9")
-intervals.fault("off-by-one", "(1 + (np.abs(signs", "(0 + (np.abs(signs")
-intervals.fault("wrong reduction", "2 * above.sum()", "above.sum()")
-intervals.fault(
-    "off-by-one",
-    'side="left"',
-    'side="right"',
-    why_equivalent="the limit is lowered by a rounding error's width: no sum lies on it",
-)
-intervals.fault("off-by-one", "np.arange(len(values), 0, -1)", "np.arange(len(values), 0, -1) - 1")
-intervals.fault("dropped call", "np.maximum.accumulate(values[order]", "(values[order]")
-intervals.fault("index", "np.minimum(adjusted, 1.0)[np.argsort(order)]", "np.minimum(adjusted, 1.0)[order]")
-intervals.fault("off-by-one", "np.sqrt(clusters / (clusters - 1))", "np.sqrt((clusters - 1) / clusters)")
-intervals.fault("off-by-one", "(1 - level) / 2)", "(1 - level))")
-intervals.fault("swapped part", "[tail, 1 - tail]", "[tail, tail]")
-intervals.fault("off-by-one", "if clusters < 2 or", "if clusters < 1 or")
-intervals.fault("ignored option", "MOST_EXACT = 40", "MOST_EXACT = 4")
-
 catalogue = Source(M + "catalogue.py", "tests/metrics/test_catalogue.py", MEANS, STUDIES)
 catalogue.fault("ignored option", 'choose(table, decoder or "argmax")', 'choose(table, "argmax")')
 catalogue.fault(
@@ -188,7 +141,6 @@ catalogue.fault(
 )
 catalogue.fault("off-by-one", "scores.labels) <= groups)", "scores.labels) < groups)")
 catalogue.fault("swapped part", '"lower", True, _distance, ratio', '"lower", True, _class_distance, mean_over_classes')
-catalogue.fault("swapped part", "_class_distance, mean_over_classes, unit", "_distance, ratio, unit")
 catalogue.fault("swapped part", '"higher", False, _class_hits, mean_over_classes', '"higher", False, _top1, ratio')
 catalogue.fault(
     "dropped call",
@@ -199,11 +151,6 @@ catalogue.fault("off-by-one", "_within(1), ratio", "_within(2), ratio")
 catalogue.fault("off-by-one", "_within(2), ratio", "_within(3), ratio")
 catalogue.fault("off-by-one", "num_classes >= figure.min_classes", "num_classes > figure.min_classes")
 catalogue.fault("sign", "(ordered or not figure.ordered)", "(ordered or figure.ordered)")
-catalogue.fault(
-    "ignored option",
-    '"ECE %", True, "lower", False, _calibration, calibration.ece_of_terms, floor=0.0',
-    '"ECE %", True, "lower", False, _calibration, calibration.ece_of_terms',
-)
 catalogue.fault("sign", 'Figure("nll", "NLL", False, "lower"', 'Figure("nll", "NLL", False, "higher"')
 catalogue.fault("sign", '"MAE (groups)", False, "lower"', '"MAE (groups)", False, "higher"')
 catalogue.fault("wrong reduction", "{100 * value:{sign}.2f}", "{value:{sign}.2f}")

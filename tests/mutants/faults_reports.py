@@ -6,7 +6,6 @@ R = "finegrained_crl/reports/"
 STUDIES = "tests/meaning/test_studies_mean.py"
 
 parts = Source(R + "parts.py", "tests/reports/test_parts.py", STUDIES, "tests/reports/test_study.py")
-parts.fault("swapped part", "fit_temperature(logits_of(val), val", "fit_temperature(logits_of(test), test")
 parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(")
 parts.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
 parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * temperature")
@@ -18,7 +17,6 @@ parts.fault("dropped call", '.sort_values("id", ignore_index=True)', ".reset_ind
 parts.fault("dropped call", "    if len(classes) > 1:\n", "    if False:\n")
 parts.fault("swapped part", "(part.which, part.cell.variant)", '("", part.cell.variant)')
 parts.fault("swapped part", "{part.cell.fold: part for part in group}", "{part.cell.seed: part for part in group}")
-parts.fault("dropped call", "    if len(complete) < len(tables):\n        return None\n", "")
 parts.fault(
     "index",
     "np.concatenate([part.scores.labels for part in group])[rows]",
@@ -27,15 +25,6 @@ parts.fault(
 parts.fault("swapped part", "[part.scores.predicted for part in group]", "[part.scores.labels for part in group]")
 
 paired = Source(R + "paired.py", "tests/reports/test_paired.py", STUDIES, "tests/reports/test_study.py")
-paired.fault(
-    "sign",
-    "figure.value(a.scores) - figure.value(b.scores)",
-    "figure.value(b.scores) - figure.value(a.scores)",
-    why_equivalent="these values go to the sign-flip test alone, whose p is the same for the opposite signs",
-)
-paired.fault(
-    "swapped part", "CellTotals(pair[0].clusters, first, second)", "CellTotals(pair[0].clusters, second, first)"
-)
 paired.fault("ignored option", "return dict.fromkeys(variants, asked)", "pass")
 paired.fault(
     "ignored option",
@@ -44,23 +33,6 @@ paired.fault(
 )
 paired.fault("index", "else variants[0])", "else variants[-1])")
 paired.fault("index", "(part.cell.fold, part.cell.seed): part for", "(part.cell.fold, 0): part for")
-paired.fault("dropped call", "lambda p: holm(p.to_numpy())", "lambda p: p.to_numpy()")
-paired.fault("swapped part", 'table.groupby(["weights", "figure"])', 'table.groupby(["weights"])')
-paired.fault(
-    "ignored option",
-    "mean_difference_interval(tables, figure.statistic, seed=seed)",
-    "mean_difference_interval(tables, seed=seed)",
-)
-paired.fault("swapped part", "sign_flip_test(blocks, seed=seed)", "sign_flip_test(per_pair, seed=seed)")
-paired.fault("swapped part", 'table.groupby("fold")["value"].mean() if', 'table["value"] if')
-paired.fault("wrong reduction", 'table.groupby("fold")["value"].mean() if', 'table.groupby("fold")["value"].max() if')
-paired.fault("off-by-one", 'table["fold"].nunique() > 1', 'table["fold"].nunique() > 2')
-paired.fault(
-    "swapped part", '"low": interval.low, "high": interval.high}', '"low": interval.high, "high": interval.low}'
-)
-paired.fault("swapped part", "first, second = pairs[0]", "second, first = pairs[0]")
-paired.fault("ignored option", '"pairs": len(pairs), "units": test.n', '"pairs": test.n, "units": test.n')
-paired.fault("ignored option", 'interval.value, "low"', 'per_pair.max(), "low"')
 
 study = Source(
     R + "study.py",
@@ -72,30 +44,13 @@ study = Source(
 )
 study.fault("ignored option", 'read_parts(collected, decoder if ordered else "argmax")', "read_parts(collected, None)")
 study.fault(
-    "ignored option",
-    "find_baselines(list(collected.study.variants), baseline)",
-    "find_baselines(list(collected.study.variants))",
-)
-study.fault("swapped part", '"mean": spread.mean,', '"mean": interval.value,')
-study.fault("swapped part", '"pooled": interval.value', '"pooled": spread.mean')
-study.fault(
-    "swapped part",
-    '"low": interval.low,\n            "high": interval.high',
-    '"low": interval.high,\n            "high": interval.low',
-)
-study.fault("ignored option", "seed=seed, floor=q.floor)", "seed=seed)")
-study.fault("ignored option", "bootstrap_interval(totals, q.statistic,", "bootstrap_interval(totals,")
-study.fault(
     "wrong reduction", "sum(len(part.frame) for part in one_seed(group))", "sum(len(part.frame) for part in group)"
 )
-study.fault("index", '"clusters": totals.shape[0]', '"clusters": totals.shape[1]')
 study.fault("wrong reduction", 'table.groupby(axis)["value"].mean()', 'table.groupby(axis)["value"].first()')
 study.fault("swapped part", 'axis = "fold" if table["fold"].nunique() > 1 else "seed"', 'axis = "seed"')
 study.fault(
     "wrong reduction", 'table.groupby("fold")["value"].mean().tolist()', 'table.groupby("fold")["value"].max().tolist()'
 )
-study.fault("off-by-one", "2 ** (1 - units)", "2 ** -units")
-study.fault("off-by-one", "units < 6", "units < 5")
 study.fault("sign", 'collected.cells["state"] != "done"', 'collected.cells["state"] == "done"')
 study.fault("ignored option", '"temperature": part.temperature}', '"temperature": 1.0}')
 study.fault("dropped call", '    notes += [f"THE SPLIT LEAKS', '    _ = [f"THE SPLIT LEAKS')
@@ -119,7 +74,6 @@ sheets.fault(
     "figure.show(row['mean'])} ± {figure.show(row['deviation'])",
     "figure.show(row['deviation'])} ± {figure.show(row['mean'])",
 )
-sheets.fault("swapped part", "{figure.show(row['pooled'])} [", "{figure.show(row['mean'])} [")
 sheets.fault(
     "swapped part",
     "[{figure.show(row['low'])}, {figure.show(row['high'])}]",
@@ -133,14 +87,12 @@ sheets.fault(
 sheets.fault("ignored option", 'figures.variants[figures.variants["weights"] == weights]', "figures.variants")
 sheets.fault("ignored option", 'figures.differences[figures.differences["weights"] == weights]', "figures.differences")
 sheets.fault("ignored option", 'figures.groups[figures.groups["weights"] == weights]', "figures.groups")
-sheets.fault("swapped part", "f\"{row['p_holm']:.4f}\"", "f\"{row['p']:.4f}\"")
 sheets.fault(
     "swapped part",
     "variant_title(row['variant'])} - {variant_title(row['baseline'])",
     "variant_title(row['baseline'])} - {variant_title(row['variant'])",
 )
 sheets.fault("ignored option", 'figure.show(row["difference"], signed=True)', 'figure.show(row["difference"])')
-sheets.fault("index", "{table['clusters'].iloc[0]} clusters", "{table['n'].iloc[0]} clusters")
 sheets.fault("dropped call", 'of_variant.sort_values("label")["recall"]', 'of_variant["recall"][::-1]')
 sheets.fault("wrong reduction", 'f"{100 * recall:.1f}"', 'f"{recall:.1f}"')
 sheets.fault("wrong reduction", "{100 * row['mean']:.2f}{deviation}", "{row['mean']:.2f}{deviation}")
@@ -211,3 +163,87 @@ tables.fault("index", "for row, column in sheet.bold if row == i", "for column, 
 tables.fault("dropped call", "list(map(escaping.markdown, sheet.columns))", "list(sheet.columns)")
 tables.fault("dropped call", "[escape(cell) for cell in cells]", "[str(cell) for cell in cells]")
 tables.fault("off-by-one", "'r' * (len(sheet.columns) - 1)", "'r' * len(sheet.columns)")
+
+paired.fault("swapped part", "runs_of(firsts, figure, seconds)", "runs_of(seconds, figure, firsts)")
+paired.fault("swapped part", "variant == baselines[variant] or not pairs", "not pairs")
+paired.fault("ignored option", "rope / 100 if one.figure.percent else 0.0", "0.0")
+paired.fault("off-by-one", "rope / 100 if one.figure.percent", "rope if one.figure.percent")
+paired.fault("ignored option", 'one.figure.better == "lower" for one', "False for one")
+paired.fault("ignored option", "lower, widths, held_out)", "lower, widths)")
+paired.fault("swapped part", "(one.weights, one.figure.name == primary), []", "(one.weights, True), []")
+paired.fault("swapped part", '"p": claim.p, "p_holm": claim.p_adjusted', '"p": claim.p, "p_holm": claim.p')
+paired.fault(
+    "swapped part",
+    '"low": one.estimate.low, "high": one.estimate.high',
+    '"low": one.estimate.high, "high": one.estimate.low',
+)
+paired.fault(
+    "dropped call",
+    "values = fold_means(values, [str(first.cell.fold) for first, _ in one.pairs])",
+    "values = values[:]",
+)
+paired.fault("ignored option", 'lower_is_better=one.figure.better == "lower"', "lower_is_better=False")
+paired.fault("ignored option", "one = estimate(runs, figure.statistic)", "one = estimate(runs)")
+
+parts.fault(
+    "swapped part",
+    "make_run(part.cell.fold, part.clusters, table, other)",
+    "make_run(part.cell.fold, part.clusters, table)",
+)
+parts.fault(
+    "swapped part",
+    "fit_temperature(validation.logits, validation.labels)",
+    'fit_temperature(logits, test["label"].to_numpy())',
+)
+parts.fault("wrong reduction", "np.sum(sums, axis=0))[0])", "np.max(sums, axis=0))[0])")
+
+study.fault("ignored option", "find_baselines(list(variants), baseline)", "find_baselines(list(variants))")
+study.fault("swapped part", '"mean": one.value,', '"mean": pooled_value(group, figure),')
+study.fault("swapped part", '"pooled": pooled_value(group, figure)', '"pooled": one.value')
+study.fault(
+    "swapped part", '"low": one.low,\n            "high": one.high', '"low": one.high,\n            "high": one.low'
+)
+study.fault("ignored option", "figure.statistic, scale=figure.scale)", "figure.statistic)")
+study.fault("swapped part", '"clusters": one.clusters', '"clusters": one.folds')
+study.fault("ignored option", "primary=primary.name, rope=rope,", "primary=primary.name, rope=0.0,")
+study.fault("index", 'size["test"] / (', 'size["val"] / (')
+
+nested = Source(R + "nested.py", "tests/reports/test_nested.py")
+nested.fault("wrong reduction", "best = max(candidates.values()", "best = min(candidates.values()")
+nested.fault(
+    "swapped part",
+    "value = _mean([part.validation for part in group], figure)",
+    "value = _mean([part.scores for part in group], figure)",
+)
+nested.fault("sign", 'return -value if figure.better == "lower" else value', "return value")
+nested.fault("wrong reduction", "most = max(map(len", "most = min(map(len")
+nested.fault("index", "part.cell.fold)\n        table.setdefault", "0)\n        table.setdefault")
+nested.fault("swapped part", '"test": tests[best[0].cell.variant]', '"test": max(tests.values())')
+
+told = Source(R + "headline.py", "tests/reports/test_headline.py")
+told.fault("swapped part", 'differences["figure"] == primary.name) &', 'differences["figure"] != "") &')
+told.fault("ignored option", '& (differences["weights"] == weights)]', '& (differences["weights"] != "")]')
+told.fault(
+    "swapped part",
+    'return f"{who} is better than {other} in {what}{by}"',
+    'return f"{other} is better than {who} in {what}{by}"',
+)
+told.fault("swapped part", "row['p_holm']:.3f}", "row['low']:.3f}")
+told.fault("off-by-one", "100 * row['runs_won']", "row['runs_won']")
+
+pilot = Source(R + "pilot.py", "tests/reports/test_pilot.py")
+pilot.fault(
+    "swapped part",
+    "[a for a, _ in pairs], measured, [b for _, b in pairs]",
+    "[b for _, b in pairs], measured, [b for _, b in pairs]",
+)
+pilot.fault("ignored option", "find_baselines(variants, baseline)", "find_baselines(variants)")
+pilot.fault("ignored option", "figure or PRIMARY[ordered]", "PRIMARY[ordered]")
+pilot.fault("wrong reduction", "seeds = max(folds.count", "seeds = sum(folds.count")
+pilot.fault("index", "Design(len(set(folds)), seeds, len(compared))", "Design(len(set(folds)), seeds, 1)")
+
+sheets.fault("swapped part", "{figure.show(row['mean'])} [{", "{figure.show(row['pooled'])} [{")
+sheets.fault("swapped part", '("p", "p_holm", "flip_p")', '("p", "p", "flip_p")')
+sheets.fault("swapped part", '("validation", "test", "grid_test")', '("test", "test", "grid_test")')
+sheets.fault("swapped part", 'ends, row["verdict"], *tests', 'ends, "better", *tests')
+sheets.fault("dropped call", "    if missing:\n        return", "    if False:\n        return")
