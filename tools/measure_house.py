@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "finegrained_crl"
 LAYERS = (
     ("cli",),
-    ("reports", "retrofit"),
+    ("reports", "retrofit", "probes"),
     ("crossval",),
     ("training",),
     ("data", "losses", "statistics"),

@@ -12,23 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
-from finegrained_crl.cli.finetune import with_absolute_paths
-from finegrained_crl.cli.foresight import Foresight, count_people, foresee
+from finegrained_crl.cli.foresight import Foresight, foresee
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.show import print_table
+from finegrained_crl.cli.study_checks import check_data
+from finegrained_crl.cli.study_plan import add_axes, plan_study
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
-from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
-from finegrained_crl.training.ranges import check_recipe
-from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.reporter import duration
 from finegrained_crl.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from finegrained_crl.data.fingerprint import DataFingerprint
+    pass
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = (
@@ -52,10 +50,11 @@ def main(argv: list[str]) -> int:
         study = folder.read()
         machine = _as_before(machine, study, parsed.jobs)
     else:
-        study = _new_study(words, parsed, machine)
+        threads = max(1, available_cores() // machine.jobs)
+        study = plan_study(words, parsed, threads, _parser)
     folder.check(study)
     _say("reading the data and looking for leaks")
-    people = _check_data(folder, study, accept_changes=parsed.accept_changed_data)
+    people = check_data(folder, study, accept_changes=parsed.accept_changed_data)
     foreseen = foresee(folder, study, people)
     if parsed.plan:
         planned = _expected_of_plan(folder, study, machine)
@@ -101,34 +100,7 @@ def _parser(words: list[str]) -> settings.SettingsParser:
 
 
 def _add_flags(parser: settings.SettingsParser) -> None:
-    what = parser.add_argument_group("what is compared")
-    settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
-    settings.add_flag(
-        what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it"
-    )
-    settings.add_flag(
-        what, "methods", list[str], [], "methods to compare, each with its own recipe of the name --recipe [--method]"
-    )
-    settings.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
-    settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
-    settings.add_flag(
-        what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1"
-    )
-    settings.add_flag(
-        what,
-        "select",
-        str | None,
-        None,
-        "val: each variant's settings of the grid are chosen on validation inside its fold, and the choice is compared",
-    )
-    settings.add_flag(
-        what,
-        "controls",
-        list[str],
-        None,
-        "add what CRL must beat: CE with lr x (1+beta/alpha), CE with weight decay / (1+beta/alpha), SM-Softmax,"
-        " Poly-1; bare: all four, or some of lr wd soft-margin poly1",
-    )
+    add_axes(parser)
     how = parser.add_argument_group("how to run (nothing here changes a result)")
     settings.add_flag(
         how, "out", str | None, None, "folder of the study; --out alone goes on with the study that is there"
@@ -160,138 +132,6 @@ def _machine(parsed: Any) -> Machine:
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     jobs = parsed.jobs or max(1, len(gpus))
     return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
-
-
-def _new_study(words: list[str], parsed: Any, machine: Machine) -> Study:
-    recipe = with_absolute_paths(settings.to_recipe(parsed))
-    variants = _variants(recipe, parsed)
-    if parsed.methods:
-        recipes = {name: _recipe_of_method(words, name) for name in _once("methods", parsed.methods)}
-        variants = {
-            f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()
-        }
-    folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
-    threads = max(1, available_cores() // machine.jobs)
-    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads, _selected(recipe, parsed))
-    make_cells(study.variants, study.folds, study.seeds)
-    return study
-
-
-def _selected(recipe: Recipe, parsed: Any) -> tuple[str, ...]:
-    """The grid's settings, where they are chosen on validation."""
-    if parsed.select is None:
-        return ()
-    if parsed.select != "val":
-        raise FinegrainedError(
-            f"--select {parsed.select}: settings can be chosen on val alone; test would grade itself"
-        )
-    if not parsed.grid:
-        raise FinegrainedError("--select val needs --grid SETTING=VALUE,VALUE to choose from")
-    if not recipe.val_fraction:
-        raise FinegrainedError("--select val needs a validation part: pass --val-fraction, e.g. 0.1")
-    return tuple(parse_grid(parsed.grid))
-
-
-def _recipe_of_method(words: list[str], method: str) -> Recipe:
-    """What the same flags mean for another method."""
-    asked = [*words, "--method.name", method]
-    return with_absolute_paths(settings.to_recipe(_parser(asked).parse(asked)))
-
-
-def _variants(recipe: Recipe, parsed: Any) -> dict[str, Recipe]:
-    _check_axes(recipe, parsed)
-    names = _once("losses", [*parsed.losses] or [recipe.loss.name])
-    bases = [_complete(_with_loss(recipe, name)) for name in names]
-    return make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
-
-
-def _with_loss(recipe: Recipe, name: str) -> Recipe:
-    """The recipe with another loss; options that it sets for its own loss hold for that one alone."""
-    return recipe if name == recipe.loss.name else recipe.replace(loss=Component(name))
-
-
-def _once(flag: str, names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise FinegrainedError(f"--{flag} {' '.join(names)}: one of them twice; give each once")
-    return names
-
-
-def _check_axes(recipe: Recipe, parsed: Any) -> None:
-    check_recipe(recipe.replace(fold=None))
-    if any(seed < 0 for seed in parsed.seeds):
-        raise FinegrainedError("--seeds must not be negative")
-    if "auto" in (recipe.precision, recipe.memory_format):
-        raise FinegrainedError(
-            "--precision auto and --memory-format auto may choose differently in each cell: name them for a study"
-        )
-
-
-def _complete(recipe: Recipe) -> Recipe:
-    """The recipe with every option filled in and every type checked, by the parser that reads recipe files."""
-    completed = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
-    check_recipe(completed)
-    return completed
-
-
-def _all_folds(recipe: Recipe) -> list[int | None]:
-    from finegrained_crl.training.assembly import read_records
-
-    folds = sorted(int(fold) for fold in read_records(recipe).table["fold"].dropna().unique())
-    return [*folds] or [None]
-
-
-def _check_data(folder: StudyFolder, study: Study, *, accept_changes: bool) -> int:
-    """What would fail in every cell is said once, before any starts.
-
-    Missing images, leaking folds, losses that refuse options, data that is not what finished cells were trained on.
-
-    Returns:
-        people (pictures, where none are known) that all folds together hold out, of the first variant's data.
-    """
-    from finegrained_crl.data.fingerprint import fingerprint
-    from finegrained_crl.training.assembly import check_images, make_parts, read_records, require_no_leaks
-    from finegrained_crl.training.criteria import build_criteria, without_where
-    from finegrained_crl.training.method import Role
-
-    seen, held_out = set(), []
-    for recipe in study.variants.values():
-        build_criteria(Component(recipe.loss.name, without_where(recipe.loss)), {"class": Role(8, 8)})
-        key = _data_key(recipe)
-        if key in seen:
-            continue
-        seen.add(key)
-        records = read_records(recipe)
-        for warning in records.warnings:
-            print(f"note: {warning}", file=sys.stderr)
-        data = fingerprint(records)
-        if not accept_changes:
-            _require_same_data(folder, study, key, data)
-        for fold in study.folds:
-            parts = make_parts(recipe.replace(fold=fold, seed=study.seeds[0]), records, data)
-            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)
-            held_out.append(count_people(records, parts.test) if len(seen) == 1 else 0)
-        check_images(records, records.table.index.to_numpy(), convert=recipe.convert_images)
-    return sum(held_out)
-
-
-def _data_key(recipe: Recipe) -> str:
-    return str((recipe.dataset, recipe.data, recipe.split, recipe.val_fraction, recipe.missing))
-
-
-def _require_same_data(folder: StudyFolder, study: Study, key: str, data: DataFingerprint) -> None:
-    """Compare the data with what each cell that has begun was trained on."""
-    from finegrained_crl.data.changes import differences
-
-    for cell in study.cells:
-        run = folder.run(cell)
-        stored = run.read_data() if _data_key(cell.recipe.replace(fold=None)) == key and run.holds_run else None
-        changes = differences(stored, data) if stored else []
-        if changes:
-            raise FinegrainedError(
-                f"the data changed since {cell.name} was trained: {'; '.join(changes)}; restore the data, begin a new"
-                " study with another --out, or pass --accept-changed-data, which is written into results.json and the"
-                " report"
-            )
 
 
 def _expected(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:

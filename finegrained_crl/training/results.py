@@ -19,6 +19,7 @@ from finegrained_crl.training.versions import versions
 from finegrained_crl.training.weights_source import weights_sources
 
 if TYPE_CHECKING:
+    from finegrained_crl.data.records import Records
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.session import Session
 
@@ -42,7 +43,7 @@ def finish(loop: Loop) -> dict[str, Any]:
         for part, rows in (("test", session.parts.test), ("val", session.parts.val)):
             if len(rows):
                 scores = loop.scores(trainee, rows)
-                frames.append(_prediction_frame(session, rows, scores, part, which))
+                frames.append(prediction_frame(session.records, rows, scores, part, which))
                 labels = session.records.table["label"].to_numpy()[rows]
                 metrics[which][part] = all_figures(
                     make_scores(scores, labels, decoder), ordered=session.records.ordered
@@ -114,8 +115,9 @@ def _export(session: Session, trainee: Trainee, which: str) -> None:
         checkpoint.save_weights(session.run.loss_weights(which), criteria)
 
 
-def _prediction_frame(session: Session, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:
-    frame = session.records.table.iloc[rows].drop(columns="split").reset_index(drop=True)
+def prediction_frame(records: Records, rows: np.ndarray, scores: np.ndarray, part: str, which: str) -> pd.DataFrame:
+    """Rows of predictions.parquet: what is known of each picture, its part, the choice of weights and its logits."""
+    frame = records.table.iloc[rows].drop(columns="split").reset_index(drop=True)
     # A data set's own column may mix kinds of values, which Parquet refuses.
     mixed = [column for column in frame if frame[column].dtype == object]
     return frame.astype(dict.fromkeys(mixed, "string")).assign(part=part, weights=which, logits=list(scores))

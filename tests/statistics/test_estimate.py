@@ -85,10 +85,10 @@ def test_one_person_has_runs_alone():
 
 def test_people_whom_one_run_did_not_see_change_nothing_in_it():
     first = make_run(0, ["ann", "bob"], with_count([1, 0]))
-    second = make_run(0, ["bob", "cid"], with_count([1, 1]))
+    second = make_run(0, ["bob", "cid"], with_count([1, 0]))
     one = estimate([first, second])
     assert one.clusters == 3
-    replicates = np.array([[0.0, 1.0, 0.5], [1.0, 1.0, 1.0]])  # without ann, bob, cid
+    replicates = np.array([[0.0, 1.0, 0.5], [0.5, 0.0, 1.0]])  # without ann, bob, cid
     shared = replicates.mean(0)
     expected = ((shared - shared.mean()) ** 2).sum() * 2 / 3
     contrasts = replicates - shared

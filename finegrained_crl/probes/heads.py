@@ -1,0 +1,221 @@
+"""Heads that differ in loss, learning rate and weight decay, trained at once on the same batches.
+
+The weights of k linear heads with c classes are the columns of one matrix, (features, k c): one product gives the
+logits of all. Each head's loss is its own mean over the batch, and their sum is what is differentiated, so no head's
+gradient holds anything of another's. Heads of one learning rate and weight decay are one parameter of a torch
+optimiser, which works element by element: every head ends where it would end alone, up to the rounding of a larger
+product.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.losses.catalogue import build_criterion, loss_class
+from finegrained_crl.training.criteria import without_where
+from finegrained_crl.training.recipe import Component
+from finegrained_crl.training.targets import smooth_targets
+
+OPTIMIZERS = ("sgd", "momentum", "adamw")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What one head is trained with."""
+
+    loss: Component
+    lr: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """What all heads share.
+
+    Attributes:
+        num_classes: outputs.
+        hidden: width of the hidden layer; 0 for a linear head.
+        optimizer: "sgd" (Nesterov), "momentum" or "adamw".
+        momentum: of the first two.
+        schedule: "cosine" or "constant", per update.
+        warmup: updates of linear warm-up.
+        updates: in all.
+        label_smoothing: share of each label spread over all classes.
+        seed: of the first weights, the same for all heads.
+    """
+
+    num_classes: int
+    hidden: int
+    optimizer: str
+    momentum: float
+    schedule: str
+    warmup: int
+    updates: int
+    label_smoothing: float
+    seed: int
+
+    def rate(self, update: int) -> float:
+        """Factor of the learning rate at an update, from 0."""
+        if update < self.warmup:
+            return (update + 1) / self.warmup
+        if self.schedule == "constant":
+            return 1.0
+        progress = (update - self.warmup) / max(1, self.updates - self.warmup)
+        return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+class Bank(nn.Module):
+    """Heads of one learning rate and weight decay.
+
+    Args:
+        losses: of each head; equal ones side by side.
+        features: width of the input.
+        training: what they share.
+    """
+
+    def __init__(self, losses: Sequence[Component], features: int, training: Training) -> None:
+        super().__init__()
+        self.count, self.training_ = len(losses), training
+        first = first_weights(features, training)
+        hidden, classes = training.hidden, training.num_classes
+        if hidden:
+            self.inner = nn.Parameter(first["inner.weight"].T.repeat(1, self.count).contiguous())
+            self.inner_bias = nn.Parameter(first["inner.bias"].repeat(self.count))
+            self.weight = nn.Parameter(first["weight"].T.repeat(self.count, 1, 1).contiguous())
+            self.bias = nn.Parameter(first["bias"].repeat(self.count, 1, 1))
+        else:
+            self.weight = nn.Parameter(first["weight"].T.repeat(1, self.count).contiguous())
+            self.bias = nn.Parameter(first["bias"].repeat(self.count))
+        self.parts = list(_runs_of_equal(losses, classes, features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits of all heads, (batch, heads, classes)."""
+        hidden, classes = self.training_.hidden, self.training_.num_classes
+        if not hidden:
+            return torch.addmm(self.bias, features, self.weight).view(-1, self.count, classes)
+        inner = F.relu(torch.addmm(self.inner_bias, features, self.inner)).view(-1, self.count, hidden)
+        return torch.baddbmm(self.bias, inner.transpose(0, 1), self.weight).transpose(0, 1)
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The sum over heads of each one's mean over the batch."""
+        terms = []
+        for criterion, start, stop in self.parts:
+            heads = stop - start
+            # One call for all heads of a loss: its mean over heads and pictures, times the heads, is their sum.
+            flat = logits[:, start:stop].transpose(0, 1).reshape(-1, logits.shape[-1])
+            repeated = target.repeat(heads) if target.ndim == 1 else target.repeat(heads, 1)
+            terms.append(criterion(flat, repeated) * heads)
+        return torch.stack(terms).sum()
+
+    def decayed(self) -> list[nn.Parameter]:
+        """Matrices; biases are not decayed, as in fine-tuning."""
+        return [self.weight, *([self.inner] if self.training_.hidden else [])]
+
+    def others(self) -> list[nn.Parameter]:
+        """Biases."""
+        return [self.bias, *([self.inner_bias] if self.training_.hidden else [])]
+
+
+def first_weights(features: int, training: Training) -> dict[str, Tensor]:
+    """The weights that `nn.Linear` layers begin with, a function of the seed alone: all heads begin at one point."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        layers = {"": nn.Linear(training.hidden or features, training.num_classes)}
+        if training.hidden:
+            layers["inner."] = nn.Linear(features, training.hidden)
+        return {f"{name}{key}": tensor for name, layer in layers.items() for key, tensor in layer.state_dict().items()}
+
+
+def train_heads(
+    heads: Sequence[Head], features: int, training: Training, batches: Callable[[], Iterator[tuple[Tensor, Tensor]]]
+) -> Callable[[Tensor], Tensor]:
+    """Train heads together.
+
+    Args:
+        heads: any number.
+        features: width of the input.
+        training: what they share.
+        batches: gives `training.updates` batches: float (batch, features), int64 (batch,).
+    Returns:
+        a function from features (n, features) to logits (n, heads, classes), in the order of `heads`.
+    Raises:
+        FinegrainedError: a loss that is not on logits alone, or an optimiser that does not work element by element.
+    """
+    order = sorted(range(len(heads)), key=lambda i: (heads[i].lr, heads[i].weight_decay, str(heads[i].loss)))
+    banks: dict[tuple[float, float], list[int]] = {}
+    for i in order:
+        banks.setdefault((heads[i].lr, heads[i].weight_decay), []).append(i)
+    modules = {key: Bank([heads[i].loss for i in places], features, training) for key, places in banks.items()}
+    optimizer = _optimizer(modules, training)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, training.rate)
+    for inputs, labels in batches():
+        target = _target(labels, training)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack([bank.loss(bank(inputs), target) for bank in modules.values()]).sum().backward()
+        optimizer.step()
+        schedule.step()
+    back = torch.tensor([i for places in banks.values() for i in places]).argsort()
+
+    def predict(inputs: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return torch.cat([bank(inputs) for bank in modules.values()], dim=1)[:, back]
+
+    return predict
+
+
+def check_loss(loss: Component, num_classes: int, features: int) -> nn.Module:
+    """The criterion of a head.
+
+    Raises:
+        FinegrainedError: a loss that needs more than logits.
+    """
+    needs = getattr(loss_class(loss.name), "needs", "logits")
+    if needs != "logits":
+        raise FinegrainedError(f"--loss {loss.name} needs {needs}: a probe trains losses on logits alone, e.g. crl")
+    criterion = build_criterion(loss.name, without_where(loss), num_classes=num_classes, feature_dim=features)
+    if any(True for _ in criterion.parameters()):
+        raise FinegrainedError(f"--loss {loss.name} has weights of its own: a probe can't share them between heads")
+    return criterion
+
+
+def bytes_per_head(features: int, training: Training) -> int:
+    """Memory that one more head costs: weights, gradients and the optimiser's state."""
+    numbers = features * (training.hidden or training.num_classes)
+    numbers += training.hidden * training.num_classes
+    states = 2 if training.optimizer == "adamw" else 1
+    return 4 * numbers * (2 + states)
+
+
+def _runs_of_equal(
+    losses: Sequence[Component], num_classes: int, features: int
+) -> Iterator[tuple[nn.Module, int, int]]:
+    start = 0
+    for i in range(1, len(losses) + 1):
+        if i == len(losses) or losses[i] != losses[start]:
+            yield check_loss(losses[start], num_classes, features), start, i
+            start = i
+
+
+def _target(labels: Tensor, training: Training) -> Tensor:
+    if not training.label_smoothing:
+        return labels
+    return smooth_targets(labels, training.num_classes, training.label_smoothing)
+
+
+def _optimizer(banks: dict[tuple[float, float], Bank], training: Training) -> torch.optim.Optimizer:
+    groups = []
+    for (lr, weight_decay), bank in banks.items():
+        groups.append({"params": bank.decayed(), "lr": lr, "weight_decay": weight_decay})
+        groups.append({"params": bank.others(), "lr": lr, "weight_decay": 0.0})
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(groups)
+    if training.optimizer not in OPTIMIZERS:
+        raise FinegrainedError(f"--optimizer {training.optimizer}: a probe knows {', '.join(OPTIMIZERS)}")
+    return torch.optim.SGD(groups, lr=0.0, momentum=training.momentum, nesterov=training.optimizer == "sgd")
