@@ -23,7 +23,7 @@ def test_recipe_is_complete_and_valid(path):
     for kind in COMPONENTS:
         assert values[kind] == getattr(recipe, kind).as_dict()
     command = path.read_text().splitlines()[0]
-    assert command.startswith("# fgcrl finetune")
+    assert command.startswith(("# fgcrl finetune", "# fgcrl probe"))
     assert f"--recipe {path.stem} --data" in command
 
 
