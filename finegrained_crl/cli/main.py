@@ -20,6 +20,7 @@ COMMANDS = (
     "crossval",
     "probe",
     "report",
+    "runs",
     "power",
     "predict",
     "explain",

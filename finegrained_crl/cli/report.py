@@ -1,55 +1,98 @@
-"""`fgcrl report`: a study's figures as report.md, CSV and LaTeX. Reads the study's folder only, and needs no torch."""
+"""`fgcrl report`: a page to look at, report.md, CSV and LaTeX. Reads folders only, and needs no torch."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
+import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 
-summary = "write a study's report: report.md, tables as CSV and LaTeX"
+if TYPE_CHECKING:
+    from finegrained_crl.crossval.gather import Gathered
+    from finegrained_crl.reports.study import StudyFigures
+
+summary = "write the report of studies or runs: a page, report.md, tables as CSV and LaTeX"
 example = "fgcrl report studies/faces"
 
 
 def main(argv: list[str]) -> int:
-    """Collect, compute, write."""
-    from finegrained_crl.crossval.collect import collect
-    from finegrained_crl.reports.study import study_figures
-    from finegrained_crl.reports.study_report import report_sheets, write_report
-
+    """Collect, compute, write; again and again with --watch."""
     parsed = _parser().parse_args(argv)
-    out = Path(parsed.out or parsed.study)
+    folders = [Path(path) for path in parsed.paths]
+    out = _out(folders, parsed.out)
+    while True:
+        gathered, figures, written = _write(folders, out, parsed)
+        if not parsed.watch or not _unfinished(gathered):
+            break
+        time.sleep(parsed.watch)
+    if parsed.json:
+        print(json.dumps(_as_json(figures, written), indent=2))
+    else:
+        _show(gathered, figures, written)
+    if parsed.open:
+        webbrowser.open((out / "report.html").resolve().as_uri())
+    return 0
+
+
+def _out(folders: list[Path], asked: str | None) -> Path:
+    if asked is None and len(folders) > 1:
+        raise FinegrainedError("--out is missing: give the folder for the report of several studies or runs")
+    out = Path(asked) if asked else folders[0]
+    if not asked and not (out / "study.yaml").is_file() and (out / "COMMITTED").is_file():
+        # A finished run's folder is sealed: what is added to it would look like damage.
+        raise FinegrainedError(f"{out} is a finished run, and stays as it is: give --out DIR for its report")
     if out.exists() and not out.is_dir():
         raise FinegrainedError(f"--out {out} is a file: give a folder")
-    collected = collect(Path(parsed.study), accept_differences=parsed.accept_changed_data)
+    return out
+
+
+def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[Gathered, StudyFigures, list[Path]]:
+    from finegrained_crl.crossval.gather import gather
+    from finegrained_crl.reports.page.context import PageOptions, make_page
+    from finegrained_crl.reports.page.render import write_page
+    from finegrained_crl.reports.study import study_figures
+    from finegrained_crl.reports.study_report import write_report
+
+    gathered = gather(folders, accept_differences=parsed.accept_changed_data)
+    collected = gathered.collected
     figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, rope=parsed.rope)
     written = write_report(out, collected, figures)
-    if parsed.json:
-        print(
-            json.dumps(
-                {
-                    "files": [str(path) for path in written],
-                    "headline": figures.headline,
-                    "differences": json.loads(figures.differences.to_json(orient="records")),
-                    "variants": json.loads(figures.variants.to_json(orient="records")),
-                },
-                indent=2,
-            )
-        )
-        return 0
+    options = PageOptions(parsed.anonymous, parsed.max_images)
+    page = make_page(gathered.title, gathered.by_variant, collected, figures, options)
+    return gathered, figures, [*written, *write_page(out, page, figures.primary)]
+
+
+def _unfinished(gathered: Gathered) -> bool:
+    return bool((gathered.collected.cells["state"] != "done").any())
+
+
+def _as_json(figures: StudyFigures, written: list[Path]) -> dict[str, Any]:
+    return {
+        "files": [str(path) for path in written],
+        "headline": figures.headline,
+        "differences": json.loads(figures.differences.to_json(orient="records")),
+        "variants": json.loads(figures.variants.to_json(orient="records")),
+    }
+
+
+def _show(gathered: Gathered, figures: StudyFigures, written: list[Path]) -> None:
     from finegrained_crl.cli.show import print_table
+    from finegrained_crl.reports.study_report import report_sheets
 
     for note in figures.notes:
         print(note)
-    for sheet in report_sheets(collected, figures)[:1]:
+    for sheet in report_sheets(gathered.collected, figures)[:1]:
         print_table(sheet.title, sheet.columns, sheet.rows)
         print(sheet.text)
     for sentence in figures.headline:
         print(sentence)
-    print(f"report: {written[0]} and {len(written) - 1} tables in {out / 'tables'}")
-    return 0
+    page = next(path for path in written if path.name == "report.html")
+    print(f"report: {page} and {written[0]}, {len(written) - 2} tables and figures beside them")
 
 
 def _points(text: str) -> float:
@@ -59,10 +102,24 @@ def _points(text: str) -> float:
     return points
 
 
+def _number(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 10_000:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 10000, got {text}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError(f"must be from 1 to 86400, got {text}")
+    return seconds
+
+
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
-    parser.add_argument("study", metavar="STUDY", help="folder of a study, as `fgcrl crossval` left it")
-    parser.add_argument("--out", metavar="DIR", help="folder to write into [STUDY]")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="folders of studies, or of finished runs")
+    parser.add_argument("--out", metavar="DIR", help="folder to write into [that of the study]")
     parser.add_argument(
         "--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]"
     )
@@ -76,6 +133,14 @@ def _parser() -> Parser:
         metavar="POINTS",
         help="differences of less than so many points make no difference in practice [0: none is small enough]",
     )
+    parser.add_argument(
+        "--anonymous", action="store_true", help="a page without pictures, paths, subjects and folder names"
+    )
+    parser.add_argument("--max-images", type=_number, default=60, metavar="N", help="pictures in the page [60]")
+    parser.add_argument(
+        "--watch", type=_seconds, metavar="SECONDS", help="write again every so many seconds until no cell is missing"
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument(
         "--accept-changed-data",
         action="store_true",

@@ -61,7 +61,7 @@ def collect(folder: Path, *, accept_differences: bool = False) -> Collected:
     if not results:
         raise FinegrainedError(f"{folder} has no finished cell yet: run `fgcrl crossval --out {folder}`")
     done = [cell for cell in study.cells if cell.name in results]
-    predictions = {cell.name: _predictions(place.run(cell).checked(place.run(cell).predictions)) for cell in done}
+    predictions = {cell.name: read_predictions(place.run(cell).checked(place.run(cell).predictions)) for cell in done}
     mismatches = inconsistencies(place, done, results, predictions)
     if mismatches and not accept_differences:
         more = f" (and {len(mismatches) - SHOWN} more)" if len(mismatches) > SHOWN else ""
@@ -78,7 +78,12 @@ def logits_of(frame: pd.DataFrame) -> np.ndarray:
     return np.stack(frame["logits"].to_list()).astype(np.float64)
 
 
-def _predictions(path: Path) -> pd.DataFrame:
+def read_predictions(path: Path) -> pd.DataFrame:
+    """A predictions table, and a column `cluster`: the subject, or the picture where none is known.
+
+    Raises:
+        FinegrainedError: a damaged file.
+    """
     try:
         frame = pd.read_parquet(path)
     except (OSError, ValueError, TypeError, KeyError) as error:  # pyarrow's own errors are ValueErrors

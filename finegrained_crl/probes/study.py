@@ -320,6 +320,7 @@ def _constant(session: Session) -> dict[str, Any]:
             "dropped": records.dropped,
             "ordered": records.ordered,
             "subgroups": list(records.subgroups),
+            "root": str(records.root),
         },
         "class_names": list(records.class_names),
         "versions": versions(),

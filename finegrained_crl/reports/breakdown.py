@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -10,18 +11,42 @@ import pandas as pd
 
 from finegrained_crl.metrics.catalogue import Figure
 from finegrained_crl.metrics.ordinal import group_counts, recalls
+from finegrained_crl.metrics.totals import with_count
 from finegrained_crl.reports.parts import TITLES, Part, one_seed, pick
+from finegrained_crl.statistics.estimate import estimate
+from finegrained_crl.statistics.runs import Run, make_run
+
+MOST_CLASSES = 200
+"""Classes whose recall gets an interval; of more, the table has the shares alone."""
 
 
 def group_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
-    """Images and recall of each class, all folds and seeds."""
+    """Images and recall of each class, all folds and seeds, with an interval where there are not too many classes."""
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
     images = _counts(one_seed(group)).sum(1)
     shares = recalls(_counts(group))
-    return [
-        {**who, "label": i, "group": name, "images": int(images[i]), "recall": shares[i]}
-        for i, name in enumerate(names)
-    ]
+    rows = []
+    for i, name in enumerate(names):
+        low, high = _recall_interval(group, i) if len(names) <= MOST_CLASSES else (np.nan, np.nan)
+        ends = {"low": low, "high": high}
+        rows.append({**who, "label": i, "group": name, "images": int(images[i]), "recall": shares[i], **ends})
+    return rows
+
+
+def _recall_interval(group: list[Part], label: int) -> tuple[float, float]:
+    runs = [run for part in group if (run := _hits_of(part, part.scores.labels == label))]
+    if not runs:
+        return np.nan, np.nan
+    one = estimate(runs, scale="share")
+    return one.low, one.high
+
+
+def _hits_of(part: Part, rows: np.ndarray) -> Run | None:
+    """Hits of some pictures of a part; None where it has none of them."""
+    if not rows.any():
+        return None
+    hits = part.scores.predicted[rows] == part.scores.labels[rows]
+    return make_run(part.cell.fold, part.clusters[rows], with_count(hits))
 
 
 def confusion_rows(group: list[Part], names: list[str]) -> list[dict[str, Any]]:
@@ -62,7 +87,17 @@ def subgroup_rows(group: list[Part], results: dict[str, Any], chosen: list[Figur
             rows = (values == value).to_numpy()
             picked = pick(group, rows)
             figures = {q.name: q.value(picked) for q in chosen}
-            yield {**who, "column": column, "value": value, "images": round(rows.sum() / seeds), **figures}
+            sizes = {"images": round(rows.sum() / seeds), "people": frame.loc[rows, "cluster"].nunique()}
+            yield {**who, "column": column, "value": value, **sizes, **_accuracy_interval(group, rows), **figures}
+
+
+def _accuracy_interval(group: list[Part], rows: np.ndarray) -> dict[str, float]:
+    """Ends of the accuracy's interval on some rows of the parts laid end to end."""
+    starts = np.cumsum([0, *(len(part.frame) for part in group)])
+    slices = [rows[start:stop] for start, stop in itertools.pairwise(starts)]
+    runs = [run for part, own in zip(group, slices, strict=True) if (run := _hits_of(part, own))]
+    one = estimate(runs, scale="share")
+    return {"low": one.low, "high": one.high}
 
 
 def subgroup_values(column: pd.Series) -> pd.Series:

@@ -45,10 +45,10 @@ class StudyFigures:
         differences: tidy: variant, baseline, weights, figure, difference, low, high, verdict, p, p_holm, family,
             barred, probability_worse, _equivalent and _better, flip_p, smallest_flip_p, runs_won, pairs, folds, seeds.
         oracle: variant, mean, deviation, n: best epoch on the test part, where it was watched.
-        groups: variant, weights, label, group, images, recall.
+        groups: variant, weights, label, group, images, recall, low, high.
         confusion: tidy: variant, weights, label, class, predicted_label, predicted_class, images; pairs that occur, all
             folds and seeds.
-        subgroups: variant, weights, column, value, images, then a column per figure.
+        subgroups: variant, weights, column, value, images, people, low and high of the accuracy, a column per figure.
         choices: variant, weights, fold, setting, validation, test, grid_test, tried: what was chosen on validation.
         figures: those of the catalogue that say something of this data set.
         ordered: whether the classes have an order.
@@ -56,6 +56,8 @@ class StudyFigures:
         rope: half width of the region of practical equivalence, in points; 0 for none.
         headline: what the study says of the primary figure, one sentence per comparison.
         notes: what a reader must know.
+        parts: the compared parts themselves, for pictures of them.
+        baselines: variant -> what it is compared with.
     """
 
     cells: pd.DataFrame
@@ -72,6 +74,8 @@ class StudyFigures:
     rope: float
     headline: list[str]
     notes: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    baselines: dict[str, str] = field(default_factory=dict)
 
 
 def study_figures(
@@ -116,6 +120,8 @@ def study_figures(
         rope=rope,
         headline=headline(compared, primary, TITLES[first["headline"]], rope),
         notes=study_notes(collected),
+        parts=parts,
+        baselines=baselines,
     )
 
 

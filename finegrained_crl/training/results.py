@@ -12,6 +12,7 @@ import pandas as pd
 from finegrained_crl import files
 from finegrained_crl.metrics.catalogue import all_figures, make_scores
 from finegrained_crl.training import checkpoint
+from finegrained_crl.training.model_card import model_card
 from finegrained_crl.training.protocol import describe_protocol
 from finegrained_crl.training.run_folder import FORMAT
 from finegrained_crl.training.trainee import Trainee
@@ -52,7 +53,9 @@ def finish(loop: Loop) -> dict[str, Any]:
             _export(session, trainee, which)
     results = build_results(loop, metrics)
     if session.is_main:
-        _write_predictions(session, pd.concat(frames, ignore_index=True))
+        predictions = pd.concat(frames, ignore_index=True)
+        _write_predictions(session, predictions)
+        files.write_text(session.run.model_card, model_card(results, predictions))
         files.write_json(session.run.results, results)
         checkpoint.previous(session.run.last).unlink(missing_ok=True)
         session.run.commit()
@@ -96,6 +99,7 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
             "dropped": session.records.dropped,
             "ordered": session.records.ordered,
             "subgroups": list(session.records.subgroups),
+            "root": str(session.records.root),
         },
         "class_names": list(session.records.class_names),
         "versions": versions(),

@@ -1,13 +1,16 @@
 """The run folder: what a training run leaves on disk, and the only thing that reports and predictions read.
 
-recipe.yaml           every setting that ran, resolved
-epochs.csv            one line per epoch
-predictions.parquet   id, path, label, fold, subject and the data set's own columns, part, weights, logits of every
-evaluated picture results.json          metrics with their protocol data.parquet          what the run was trained on:
-each picture's label, split and SHA-256 changes.json          changes of the data that the user accepted between kill
-and resume, if any checkpoints/          last.pt (to resume), previous_last.pt, best.pt (selected on validation),
-model_*.safetensors (to use) tensorboard/          event files COMMITTED             SHA-256 of the files above; there
-when, and only when, the run is complete
+- recipe.yaml: every setting that ran, resolved
+- epochs.csv: one line per epoch
+- predictions.parquet: id, path, label, fold, subject and the data set's own columns, part, weights, logits of every
+  evaluated picture
+- results.json: metrics with their protocol
+- model_card.md: what it is, what it was measured on, what it is not for
+- data.parquet: what the run was trained on: each picture's label, split and SHA-256
+- changes.json: changes of the data that the user accepted between kill and resume, if any
+- checkpoints/: last.pt (to resume), previous_last.pt, best.pt (selected on validation), model_*.safetensors (to use)
+- tensorboard/: event files
+- COMMITTED: SHA-256 of the files above; there when, and only when, the run is complete
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ class RunFolder:
         self.data = folder / "data.parquet"
         self.changes = folder / "changes.json"
         self.committed = folder / committed.NAME
+        self.model_card = folder / "model_card.md"
 
     def weights(self, which: str) -> Path:
         """The exported model: `which` is "last" or "selected"."""

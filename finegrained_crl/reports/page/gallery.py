@@ -1,0 +1,133 @@
+"""Pictures worth looking at: where two variants disagree, what all find hardest, what is taken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finegrained_crl.metrics.calibration import nll_terms, softmax
+from finegrained_crl.reports.names import variant_title
+from finegrained_crl.reports.page.score_charts import Groups, counts_of
+from finegrained_crl.reports.page.thumbnails import Thumbnails
+from finegrained_crl.reports.parts import Part
+
+BARS = 3
+EACH_WAY = 6
+HARDEST = 12
+PAIRS = 10
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture.
+
+    Attributes:
+        source: data: address; "" without a picture.
+        label: what it is called.
+        truth: its class.
+        bars: variant -> [(class, probability, is it the true one)], the likeliest first.
+        note: a few words.
+    """
+
+    source: str
+    label: str
+    truth: str
+    bars: dict[str, list[tuple[str, float, bool]]]
+    note: str = ""
+
+
+class Table:
+    """Mean probabilities of each held-out picture over a variant's seeds, rows in one order for all variants."""
+
+    def __init__(self, groups: Groups, *, anonymous: bool) -> None:
+        frames = {name: _averaged(group) for name, group in groups.items()}
+        shared = sorted(set.intersection(*(set(frame.index) for frame in frames.values())))
+        self.probabilities = {name: np.stack(frame.loc[shared, "p"].to_list()) for name, frame in frames.items()}
+        first = next(iter(frames.values())).loc[shared]
+        self.labels, self.paths = first["label"].to_numpy(), first["path"].to_list()
+        self.names = [f"picture {i + 1}" for i in range(len(shared))] if anonymous else self.paths
+
+    def shown(self, row: int, variants: Sequence[str], names: list[str], pictures: Thumbnails, note: str = "") -> Shown:
+        """One row as it stands on the page."""
+        truth = int(self.labels[row])
+        bars = {}
+        for variant in variants:
+            p = self.probabilities[variant][row]
+            likeliest = np.argsort(-p, kind="stable")[:BARS]
+            bars[variant_title(variant)] = [(names[k], float(p[k]), bool(k == truth)) for k in likeliest]
+        return Shown(pictures.of(self.paths[row]), self.names[row], names[truth], bars, note)
+
+
+def _averaged(group: list[Part]) -> pd.DataFrame:
+    tables = []
+    for part in group:
+        columns = {"id": part.frame["id"], "path": part.frame["path"], "label": part.scores.labels}
+        tables.append(pd.DataFrame({**columns, "p": list(softmax(part.scores.logits))}))
+    frame = pd.concat(tables, ignore_index=True)
+    grouped = frame.groupby("id", sort=True)
+    means = grouped["p"].apply(lambda rows: np.mean(rows.to_list(), axis=0))
+    return grouped[["path", "label"]].first().assign(p=means)
+
+
+def disagreements(
+    table: Table, first: str, second: str, names: list[str], pictures: Thumbnails
+) -> list[tuple[str, int, list[Shown]]]:
+    """Pictures that one variant gets right and the other wrong, both ways, drawn by a seed.
+
+    Returns:
+        (title, how many there are, those drawn) for each way.
+    """
+    right = {v: table.probabilities[v].argmax(1) == table.labels for v in (first, second)}
+    random = np.random.default_rng(0)
+    ways = []
+    for good, bad in ((first, second), (second, first)):
+        rows = np.flatnonzero(right[good] & ~right[bad])
+        drawn = np.sort(random.permutation(rows)[:EACH_WAY])
+        title = f"right with {variant_title(good)}, wrong with {variant_title(bad)}"
+        ways.append((title, len(rows), [table.shown(row, (first, second), names, pictures) for row in drawn]))
+    return ways
+
+
+def hardest(table: Table, names: list[str], pictures: Thumbnails) -> list[Shown]:
+    """Pictures with the highest loss, the mean over variants: label errors hide here."""
+    losses = []
+    for p in table.probabilities.values():
+        with np.errstate(divide="ignore"):
+            losses.append(nll_terms(np.log(np.maximum(p, 1e-12)), table.labels))
+    mean = np.mean(losses, axis=0)
+    variants = list(table.probabilities)[:2]
+    rows = np.argsort(-mean, kind="stable")[:HARDEST]
+    return [table.shown(row, variants, names, pictures, f"mean loss {mean[row]:.2f} nats") for row in rows]
+
+
+def confused_pairs(group: list[Part], names: list[str], pictures: Thumbnails) -> list[dict[str, Any]]:
+    """Classes that are taken for each other most, with a picture of both."""
+    counts = counts_of(group)
+    np.fill_diagonal(counts, 0)
+    both = counts + counts.T
+    places = np.argsort(-np.triu(both), axis=None, kind="stable")[:PAIRS]
+    rows = []
+    for i, j in zip(*np.unravel_index(places, both.shape), strict=True):
+        if both[i, j] > 0:
+            one, other = (pictures.of(_example(group, int(k))) for k in (i, j))
+            ways = {"there": int(counts[i, j]), "back": int(counts[j, i])}
+            rows.append({"first": names[i], "second": names[j], **ways, "pictures": (one, other)})
+    return rows
+
+
+def _example(group: list[Part], label: int) -> str:
+    """A picture of a class: the surest right one, else any."""
+    best, confidence = "", -1.0
+    for part in group:
+        rows = np.flatnonzero(part.scores.labels == label)
+        if not len(rows):
+            continue
+        p = softmax(part.scores.logits[rows])[:, label]
+        if p.max() > confidence:
+            confidence = float(p.max())
+            best = str(part.frame["path"].iloc[rows[int(p.argmax())]])
+    return best
