@@ -1,0 +1,62 @@
+"""The card of a run: its numbers, its metadata, its limits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.metrics import accuracy_score
+
+from finegrained_crl.training.model_card import model_card
+
+RANDOM = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(3), 20)
+LOGITS = 2 * np.eye(3)[LABELS] + RANDOM.normal(size=(60, 3))
+
+
+def results(**changes):
+    values = {
+        "headline": "last", "class_names": ["a", "b|c", "d"], "backbone": "resnet18", "epochs_run": 3, "seed": 4,
+        "method": {"name": "resnet"}, "loss": {"name": "crl"}, "dataset": {"name": "adience"}, "weights": ["none"],
+        "protocol": {
+            "text": "made up <i>", "evaluated_on": "fold 0", "denominator": 60, "views": "single", "decoder": "argmax",
+            "validation": "none", "leaks": [],
+        },
+        "data": {
+            "ordered": False, "train": 100, "fingerprint": {"digest": "abc"}, "subgroups": ["gender"],
+        },
+    }  # fmt: skip
+    return {**values, **changes}
+
+
+def predictions():
+    frame = pd.DataFrame({"id": range(60), "label": LABELS, "logits": list(LOGITS), "part": "test", "weights": "last"})
+    return frame.assign(subject=[f"p{i // 4}" for i in range(60)], gender=["f", "m", ""] * 20)
+
+
+def test_numbers_and_metadata():
+    card = model_card(results(), predictions())
+    _, head, body = card.split("---\n", 2)
+    metadata = yaml.safe_load(head)
+    accuracy = accuracy_score(LABELS, LOGITS.argmax(1))
+    assert metadata["pipeline_tag"] == "image-classification"
+    assert metadata["model-index"][0]["results"][0]["metrics"][0]["value"] == pytest.approx(accuracy, abs=1e-6)
+    assert f"| top-1 % | {100 * accuracy:.2f} | " in body
+    assert "made up \\<i\\>" in body
+    right = LOGITS.argmax(1) == LABELS
+    assert f"| f | 20 | {100 * right[::3].mean():.2f} |" in body
+    assert "| unknown | 20 |" in body
+    assert "Age groups" not in body
+
+
+def test_ordered_faces_state_their_limits():
+    data = {**results()["data"], "ordered": True}
+    card = model_card(results(data=data), predictions())
+    assert "Age groups of faces are groups, not years" in card
+    assert "| exact % |" in card
+
+
+def test_selected_weights_are_the_ones_described():
+    frame = predictions()
+    both = pd.concat([frame, frame.assign(weights="selected", logits=list(9 * np.eye(3)[LABELS]))])
+    assert "| top-1 % | 100.00 |" in model_card(results(headline="selected"), both)
+    assert "model_selected.safetensors" in model_card(results(headline="selected"), both)
