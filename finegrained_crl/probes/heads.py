@@ -75,16 +75,16 @@ class Bank(nn.Module):
     """Heads of one learning rate and weight decay.
 
     Args:
-        losses: of each head; equal ones side by side.
+        count: number of heads.
         features: width of the input.
         training: what they share.
     """
 
-    def __init__(self, losses: Sequence[Component], features: int, training: Training) -> None:
+    def __init__(self, count: int, features: int, training: Training) -> None:
         super().__init__()
-        self.count, self.training_ = len(losses), training
+        self.count, self.training_ = count, training
         first = first_weights(features, training)
-        hidden, classes = training.hidden, training.num_classes
+        hidden = training.hidden
         if hidden:
             self.inner = nn.Parameter(first["inner.weight"].T.repeat(1, self.count).contiguous())
             self.inner_bias = nn.Parameter(first["inner.bias"].repeat(self.count))
@@ -93,7 +93,6 @@ class Bank(nn.Module):
         else:
             self.weight = nn.Parameter(first["weight"].T.repeat(1, self.count).contiguous())
             self.bias = nn.Parameter(first["bias"].repeat(self.count))
-        self.parts = list(_runs_of_equal(losses, classes, features))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits of all heads, (batch, heads, classes)."""
@@ -102,17 +101,6 @@ class Bank(nn.Module):
             return torch.addmm(self.bias, features, self.weight).view(-1, self.count, classes)
         inner = F.relu(torch.addmm(self.inner_bias, features, self.inner)).view(-1, self.count, hidden)
         return torch.baddbmm(self.bias, inner.transpose(0, 1), self.weight).transpose(0, 1)
-
-    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The sum over heads of each one's mean over the batch."""
-        terms = []
-        for criterion, start, stop in self.parts:
-            heads = stop - start
-            # One call for all heads of a loss: its mean over heads and pictures, times the heads, is their sum.
-            flat = logits[:, start:stop].transpose(0, 1).reshape(-1, logits.shape[-1])
-            repeated = target.repeat(heads) if target.ndim == 1 else target.repeat(heads, 1)
-            terms.append(criterion(flat, repeated) * heads)
-        return torch.stack(terms).sum()
 
     def decayed(self) -> list[nn.Parameter]:
         """Matrices; biases are not decayed, as in fine-tuning."""
@@ -148,24 +136,29 @@ def train_heads(
     Raises:
         FinegrainedError: a loss that is not on logits alone, or an optimiser that does not work element by element.
     """
-    order = sorted(range(len(heads)), key=lambda i: (heads[i].lr, heads[i].weight_decay, str(heads[i].loss)))
     banks: dict[tuple[float, float], list[int]] = {}
-    for i in order:
-        banks.setdefault((heads[i].lr, heads[i].weight_decay), []).append(i)
-    modules = {key: Bank([heads[i].loss for i in places], features, training) for key, places in banks.items()}
+    for i, head in enumerate(heads):
+        banks.setdefault((head.lr, head.weight_decay), []).append(i)
+    modules = {key: Bank(len(places), features, training) for key, places in banks.items()}
+    order = [i for places in banks.values() for i in places]
+    losses = Losses([heads[i].loss for i in order], training.num_classes, features)
+
+    def forward(inputs: Tensor) -> Tensor:
+        return torch.cat([bank(inputs) for bank in modules.values()], dim=1)
+
     optimizer = _optimizer(modules, training)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, training.rate)
     for inputs, labels in batches():
         target = _target(labels, training)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack([bank.loss(bank(inputs), target) for bank in modules.values()]).sum().backward()
+        losses(forward(inputs), target).backward()
         optimizer.step()
         schedule.step()
-    back = torch.tensor([i for places in banks.values() for i in places]).argsort()
+    back = torch.tensor(order).argsort()
 
     def predict(inputs: Tensor) -> Tensor:
         with torch.inference_mode():
-            return torch.cat([bank(inputs) for bank in modules.values()], dim=1)[:, back]
+            return forward(inputs)[:, back]
 
     return predict
 
@@ -193,14 +186,36 @@ def bytes_per_head(features: int, training: Training) -> int:
     return 4 * numbers * (2 + states)
 
 
-def _runs_of_equal(
-    losses: Sequence[Component], num_classes: int, features: int
-) -> Iterator[tuple[nn.Module, int, int]]:
-    start = 0
-    for i in range(1, len(losses) + 1):
-        if i == len(losses) or losses[i] != losses[start]:
-            yield check_loss(losses[start], num_classes, features), start, i
-            start = i
+class Losses:
+    """The losses of heads that stand side by side.
+
+    Args:
+        losses: of each head.
+        num_classes: of each head.
+        features: width of the input.
+    """
+
+    def __init__(self, losses: Sequence[Component], num_classes: int, features: int) -> None:
+        places: dict[str, list[int]] = {}
+        for i, loss in enumerate(losses):
+            places.setdefault(str(loss), []).append(i)
+        self.parts = [(check_loss(losses[of[0]], num_classes, features), torch.tensor(of)) for of in places.values()]
+
+    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The sum over heads of each one's mean over the batch.
+
+        Args:
+            logits: float, (batch, heads, classes).
+            target: int64 (batch,) or float (batch, classes).
+        """
+        terms = []
+        for criterion, places in self.parts:
+            heads = len(places)
+            # One call for all heads of a loss: its mean over heads and pictures, times the heads, is their sum.
+            flat = logits[:, places].transpose(0, 1).reshape(-1, logits.shape[-1])
+            repeated = target.repeat(heads) if target.ndim == 1 else target.repeat(heads, 1)
+            terms.append(criterion(flat, repeated) * heads)
+        return torch.stack(terms).sum()
 
 
 def _target(labels: Tensor, training: Training) -> Tensor:
