@@ -68,7 +68,8 @@ def _run(folder: StudyFolder, study: Study, options: Any, parsed: Any) -> float:
     recipe = first.replace(method=parsed.method_of_backbone, seed=0)
     session = Session(recipe, RunFolder(folder.folder / "features" / "none"), RunOptions(parsed.workers, parsed.device))
     study = folder.write(study)
-    features = cached_features(session, folder.folder / "features", options.views, _say(parsed))
+    place = Path(parsed.features) if parsed.features else folder.folder / "features"
+    features = cached_features(session, place, options.views, _say(parsed))
     total, finished, start = len(study.cells), 0, time.monotonic()
 
     def done(count: int) -> None:
@@ -154,6 +155,9 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(what, "imbalance", float, 1.0, "training pictures of the first class over those of the last")
     how = parser.add_argument_group("how to run (nothing here changes a result but rounding)")
     settings.add_flag(how, "out", str | None, None, "folder of the study; the same command goes on where it stopped")
+    settings.add_flag(
+        how, "features", str | None, None, "folder of the cached features, for studies that share them [OUT/features]"
+    )
     settings.add_flag(how, "threads", int, 0, "CPU threads; fixed when the study begins [all cores]")
     settings.add_flag(how, "workers", int, -1, "loader processes for the features [by the machine]")
     settings.add_flag(how, "device", str, "auto", "where features are computed: auto, or cpu; heads train on the CPU")

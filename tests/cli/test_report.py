@@ -35,7 +35,7 @@ def test_the_terminal_shows_the_first_table(study, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert shown.count("Losses, last weights") == 1
     assert "Mean ± sample standard deviation" in shown
-    assert f"report: {tmp_path / 'report.md'}" in shown
+    assert f"report: {tmp_path / 'report.html'} and {tmp_path / 'report.md'}" in shown
     assert "CRL is better than CE in" in shown or "This study cannot tell whether CRL" in shown
 
 
