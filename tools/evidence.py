@@ -2,8 +2,8 @@
 
     python tools/evidence.py --data ../shared/data --weights FILE --out studies/evidence [--only cars27 ..]
 
-Every study gives all losses one tuning budget: the grid of rates and weight decays, chosen on validation. What stands in
-the page is what `fgcrl report` wrote of each study, nothing else.
+Every study gives all losses one tuning budget: the grid of rates and weight decays, chosen on validation. What stands
+in the page is what `fgcrl report` wrote of each study, nothing else.
 """
 
 from __future__ import annotations
