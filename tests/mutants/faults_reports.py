@@ -247,3 +247,23 @@ sheets.fault("swapped part", '("p", "p_holm", "flip_p")', '("p", "p", "flip_p")'
 sheets.fault("swapped part", '("validation", "test", "grid_test")', '("test", "test", "grid_test")')
 sheets.fault("swapped part", 'ends, row["verdict"], *tests', 'ends, "better", *tests')
 sheets.fault("dropped call", "    if missing:\n        return", "    if False:\n        return")
+
+PAGE, PAGE_TESTS = R + "page/", "tests/reports/page/test_page.py"
+gallery = Source(PAGE + "gallery.py", PAGE_TESTS)
+gallery.fault("sign", "right[good] & ~right[bad]", "right[bad] & ~right[good]")
+gallery.fault("wrong reduction", "np.mean(rows.to_list(), axis=0)", "np.max(rows.to_list(), axis=0)")
+gallery.fault("ignored option", "if anonymous else self.paths", "if False else self.paths")
+gallery.fault("dropped call", "((first, second), (second, first))", "((first, second), (first, second))")
+score_charts = Source(PAGE + "score_charts.py", PAGE_TESTS)
+score_charts.fault(
+    "swapped part", "(part.scores.labels, part.scores.predicted), 1)", "(part.scores.predicted, part.scores.labels), 1)"
+)
+page = Source(PAGE + "context.py", PAGE_TESTS)
+page.fault("ignored option", "Path(root) if root and not options.anonymous", "Path(root) if root and not False")
+page.fault("index", "value = figures.primary.value(part.scores)", "value = figures.primary.value(group[0].scores)")
+page.fault("dropped call", 'f"{missing} of {len(collected.cells)} cells are not finished" if missing else ""', '""')
+thumbnails = Source(PAGE + "thumbnails.py", PAGE_TESTS)
+thumbnails.fault("off-by-one", "self.left -= bool(self.made[path])", "self.left -= 0")
+index = Source(R + "runs_index.py", "tests/reports/test_runs_index.py")
+index.fault("sign", "-(entry.score if", "(entry.score if")
+index.fault("ignored option", 'reverse=sort == "date"', "reverse=False")

@@ -1,0 +1,57 @@
+"""Faults in probes: heads, features, corruption, the cells that are written."""
+
+from faults import Source
+
+P, T = "finegrained_crl/probes/", "tests/probes/"
+
+heads = Source(P + "heads.py", T + "test_heads.py")
+heads.fault("off-by-one", "return (update + 1) / self.warmup", "return update / self.warmup")
+heads.fault("sign", "0.5 * (1 + math.cos(", "0.5 * (1 - math.cos(")
+heads.fault("ignored option", 'if self.schedule == "constant":', "if False:")
+heads.fault(
+    "dropped call",
+    "inner = F.relu(torch.addmm(self.inner_bias, features, self.inner)).view",
+    "inner = torch.addmm(self.inner_bias, features, self.inner).view",
+)
+heads.fault(
+    "wrong reduction", "terms.append(criterion(flat, repeated) * heads)", "terms.append(criterion(flat, repeated))"
+)
+heads.fault("index", "target.repeat(heads) if", "target.repeat_interleave(heads) if")
+heads.fault("ignored option", '"lr": lr, "weight_decay": weight_decay})', '"lr": lr, "weight_decay": 0.0})')
+heads.fault("swapped part", '"lr": lr, "weight_decay": 0.0})', '"lr": lr, "weight_decay": weight_decay})')
+heads.fault("ignored option", 'nesterov=training.optimizer == "sgd")', "nesterov=True)")
+heads.fault("ignored option", "momentum=training.momentum,", "momentum=0.8,")
+heads.fault("dropped call", "        schedule.step()\n", "")
+heads.fault("index", "return forward(inputs)[:, back]", "return forward(inputs)")
+heads.fault("ignored option", "torch.manual_seed(training.seed)", "torch.manual_seed(0)")
+heads.fault("dropped call", "        optimizer.zero_grad(set_to_none=True)\n", "")
+heads.fault("ignored option", "    if not training.label_smoothing:\n", "    if True:\n")
+heads.fault("off-by-one", "4 * numbers * (2 + states)", "4 * numbers * (1 + states)")
+
+corruption = Source(P + "corruption.py", T + "test_corruption.py")
+corruption.fault("off-by-one", "random.integers(1, num_classes", "random.integers(0, num_classes")
+corruption.fault("swapped part", "random.permutation(rows)[", "random.permutation(len(labels))[")
+corruption.fault("ignored option", "np.random.default_rng((seed, 1))", "np.random.default_rng((0, 1))")
+corruption.fault("sign", "ratio ** (-label /", "ratio ** (label /")
+corruption.fault("off-by-one", "max(1, classes - 1)", "max(1, classes)")
+corruption.fault("dropped call", "return np.sort(np.concatenate(kept))", "return np.concatenate(kept)")
+
+study = Source(P + "study.py", T + "test_study.py")
+study.fault("off-by-one", "view = 1 + epoch % self.options.views", "view = epoch % self.options.views")
+study.fault("swapped part", "(raw - material.mean) / material.deviation", "raw - material.mean")
+study.fault("index", "_scale(self.features[0, train])", "_scale(self.features[0])")
+study.fault("index", "logits[:, i] for name", "logits[:, 0] for name")
+study.fault("swapped part", "torch.from_numpy(material.seen[rows])", "torch.from_numpy(material.labels[rows])")
+study.fault("dropped call", "                order.epoch = epoch\n", "")
+study.fault("swapped part", '("val", material.context.parts.val))', '("val", material.context.parts.test))')
+study.fault("ignored option", "warmup=recipe.warmup_epochs * batches_per_epoch", "warmup=0")
+study.fault(
+    "swapped part", "heads = [Head(cell.recipe.loss, cell.recipe.lr,", "heads = [Head(cell.recipe.loss, recipe.lr,"
+)
+study.fault("ignored option", "thinned(parts.train, labels, self.options.imbalance, group.seed)", "parts.train")
+study.fault(
+    "index",
+    "self.material.labels[self.rows[part]]",
+    "self.material.seen[self.rows[part]]",
+    why_equivalent="noise touches training rows alone, which are never evaluated",
+)
