@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finegrained_crl import files
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
@@ -76,7 +75,7 @@ def _claim(session: Session, *, resume: bool) -> None:
     run = session.run
     run.claim(session.recipe.as_dict(), resume=resume)
     if session.data_changes:
-        files.write_json(run.changes, {"accepted": session.data_changes})
+        run.write_changes(session.data_changes)
     run.write_data(session.data)
 
 

@@ -16,7 +16,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import inspect
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,9 +165,23 @@ class RunFolder:
         except FinegrainedError as error:
             raise FinegrainedError(f"{self.data}: {error}") from error
 
+    def write_changes(self, accepted: list[str]) -> None:
+        """Keep what the user accepted, with its digest: until the run is committed nothing else speaks for it."""
+        files.write_json(self.changes, {"accepted": accepted, "sha256": _digest(accepted)})
+
     def read_changes(self) -> list[str]:
-        """Changes of the data that the user accepted."""
-        return list(files.read_json(self.changes)["accepted"]) if self.changes.is_file() else []
+        """Changes of the data that the user accepted.
+
+        Raises:
+            FinegrainedError: the file is damaged.
+        """
+        if not self.changes.is_file():
+            return []
+        stored = files.read_json(self.changes)
+        accepted = stored.get("accepted")
+        if not isinstance(accepted, list) or stored.get("sha256") != _digest(accepted):
+            raise FinegrainedError(f"{self.changes} is damaged (its digest does not fit): {committed.RESTORE}")
+        return [str(text) for text in accepted]
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -202,6 +218,10 @@ class RunFolder:
             raise FinegrainedError(
                 f"{self.folder} holds a run with other settings ({'; '.join(changed)}): choose another --out"
             )
+
+
+def _digest(accepted: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(accepted).encode()).hexdigest()
 
 
 def differences(stored: dict[str, Any], asked: dict[str, Any]) -> list[str]:

@@ -150,8 +150,8 @@ finetune.fault("ignored option", "if parsed.out else default_folder(recipe)", "i
 finetune.fault("dropped call", "    run.write_data(session.data)\n", "", "tests/cli/test_integrity.py")
 finetune.fault(
     "dropped call",
-    "        files.write_json(run.changes",
-    "        (lambda *_: None)(run.changes",
+    "        run.write_changes(",
+    "        (lambda *_: None)(",
     "tests/cli/test_integrity.py",
 )
 

@@ -86,3 +86,16 @@ def test_the_best_epoch_is_the_first_of_equals():
 
 def test_history_has_a_column_for_every_key():
     assert history_csv([{"epoch": 1, "a": 2}, {"epoch": 2, "b": None}]) == "epoch,a,b\n1,2,\n2,,\n"
+
+
+def test_accepted_changes_are_kept_with_their_digest(tmp_path):
+    run = RunFolder(tmp_path)
+    assert run.read_changes() == []
+    run.write_changes(["a label changed", "2 pictures are gone"])
+    assert run.read_changes() == ["a label changed", "2 pictures are gone"]
+    run.changes.write_text(run.changes.read_text().replace("2 pictures", "3 pictures"))
+    with pytest.raises(FinegrainedError, match=r"changes\.json is damaged"):
+        run.read_changes()
+    run.changes.write_text('{"accepted": "all"}')
+    with pytest.raises(FinegrainedError, match="is damaged"):
+        run.read_changes()
