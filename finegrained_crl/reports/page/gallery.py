@@ -44,12 +44,16 @@ class Table:
     """Mean probabilities of each held-out picture over a variant's seeds, rows in one order for all variants."""
 
     def __init__(self, groups: Groups, *, anonymous: bool) -> None:
-        frames = {name: _averaged(group) for name, group in groups.items()}
-        shared = sorted(set.intersection(*(set(frame.index) for frame in frames.values())))
-        self.probabilities = {name: np.stack(frame.loc[shared, "p"].to_list()) for name, frame in frames.items()}
-        first = next(iter(frames.values())).loc[shared]
-        self.labels, self.paths = first["label"].to_numpy(), first["path"].to_list()
-        self.names = [f"picture {i + 1}" for i in range(len(shared))] if anonymous else self.paths
+        frames = [part.frame[["id", "path"]].assign(label=part.scores.labels) for part in _everything(groups)]
+        known = pd.concat(frames).drop_duplicates("id").sort_values("id").set_index("id")
+        means = {name: _averaged(group, known.index) for name, group in groups.items()}
+        # A picture that some variant has not seen yet, in a study that still runs, can't be compared.
+        shared = np.logical_and.reduce([np.isfinite(table[:, 0]) for table in means.values()])
+        self.probabilities = {name: table[shared] for name, table in means.items()}
+        self.labels, self.paths = known["label"].to_numpy()[shared], known["path"].to_numpy()[shared].tolist()
+        self.names = self.paths
+        if anonymous:
+            self.names = [f"picture {i + 1}" for i in range(len(self.paths))]
 
     def shown(self, row: int, variants: Sequence[str], names: list[str], pictures: Thumbnails, note: str = "") -> Shown:
         """One row as it stands on the page."""
@@ -62,15 +66,20 @@ class Table:
         return Shown(pictures.of(self.paths[row]), self.names[row], names[truth], bars, note)
 
 
-def _averaged(group: list[Part]) -> pd.DataFrame:
-    tables = []
+def _everything(groups: Groups) -> list[Part]:
+    return [part for group in groups.values() for part in group]
+
+
+def _averaged(group: list[Part], ids: pd.Index) -> np.ndarray:
+    """Mean probabilities over a variant's runs, (pictures, classes); NaN for a picture without a run."""
+    sums = np.zeros((len(ids), group[0].scores.num_classes))
+    counts = np.zeros(len(ids))
     for part in group:
-        columns = {"id": part.frame["id"], "path": part.frame["path"], "label": part.scores.labels}
-        tables.append(pd.DataFrame({**columns, "p": list(softmax(part.scores.logits))}))
-    frame = pd.concat(tables, ignore_index=True)
-    grouped = frame.groupby("id", sort=True)
-    means = grouped["p"].apply(lambda rows: np.mean(rows.to_list(), axis=0))
-    return grouped[["path", "label"]].first().assign(p=means)
+        rows = ids.get_indexer(pd.Index(part.frame["id"]))
+        sums[rows] += softmax(part.scores.logits)
+        counts[rows] += 1
+    with np.errstate(invalid="ignore"):
+        return np.asarray(sums / counts[:, None])
 
 
 def disagreements(
