@@ -2,9 +2,11 @@
 
     python tools/benchmark.py report                                   # 10,000 pictures, 101 ordered classes
     python tools/benchmark.py report --pictures 5794 --classes 200 --plain
+    python tools/benchmark.py report --pictures 17000 --classes 8 --variants 3 --seeds 3
+    python tools/benchmark.py report --pictures 2000 --classes 8 --variants 28 --seeds 10
 
-The study is drawn from a seed: two variants over five folds, weights of the last epoch and those selected on
-validation, no subject known, so that the bootstrap draws every picture on its own (the dearest case).
+The study is drawn from a seed: variants over five folds, weights of the last epoch and those selected on validation, no
+subject known, so that every picture is a cluster of its own (the dearest case).
 """
 
 import argparse
@@ -28,7 +30,6 @@ from finegrained_crl.training.run_folder import FORMAT, RunFolder
 
 summary = "time and memory of `fgcrl report` on a large study"
 FOLDS = (0, 1, 2, 3, 4)
-STRENGTHS = {"ce": 2.0, "crl": 2.2}
 PARTS = {"test": 1.0, "val": 0.25}
 """Pictures of a part, as a share of the fold's."""
 
@@ -38,14 +39,20 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=10_000, help="held-out pictures of all folds [10000]")
     parser.add_argument("--classes", type=int, default=101)
+    parser.add_argument("--variants", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--plain", action="store_true", help="classes without an order")
     asked = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        study = make_study(Path(folder) / "study", asked.pictures, asked.classes, ordered=not asked.plain)
+        strengths = {"ce": 2.0, **{f"crl loss.alpha={i}": 2.0 + 0.05 * i for i in range(1, asked.variants)}}
+        target, seeds = Path(folder) / "study", list(range(asked.seeds))
+        study = make_study(target, strengths, seeds, asked.pictures, asked.classes, ordered=not asked.plain)
         seconds, of_cpu, mebibytes = measure(study)
+        page = (study / "report.html").stat().st_size / 2**20
     kind = "classes" if asked.plain else "ordered classes"
     took = f"{seconds:.1f} s ({of_cpu:.1f} s of CPU), {mebibytes:.0f} MiB"
-    print(f"{asked.pictures} pictures, {asked.classes} {kind}: {took}")
+    size = f"{len(strengths)} variants, {asked.seeds} seeds"
+    print(f"{asked.pictures} pictures, {asked.classes} {kind}, {size}: {took}; page {page:.2f} MiB")
     return 0
 
 
@@ -67,12 +74,15 @@ def _mebibytes(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def make_study(folder: Path, pictures: int, classes: int, *, ordered: bool = True) -> Path:
+def make_study(
+    folder: Path, strengths: dict[str, float], seeds: list[int], pictures: int, classes: int, *, ordered: bool = True
+) -> Path:
     """A study as `fgcrl crossval` would leave it, its predictions drawn."""
     place = StudyFolder(folder)
-    recipes = {name: Recipe(data="drawn", loss=Component(name)) for name in STRENGTHS}
-    for cell in place.write(Study(recipes, list(FOLDS), [0], threads=1)).cells:
-        frame = _predictions(cell.fold or 0, STRENGTHS[cell.variant], pictures // len(FOLDS), classes)
+    recipes = {name: Recipe(data="drawn", loss=Component(name.split(" ")[0])) for name in strengths}
+    for cell in place.write(Study(recipes, list(FOLDS), seeds, threads=1)).cells:
+        strength = strengths[cell.variant] + 0.01 * cell.seed
+        frame = _predictions(cell.fold or 0, strength, pictures // len(FOLDS), classes)
         _write_cell(place.run(cell), cell.recipe, frame, _results(frame, classes, ordered=ordered))
     return folder
 
@@ -98,7 +108,8 @@ def _results(frame: pd.DataFrame, classes: int, *, ordered: bool) -> dict[str, A
         scores = make_scores(np.stack(test["logits"].to_list()), test["label"].to_numpy(), "argmax")
         metrics[key] = {"test": all_figures(scores, ordered=ordered)}
     protocol = {"text": "drawn", "policy": "", "denominator": len(test), "views": "single", "validation": "drawn"}
-    data = {"ordered": ordered, "subgroups": [], "dropped": {}, "fingerprint": {"digest": "drawn"}}
+    sizes = {"train": 4 * len(test), "val": len(test) // 4, "test": len(test)}
+    data = {"ordered": ordered, "subgroups": [], "dropped": {}, "fingerprint": {"digest": "drawn"}, **sizes}
     who = {"dataset": {"name": "drawn"}, "method": {"name": "none"}, "backbone": "none", "weights": []}
     names = [str(number) for number in range(classes)]
     what = {"metrics": metrics, "protocol": protocol, "class_names": names, "data": data, "oracle_on_test": None}
