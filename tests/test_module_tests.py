@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tested_elsewhere import TESTED_ELSEWHERE
+from tested_elsewhere import TESTED_ELSEWHERE, UNTESTED
 
 ROOT = Path(__file__).parents[1]
 PLACES = {
@@ -39,7 +39,7 @@ def _problems(root, module, beside, elsewhere):
 
 
 def test_every_module_has_tests():
-    assert list(untested(ROOT)) == []
+    assert {problem.split()[0] for problem in untested(ROOT)} <= UNTESTED
 
 
 @pytest.fixture

