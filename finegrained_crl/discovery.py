@@ -8,10 +8,14 @@ names both.
 
 from __future__ import annotations
 
+import functools
 import importlib
+import importlib.metadata
+import os
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -112,6 +116,17 @@ def _checked_method(name: str, load: Loader) -> Loader:
         return require_method(name, load())
 
     return load_and_check
+
+
+def entry_points(*, group: str) -> EntryPoints:
+    """What installed distributions register; read again only where something was installed, for that takes a while."""
+    places = (place for place in sys.path if os.path.isdir(place))
+    return _read_entry_points(group, tuple((place, os.stat(place).st_mtime_ns) for place in places))
+
+
+@functools.cache
+def _read_entry_points(group: str, _places: tuple[tuple[str, int], ...]) -> EntryPoints:
+    return importlib.metadata.entry_points(group=group)
 
 
 def _with_entry_points(shipped: dict[str, Loader], group: str, owner: str) -> dict[str, Loader]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import hypothesis
 import pytest
+from forked import server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
+from stopped import stop_after_saves  # noqa: F401  (fixture)
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
-hypothesis.settings.load_profile("steady")
+hypothesis.settings.register_profile(
+    "unshrunk", hypothesis.settings.get_profile("steady"), phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
+# tests/mutants wants to know that a property fails, not by which smallest example.
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,24 +64,3 @@ def tiny_flags(tiny_folder: Path) -> list[str]:
     """`fgcrl finetune` flags for a run of about two seconds on `tiny_folder`."""
     text = "--backbone test_resnet --weights none --image-size 32 --epochs 2 --batch-size 8 --lr 0.01 --workers 0"
     return ["--data", str(tiny_folder), *text.split()]
-
-
-@pytest.fixture
-def stop_after_saves(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes the n-th checkpoint from now on the last thing that a run does; `monkeypatch.undo()` lets runs live."""
-    from finegrained_crl.training import checkpoint
-
-    real = checkpoint.save
-
-    def arm(count: int) -> None:
-        left = [count]
-
-        def save(path: Path, state: dict[str, Any], **how: Any) -> None:
-            real(path, state, **how)
-            left[0] -= 1
-            if left[0] == 0:
-                raise RuntimeError("pulled the plug")
-
-        monkeypatch.setattr(checkpoint, "save", save)
-
-    return arm

@@ -1,5 +1,6 @@
 """Names are found by folder and by entry point; two owners of one name are an error."""
 
+import importlib.metadata
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -59,3 +60,16 @@ def test_what_is_no_method_is_refused_with_what_it_lacks(monkeypatch):
 
 def test_nearest_without_a_near_one():
     assert nearest("zzz", ["a", "b"]) == "Known: a, b"
+
+
+def test_entry_points_are_read_again_only_where_something_was_installed(tmp_path, monkeypatch):
+    reads, read = [], importlib.metadata.entry_points
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **how: reads.append(how) or read(**how))
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(3):
+        assert "late" not in discovery.datasets()
+    assert reads == [{"group": discovery.DATASETS}]
+    (tmp_path / "late-1.0.dist-info").mkdir()
+    (tmp_path / "late-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+    (tmp_path / "late-1.0.dist-info" / "entry_points.txt").write_text(f"[{discovery.DATASETS}]\nlate = json:dumps\n")
+    assert discovery.datasets()["late"]()({}) == "{}"

@@ -19,6 +19,7 @@ from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_plan import add_axes, plan_study
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
+from finegrained_crl.crossval.processes import Processes, processes
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
@@ -62,10 +63,11 @@ def main(argv: list[str]) -> int:
     try:
         with Interruption(), RunFolder(folder.folder).lock():
             study = folder.write(study)
-            expected, unknown = _expected(folder, study, machine)
-            if not parsed.json:
-                _show_plan(folder, study, machine, expected, unknown, foreseen, as_json=False)
-            launcher = _run(folder, study, machine)
+            with processes(study.threads, machine.gpus) as starter:
+                expected, unknown = _expected(folder, study, machine, starter)
+                if not parsed.json:
+                    _show_plan(folder, study, machine, expected, unknown, foreseen, as_json=False)
+                launcher = _run(folder, study, machine, starter)
     except Interrupted as stop:
         stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
         raise
@@ -134,10 +136,10 @@ def _machine(parsed: Any) -> Machine:
     return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
 
 
-def _expected(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
+def _expected(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> tuple[float | None, str]:
     _say("timing two steps of the first cell" if _is_new(folder, study) else "reading the finished cells")
     try:
-        return expected_seconds(folder, study, machine), ""
+        return expected_seconds(folder, study, machine, starter), ""
     except FinegrainedError as error:
         return None, str(error)
 
@@ -148,11 +150,11 @@ def _is_new(folder: StudyFolder, study: Study) -> bool:
 
 def _expected_of_plan(folder: StudyFolder, study: Study, machine: Machine) -> tuple[float | None, str]:
     """`_expected`, nothing written into the study's folder."""
-    if folder.exists and any(folder.run(cell).is_done for cell in study.cells):
-        return _expected(folder, study, machine)
-    with tempfile.TemporaryDirectory(prefix="fgcrl-plan-") as elsewhere:
-        draft = StudyFolder(Path(elsewhere) / "study")
-        return _expected(draft, draft.write(study), machine)
+    with processes(study.threads, machine.gpus) as starter, tempfile.TemporaryDirectory(prefix="fgcrl-plan-") as other:
+        if folder.exists and not _is_new(folder, study):
+            return _expected(folder, study, machine, starter)
+        draft = StudyFolder(Path(other) / "study")
+        return _expected(draft, draft.write(study), machine, starter)
 
 
 def _show_plan(
@@ -207,9 +209,9 @@ def _show_plan(
     return 0
 
 
-def _run(folder: StudyFolder, study: Study, machine: Machine) -> Launcher:
+def _run(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> Launcher:
     with StudyView(folder, study, machine.jobs) as view:
-        launcher = Launcher(folder, study, machine, view.changed, view.tick)
+        launcher = Launcher(folder, study, machine, starter, view.changed, view.tick)
         view.status = launcher.status
         launcher.run()
     return launcher

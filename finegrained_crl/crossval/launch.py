@@ -1,5 +1,5 @@
-"""Running the cells of a study: each one a `fgcrl finetune` process, several side by side, each with its share of the
-machine.
+"""Running the cells of a study: each one a `fgcrl finetune` process (processes.py), several side by side, each with its
+share of the machine.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from finegrained_crl.crossval.plan import Cell
+from finegrained_crl.crossval.processes import CellProcess, Processes
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 
@@ -42,6 +43,10 @@ class Machine:
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
 
+    def gpu(self, slot: int) -> dict[str, str]:
+        """The environment of the cell in a slot: its GPU."""
+        return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
+
 
 @dataclass
 class Status:
@@ -61,8 +66,7 @@ class Status:
 @dataclass
 class _Job:
     cell: Cell
-    process: subprocess.Popen[bytes]
-    log: Any
+    process: CellProcess
     slot: int
     begun: float = field(default_factory=time.monotonic)
 
@@ -74,6 +78,7 @@ class Launcher:
         folder: where.
         study: what, as `StudyFolder.write` returned it.
         machine: how.
+        processes: what starts them.
         tell: called with (cell, its status) whenever one changes.
         tick: called several times a second.
     """
@@ -83,10 +88,12 @@ class Launcher:
         folder: StudyFolder,
         study: Study,
         machine: Machine,
+        processes: Processes,
         tell: Callable[[Cell, Status], None],
         tick: Callable[[], None],
     ) -> None:
-        self.folder, self.study, self.machine, self.tell, self.tick = folder, study, machine, tell, tick
+        self.folder, self.study, self.machine, self.processes = folder, study, machine, processes
+        self.tell, self.tick = tell, tick
         self.status = {cell.name: Status("done" if folder.run(cell).is_done else "waiting") for cell in study.cells}
 
     def run(self) -> None:
@@ -114,29 +121,22 @@ class Launcher:
         return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
 
     def _start(self, cell: Cell, slot: int) -> _Job:
-        log_path = self.folder.log(cell)
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        log = log_path.open("wb")
+        log = self.folder.log(cell)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
         words = ["--recipe", str(self.folder.recipe(cell)), "--out", str(self.folder.run(cell).folder), "--resume"]
-        process = subprocess.Popen(
-            finetune_command(*words, *self._how()),
-            env=environment(self.study.threads, self._gpu(slot)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            preexec_fn=_die_with_parent() if sys.platform == "linux" else None,
-        )
+        process = self.processes.start(["finetune", *words, *self._how()], log=log, own=self.machine.gpu(slot))
         self.status[cell.name] = Status("running")
         self.tell(cell, self.status[cell.name])
-        return _Job(cell, process, log, slot)
+        return _Job(cell, process, slot)
 
     def _finish(self, job: _Job) -> None:
-        job.log.close()
         seconds = time.monotonic() - job.begun
-        if job.process.returncode == 0 and self.folder.run(job.cell).is_done:
+        code = job.process.wait()
+        if code == 0 and self.folder.run(job.cell).is_done:
             status = Status("done", seconds)
         else:
-            status = Status("failed", seconds, failure_reason(self.folder.log(job.cell), job.process.returncode))
+            status = Status("failed", seconds, failure_reason(self.folder.log(job.cell), code))
         self.status[job.cell.name] = status
         self.tell(job.cell, status)
 
@@ -146,9 +146,6 @@ class Launcher:
         workers = min(8, cores) if m.gpus else self.study.threads // 2
         words = ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
         return [*words, "--accept-changed-data"] if m.accept_changed_data else words
-
-    def _gpu(self, slot: int) -> str | None:
-        return self.machine.gpus[slot % len(self.machine.gpus)] if self.machine.gpus else None
 
 
 def _end(jobs: list[_Job]) -> None:
@@ -162,14 +159,13 @@ def _end(jobs: list[_Job]) -> None:
         except subprocess.TimeoutExpired:
             job.process.kill()
             job.process.wait()
-        job.log.close()
 
 
 PATIENCE_SECONDS = 30.0
 """For the step under way and a checkpoint."""
 
 
-def expected_seconds(folder: StudyFolder, study: Study, machine: Machine) -> float:
+def expected_seconds(folder: StudyFolder, study: Study, machine: Machine, processes: Processes) -> float:
     """Wall time that the missing cells will take: from finished cells where there are some, else from a dry run of one.
 
     Raises:
@@ -179,25 +175,12 @@ def expected_seconds(folder: StudyFolder, study: Study, machine: Machine) -> flo
     finished = [_seconds(folder, cell) for cell in study.cells if folder.run(cell).is_done]
     each = sum(finished) / len(finished) + STARTUP_SECONDS if finished else 0.0
     if missing and not finished:
-        each = _dry_run_seconds(folder, missing[0], study, machine)
+        each = _dry_run_seconds(folder, missing[0], machine, processes)
     return -(-len(missing) // machine.jobs) * each
 
 
 STARTUP_SECONDS = 8.0
-"""Of a cell: imports, building the model, reading lists, evaluation."""
-
-
-def finetune_command(*words: str) -> list[str]:
-    """`fgcrl finetune` in this interpreter."""
-    return [sys.executable, "-m", "finegrained_crl", "finetune", *words]
-
-
-def environment(threads: int, gpu: str | None) -> dict[str, str]:
-    """This process's environment with a share of the machine; the same modules are found as here."""
-    own = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    if gpu is not None:
-        own["CUDA_VISIBLE_DEVICES"] = gpu
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **own}
+"""Of a cell that starts afresh: imports, building the model, reading lists, evaluation; a forked one takes less."""
 
 
 def available_cores() -> int:
@@ -227,34 +210,14 @@ def _seconds(folder: StudyFolder, cell: Cell) -> float:
         return sum(float(row["seconds"]) for row in csv.DictReader(file))
 
 
-def _dry_run_seconds(folder: StudyFolder, cell: Cell, study: Study, machine: Machine) -> float:
+def _dry_run_seconds(folder: StudyFolder, cell: Cell, machine: Machine, processes: Processes) -> float:
     begun = time.monotonic()
-    done = subprocess.run(
-        finetune_command(
-            "--recipe", str(folder.recipe(cell)), "--dry-run", "--json", "--device", machine.device, "--workers", "0"
-        ),
-        env=environment(study.threads, machine.gpus[0] if machine.gpus else None),
-        capture_output=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise FinegrainedError(
-            lines[-1].removeprefix("fgcrl finetune: error: ") if lines else f"exit code {done.returncode}"
-        )
-    return float(json.loads(done.stdout)["expected_seconds"]) + (time.monotonic() - begun)
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """Linux: a cell must not outlive its launcher, or a restart would find its run folder in use."""
-    import ctypes
-
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def ask() -> None:
-        libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ask
+    words = ["--recipe", str(folder.recipe(cell)), "--dry-run", "--json", "--device", machine.device, "--workers", "0"]
+    with tempfile.TemporaryDirectory(prefix="fgcrl-dry-run-") as elsewhere:
+        log, output = Path(elsewhere) / "log", Path(elsewhere) / "output"
+        log.touch()
+        output.touch()
+        code = processes.start(["finetune", *words], log=log, output=output, own=machine.gpu(0)).wait()
+        if code:
+            raise FinegrainedError(failure_reason(log, code))
+        return float(json.loads(output.read_text())["expected_seconds"]) + (time.monotonic() - begun)

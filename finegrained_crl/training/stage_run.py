@@ -37,7 +37,8 @@ class StageRun:
         optimizer = optim.make_optimizer(trainee, self.recipe)
         self.updates_per_epoch = -(-len(session.order.at(0)) // self.recipe.accumulate)
         self.schedule = optim.make_schedule(optimizer, self.recipe, self.updates_per_epoch)
-        accelerator.free_memory()  # accelerate keeps what it prepared; the stage before is over
+        if placed.first:
+            accelerator.free_memory()  # accelerate keeps what it prepared; the stage before is over
         self.wrapped, self.optimizer = accelerator.prepare(trainee, optimizer)
         self.targets = Targets(self.recipe, session.records.num_classes, trainee.criteria)
         self.cache = _cache(session, placed)

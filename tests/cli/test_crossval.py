@@ -1,7 +1,6 @@
 """`fgcrl crossval` and `fgcrl report` on a few drawn faces: whole, killed and continued, with a failing cell."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from studies_here import crossval_here
 
+from finegrained_crl.cli import crossval as command
 from finegrained_crl.cli.main import main
 from finegrained_crl_datasets.demo_faces import make_demo_faces
 
@@ -41,15 +42,12 @@ def study(flags, tmp_path_factory):
     return folder
 
 
-def same_cells(one: Path, other: Path) -> None:
-    names = sorted(path.name for path in (one / "cells").iterdir())
-    assert names == sorted(path.name for path in (other / "cells").iterdir())
+def same_cells(one: Path, other: Path, names: list[str]) -> None:
+    assert names == sorted(path.name for path in (one / "cells").iterdir())
     for name in names:
         for file in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
-            assert (one / "cells" / name / file).read_bytes() == (other / "cells" / name / file).read_bytes(), (
-                name,
-                file,
-            )
+            left, right = (study / "cells" / name / file for study in (one, other))
+            assert left.read_bytes() == right.read_bytes(), (name, file)
 
 
 def test_each_cell_is_a_run_folder(study):
@@ -95,68 +93,41 @@ def test_the_plan_alone_writes_nothing(flags, tmp_path, capsys):
         "loss.alpha=1,1.5",
         "--out",
         str(tmp_path / "new"),
-        "--plan",
-        "--json",
     ]
-    assert main(["crossval", *words]) == 0
+    assert crossval_here(*words, "--plan", "--json", timed=True) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["cells"] == len(plan["variants"]) * 5 == 55
     assert plan["expected_seconds"] > 55
     assert not (tmp_path / "new").exists()
 
 
-def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path):
-    folder, root = tmp_path / "killed", Path(__file__).parents[2]
-    path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
-    command = [
-        sys.executable,
-        "-m",
-        "finegrained_crl",
-        "crossval",
-        *flags,
-        *GRID.split(),
-        "--checkpoint-seconds",
-        "0",
-        "--out",
-        str(folder),
-    ]
-    process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": path}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path, start_fgcrl):
+    folder = tmp_path / "killed"
+    words = [*flags, *GRID.replace("ce crl", "crl").split(), "--checkpoint-seconds", "0", "--out", folder]
+    started = start_fgcrl("crossval", *words)
     deadline = time.monotonic() + 120
-    while (
-        not list(folder.glob("cells/*/checkpoints/last.pt")) and process.poll() is None and time.monotonic() < deadline
-    ):
+    while not list(folder.glob("cells/*/checkpoints/last.pt")) and started.process.poll() is None:
+        assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    started.process.kill()
+    assert started.end() == -signal.SIGKILL
     assert not all((cell / "results.json").is_file() for cell in (folder / "cells").iterdir())
-    assert main(["crossval", "--out", str(folder), "--jobs", "2", "--device", "cpu"]) == 0
-    same_cells(folder, study)
+    assert crossval_here("--out", folder, "--jobs", "2", "--device", "cpu") == 0
+    same_cells(folder, study, ["crl_f0_s0", "crl_f1_s0"])
 
 
 def test_a_failing_cell_does_not_stop_the_others(flags, tmp_path, capsys):
     folder = tmp_path / "failing"
-    words = [
-        *flags,
-        "--optimizer",
-        "momentum",
-        "--clip-grad",
-        "0",
-        "--epochs",
-        "2",
-        "--grid",
-        "lr=1e25,0.01",
-        "--losses",
-        "ce",
-        "--folds",
-        "0",
-    ]
-    assert main(["crossval", *words, "--jobs", "2", "--out", str(folder)]) == 1
+    words = "--optimizer momentum --clip-grad 0 --epochs 2 --grid lr=1e25,0.01 --losses ce --folds 0 --jobs 2"
+    assert crossval_here(*flags, *words.split(), "--out", folder) == 1
     output = capsys.readouterr()
     assert "failed: ce_lr=1e_25_f0_s0" in output.err or "failed: ce_lr=1e+25_f0_s0" in output.err
     assert "diverged" in output.err or "NaN" in output.err
     assert "1 of 2 cells done" in output.out
+    assert crossval_here("--out", folder, "--json") == 1
+    states = json.loads(capsys.readouterr().out)
+    assert sorted(states["cells"].values()) == ["done", "failed"]
+    assert list(states["failed"]) == [name for name, state in states["cells"].items() if state == "failed"]
     assert main(["report", str(folder)]) == 0
     assert "1 of 2 cells are missing" in (folder / "report.md").read_text()
 
@@ -224,7 +195,8 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("words", "text"), MISTAKES, ids=[" ".join(words) for words, _ in MISTAKES])
-def test_a_mistake_is_one_line_and_leaves_nothing(words, text, flags, tmp_path, capsys):
+def test_a_mistake_is_one_line_and_leaves_nothing(words, text, flags, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "processes", None)  # nothing is started
     assert main(["crossval", *flags, *words, "--out", str(tmp_path / "study")]) == 1
     error = capsys.readouterr().err
     assert text in error
@@ -238,31 +210,23 @@ def test_no_study_no_report(tmp_path, capsys):
 
 
 def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):
-    words = (
-        "--recipe small-cpu --methods resnet dcl --losses ce crl --folds 0 --weights none --backbone test_resnet"
-        " --dataset adience"
-    )
-    words += " --plan --json"
-    assert (
-        main(["crossval", *words.split(), "--data", str(faces), "--image-size", "32", "--out", str(tmp_path / "study")])
-        == 0
-    )
+    words = [
+        "--recipe",
+        "small-cpu",
+        "--methods",
+        "resnet",
+        "dcl",
+        "--losses",
+        "ce",
+        "crl",
+        "--folds",
+        "0",
+        "--weights",
+    ]
+    words += ["none", "--backbone", "test_resnet", "--dataset", "adience", "--plan", "--json", "--image-size", "32"]
+    words += ["--data", str(faces), "--out", str(tmp_path / "study")]
+    assert crossval_here(*words) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["variants"] == ["ce method=resnet", "crl method=resnet", "ce method=dcl", "crl method=dcl"]
-    assert (
-        main(
-            [
-                "crossval",
-                *words.split(),
-                "--data",
-                str(faces),
-                "--methods",
-                "dcl",
-                "dcl",
-                "--out",
-                str(tmp_path / "study"),
-            ]
-        )
-        == 1
-    )
+    assert crossval_here(*words, "--methods", "dcl", "dcl") == 1
     assert "--methods dcl dcl: one of them twice" in capsys.readouterr().err

@@ -5,6 +5,7 @@ mistake.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -107,30 +108,15 @@ def test_interrupted_at_any_update_ends_bit_identical(extra, tiny_flags, tmp_pat
     assert_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
-def test_killed_for_real_ends_bit_identical(run, tiny_flags, tmp_path):
+def test_killed_for_real_ends_bit_identical(run, tiny_flags, tmp_path, start_fgcrl):
     folder = tmp_path / "killed"
-    command = [
-        sys.executable,
-        "-m",
-        "finegrained_crl",
-        "finetune",
-        *tiny_flags,
-        "--out",
-        str(folder),
-        "--resume",
-        "--checkpoint-seconds",
-        "0",
-    ]
-    root = Path(__file__).parents[2]
-    path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
-    process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    command = start_fgcrl("finetune", *tiny_flags, "--out", folder, "--resume", "--checkpoint-seconds", "0")
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "last.pt").exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (folder / "checkpoints" / "last.pt").exists() and command.process.poll() is None:
+        assert time.monotonic() < deadline
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    command.process.kill()
+    assert command.end() == -signal.SIGKILL
     assert (folder / "recipe.yaml").exists()
     assert finetune(*tiny_flags, "--out", folder, "--resume") == 0
     assert_same_run(folder, run)
@@ -190,30 +176,35 @@ def test_dry_run_writes_nothing_and_tells_sizes(tiny_flags, tmp_path, capsys, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
 @pytest.mark.parametrize("device", [["--device", "cpu"], []])
-def test_two_processes_evaluate_every_picture_once(device, tiny_flags, tmp_path):
-    root = Path(__file__).parents[2]
-    path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [
-        "-m",
-        "finegrained_crl",
-        "finetune",
-        *tiny_flags,
-        "--batch-size",
-        "4",
-        *device,
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    # Without a GPU, as far as this machine has one: then the device need not be named.
-    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_two_processes_evaluate_every_picture_once(device, tiny_flags, tmp_path, start_fgcrl):
+    words = ["finetune", *tiny_flags, "--batch-size", "4", *device, "--out", tmp_path / "run"]
+    # What torchrun sets. Without a GPU, as far as this machine has one: then the device need not be named.
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    shared["CUDA_VISIBLE_DEVICES"] = ""
+    ranks = [start_fgcrl(*words, **shared, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
+    assert [command.end() for command in ranks] == [0, 0], ranks[0].log.read_text()
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     assert results["processes"] == 2
     assert results["metrics"]["last"]["test"]["num_images"] == 12
     assert pd.read_parquet(tmp_path / "run" / "predictions.parquet")["id"].is_unique
+
+
+def test_torchrun_starts_it(tiny_flags, tmp_path):
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1"]
+    words = ["-m", "finegrained_crl", "finetune", *tiny_flags, "--dry-run", "--json"]
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([*launcher, *words], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == {"train": 24, "val": 0, "test": 12}
 
 
 MISTAKES = [

@@ -1,12 +1,11 @@
 """What a run may not go on from without a word: changed data, damaged checkpoints; and what it must go on from: any
 signal, any update."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from stopped import stopping
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.training import checkpoint
@@ -36,16 +36,55 @@ FLAGS = [
 ]
 
 
+def make_table(pictures, folder):
+    shutil.copytree(pictures, folder)
+    rows = [
+        {"path": path.relative_to(folder).as_posix(), "label": path.parent.name, "split": path.parts[-3]}
+        for path in sorted(folder.rglob("*.png"))
+    ]
+    pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
+    return folder / "labels.csv"
+
+
 @pytest.fixture
 def table(tiny_folder, tmp_path):
     """The tiny pictures as a table that a test may change."""
-    shutil.copytree(tiny_folder, tmp_path / "pictures")
-    rows = [
-        {"path": path.relative_to(tmp_path / "pictures").as_posix(), "label": path.parent.name, "split": path.parts[-3]}
-        for path in sorted((tmp_path / "pictures").rglob("*.png"))
-    ]
-    pd.DataFrame(rows).to_csv(tmp_path / "pictures" / "labels.csv", index=False)
-    return tmp_path / "pictures" / "labels.csv"
+    return make_table(tiny_folder, tmp_path / "pictures")
+
+
+@pytest.fixture(scope="module")
+def still(tiny_folder, tmp_path_factory):
+    """The same as a table that no test changes."""
+    return make_table(tiny_folder, tmp_path_factory.mktemp("still") / "pictures")
+
+
+@pytest.fixture(scope="module")
+def whole(still, tmp_path_factory):
+    """Runs on `still` from the beginning to the end, each made once."""
+    runs = {}
+
+    def run(*words):
+        if words not in runs:
+            runs[words] = tmp_path_factory.mktemp("whole") / "run"
+            with on_one_thread():
+                assert finetune(still, runs[words], *words) == 0
+        return runs[words]
+
+    return run
+
+
+@contextlib.contextmanager
+def on_one_thread():
+    """As the commands that are started beside; sums depend on it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def assert_same(run, whole, names=("results.json", "predictions.parquet")):
+    for name in names:
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
 
 
 def finetune(table, out, *words):
@@ -147,59 +186,44 @@ def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_
     assert "train/left/0.png" in change
 
 
-def kill_when_trained(table, out, number, *words):
+def kill_when_trained(start_fgcrl, table, out, number, *words):
     """Start `fgcrl finetune`, send a signal after its first epoch; (exit code, what it said)."""
-    command = [
-        sys.executable,
-        "-m",
-        "finegrained_crl",
-        "finetune",
-        *FLAGS,
-        "--data",
-        str(table),
-        "--out",
-        str(out),
-        *words,
-    ]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "OMP_NUM_THREADS": str(torch.get_num_threads()),
-    }
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, text=True)
-    while not (out / "epochs.csv").exists() and process.poll() is None:
+    command = start_fgcrl("finetune", *FLAGS, "--data", table, "--out", out, *words)
+    while not (out / "epochs.csv").exists() and command.process.poll() is None:
         time.sleep(0.02)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=120)
-    return process.returncode, said
+    command.send(number)
+    return command.end(), command.log.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(number, table, tmp_path, capsys):
-    assert finetune(table, tmp_path / "whole", "--epochs", "40") == 0
-    code, said = kill_when_trained(table, tmp_path / "run", number, "--epochs", "40", "--checkpoint-seconds", "9999")
+def test_a_signal_saves_and_says_how_to_go_on(number, still, whole, tmp_path, start_fgcrl):
+    words = ["--epochs", "40", "--checkpoint-seconds", "9999"]
+    code, said = kill_when_trained(start_fgcrl, still, tmp_path / "run", number, *words)
     assert code == 128 + number
     assert f"go on with: fgcrl finetune --resume --out {tmp_path / 'run'}" in said.splitlines()[-1]
     assert "Traceback" not in said
     saved = checkpoint.load(tmp_path / "run" / "checkpoints" / "last.pt")["progress"]
     assert f"saved at epoch {saved['epoch'] + 1}, update {saved['update']}" in said
-    assert finetune(table, tmp_path / "run", "--epochs", "40", "--resume") == 0
-    for name in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    with on_one_thread():
+        assert finetune(still, tmp_path / "run", "--epochs", "40", "--resume") == 0
+    names = ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors")
+    assert_same(tmp_path / "run", whole("--epochs", "40"), names)
 
 
 @pytest.mark.parametrize("saves", [1, 2, 3, 4])
-def test_a_run_goes_on_from_any_update_whatever_the_accumulation(saves, table, tmp_path, stop_after_saves, monkeypatch):
+def test_a_run_goes_on_from_any_update_whatever_the_accumulation(
+    saves, still, whole, tmp_path, stop_after_saves, monkeypatch
+):
     # 24 pictures in batches of 5 are 4 batches: 3 of them are one update, the last one another.
     words = ["--batch-size", "5", "--accumulate", "3", "--checkpoint-seconds", "0"]
-    assert finetune(table, tmp_path / "whole", *words) == 0
+    expected = whole(*words)
     stop_after_saves(saves)
-    with pytest.raises(RuntimeError, match="pulled the plug"):
-        finetune(table, tmp_path / "run", *words)
-    monkeypatch.undo()
-    assert finetune(table, tmp_path / "run", *words, "--resume") == 0
-    for name in ("results.json", "predictions.parquet"):
-        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    with on_one_thread():
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            finetune(still, tmp_path / "run", *words)
+        monkeypatch.undo()
+        assert finetune(still, tmp_path / "run", *words, "--resume") == 0
+    assert_same(tmp_path / "run", expected)
 
 
 def flip_bit(path, at):
@@ -208,33 +232,34 @@ def flip_bit(path, at):
     path.write_bytes(bytes(content))
 
 
+@pytest.fixture(scope="module")
+def cut(still, tmp_path_factory):
+    """A run that ended at its second checkpoint."""
+    folder = tmp_path_factory.mktemp("cut") / "run"
+    with pytest.MonkeyPatch.context() as patch, on_one_thread():
+        stopping(patch)(2)
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            finetune(still, folder)
+    return folder
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.9, 0.9999])
-def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(
-    share, table, tmp_path, stop_after_saves, monkeypatch, capsys
-):
-    assert finetune(table, tmp_path / "whole") == 0
-    stop_after_saves(2)
-    with pytest.raises(RuntimeError, match="pulled the plug"):
-        finetune(table, tmp_path / "run")
-    monkeypatch.undo()
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(share, still, whole, cut, tmp_path, capsys):
+    shutil.copytree(cut, tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last.pt"
     flip_bit(last, int(share * last.stat().st_size))
-    capsys.readouterr()
-    assert finetune(table, tmp_path / "run", "--resume") == 0
+    with on_one_thread():
+        assert finetune(still, tmp_path / "run", "--resume") == 0
     assert "is damaged" in (said := capsys.readouterr().err)
     assert "going on from the one before" in said
-    assert (tmp_path / "run" / "results.json").read_bytes() == (tmp_path / "whole" / "results.json").read_bytes()
+    assert_same(tmp_path / "run", whole(), ["results.json"])
 
 
-def test_both_checkpoints_damaged_is_one_line(table, tmp_path, stop_after_saves, monkeypatch, capsys):
-    stop_after_saves(2)
-    with pytest.raises(RuntimeError, match="pulled the plug"):
-        finetune(table, tmp_path / "run")
-    monkeypatch.undo()
+def test_both_checkpoints_damaged_is_one_line(still, cut, tmp_path, capsys):
+    shutil.copytree(cut, tmp_path / "run")
     for path in (tmp_path / "run" / "checkpoints").glob("*last.pt"):
         flip_bit(path, path.stat().st_size // 2)
-    capsys.readouterr()
-    assert finetune(table, tmp_path / "run", "--resume") == 1
+    assert finetune(still, tmp_path / "run", "--resume") == 1
     assert "is damaged" in capsys.readouterr().err.splitlines()[-1]
 
 

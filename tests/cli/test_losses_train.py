@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.losses.catalogue import LOSSES
@@ -20,8 +21,10 @@ def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path,
     assert main(["predict", str(tmp_path / "run"), str(tiny_folder / "test"), "--out", str(tmp_path / "p.csv")]) == 0
     own = pd.read_parquet(tmp_path / "run" / "predictions.parquet").sort_values("path")
     expected = [int(logits.argmax()) for logits in own["logits"]]
-    found = pd.read_csv(tmp_path / "p.csv").sort_values("path")["label"].tolist()
-    assert found == expected
+    found = pd.read_csv(tmp_path / "p.csv").sort_values("path")
+    assert found["label"].tolist() == expected
+    # Of the weights that the loss has learnt itself, too.
+    assert found["probability"].tolist() == pytest.approx([softmax(logits).max() for logits in own["logits"]], abs=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["center", "pod", "em-softmax", "l-softmax"])

@@ -2,9 +2,11 @@
 
 import json
 import pickle
+import shutil
 
 import pandas as pd
 import pytest
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from finegrained_crl.cli.main import main
@@ -104,3 +106,31 @@ def test_a_checkpoint_with_code_in_it_is_refused(run, tiny_flags, tmp_path, caps
     assert main(["finetune", "--out", str(folder), "--resume"]) == 1
     assert "could run code" in capsys.readouterr().err
     assert not (tmp_path / "sprung").exists()
+
+
+def test_a_folder_is_its_pictures_in_order_without_hidden_files(run, tiny_folder, tmp_path, capsys):
+    names = [f"{word}.png" for word in ("kiwi", "owl", "auk", "rail", "coot", "teal", "deep/ibis", "deep/emu", "crow")]
+    for name in (*names, ".hidden.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(tiny_folder / "test" / "left" / "0.png", tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    capsys.readouterr()
+    assert predict(run, tmp_path, "--json") == 0
+    shown = [row["path"] for row in json.loads(capsys.readouterr().out)["predictions"]]
+    assert shown == [str(tmp_path / name) for name in sorted(names)]
+
+
+def test_a_name_that_a_spreadsheet_would_compute_is_text(run, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tiny_folder / "test" / "left" / "0.png", "=1+1.png")
+    assert predict(run, "=1+1.png", "--out", "out.csv") == 0
+    assert pd.read_csv("out.csv")["path"].tolist() == ["'=1+1.png"]
+
+
+def test_a_run_that_converted_pictures_goes_on_doing_so(run, tiny_flags, tmp_path, capsys):
+    Image.new("RGBA", (40, 40), (10, 200, 30, 90)).save(tmp_path / "glass.png")
+    words = ["finetune", *tiny_flags, "--epochs", "1", "--convert-images", "--out", str(tmp_path / "run")]
+    assert main(words) == 0
+    assert predict(tmp_path / "run", tmp_path / "glass.png") == 0
+    assert main(["explain", str(tmp_path / "run"), str(tmp_path / "glass.png"), "--out", str(tmp_path / "out")]) == 0
+    assert predict(run, tmp_path / "glass.png") == 1

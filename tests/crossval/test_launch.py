@@ -2,12 +2,15 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from finegrained_crl.crossval import launch
-from finegrained_crl.crossval.launch import Launcher, Machine, environment, failure_reason
+from finegrained_crl.crossval import launch, processes
+from finegrained_crl.crossval.launch import Launcher, Machine, failure_reason
+from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe
 
 STAND_IN = """
@@ -36,17 +39,20 @@ def launcher(tmp_path, monkeypatch):
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN)
 
-    def command(*words):
+    def command(_module, _finetune, *words):
         flat = [word for word in words if word != "--resume"]
         return [sys.executable, str(script), *flat]
 
-    monkeypatch.setattr(launch, "finetune_command", command)
+    monkeypatch.setattr(processes, "python", command)
     folder = StudyFolder(tmp_path / "study")
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3], [0], threads=3))
     told = []
     machine = Machine(jobs=2, gpus=("4", "6"))
     return (
-        Launcher(folder, study, machine, lambda cell, status: told.append((cell.name, status.state)), lambda: None),
+        Launcher(
+            *(folder, study, machine, FreshProcesses(study.threads)),
+            *(lambda cell, status: told.append((cell.name, status.state)), lambda: None),
+        ),
         told,
     )
 
@@ -79,7 +85,9 @@ def test_what_is_done_is_not_run_again(launcher):
         run = launcher.folder.run(cell)
         run.folder.mkdir(parents=True)
         run.committed.write_text("{}")
-    again = Launcher(launcher.folder, launcher.study, launcher.machine, launcher.tell, launcher.tick)
+    again = Launcher(
+        *(launcher.folder, launcher.study, launcher.machine, launcher.processes), *(launcher.tell, launcher.tick)
+    )
     again.run()
     assert told == []
     assert {status.state for status in again.status.values()} == {"done"}
@@ -94,33 +102,20 @@ def test_reasons(tmp_path):
     assert failure_reason(log, 3) == "exit code 3, no message"
 
 
-def test_a_share_of_the_machine():
-    found = environment(2, "1")
-    assert (found["OMP_NUM_THREADS"], found["MKL_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("2", "2", "1")
-
-
 @pytest.fixture
 def started(tmp_path, monkeypatch):
-    """How cells would be started: (words, environment) of each."""
+    """How cells would be started: (words, own environment) of each."""
     seen = []
-
-    class Started:
-        returncode = 0
-
-        def __init__(self, words, *, env, **_how):
-            seen.append((words, env))
-
-    monkeypatch.setattr(launch.subprocess, "Popen", Started)
+    starter = SimpleNamespace(start=lambda words, *, own, **_how: seen.append((words, own)))
     monkeypatch.setattr(launch, "available_cores", lambda: 12)
     folder = StudyFolder(tmp_path / "study")
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2], [0], threads=4))
 
     def start(**how):
         seen.clear()
-        launcher = Launcher(folder, study, Machine(**how), lambda *_: None, lambda: None)
-        jobs = [launcher._start(cell, slot) for slot, cell in enumerate(study.cells)]
-        for job in jobs:
-            job.log.close()
+        launcher = Launcher(folder, study, Machine(**how), starter, lambda *_: None, lambda: None)
+        for slot, cell in enumerate(study.cells):
+            launcher._start(cell, slot)
         return seen
 
     return start
@@ -131,11 +126,11 @@ def value(words, flag):
 
 
 def test_each_cell_is_started_with_its_own_recipe_and_goes_on(started):
-    for i, (words, env) in enumerate(started(jobs=3)):
+    for i, (words, _) in enumerate(started(jobs=3)):
         assert value(words, "--recipe").endswith(f"recipes/ce_f{i}_s0.yaml")
         assert value(words, "--out").endswith(f"cells/ce_f{i}_s0")
         assert "--resume" in words
-        assert env["OMP_NUM_THREADS"] == env["MKL_NUM_THREADS"] == "4"
+        assert words[0] == "finetune"
         assert (value(words, "--workers"), value(words, "--device")) == ("2", "auto")
         assert "--accept-changed-data" not in words
 
@@ -145,5 +140,91 @@ def test_the_machines_settings_reach_the_cells(started):
     assert (value(words, "--device"), value(words, "--checkpoint-seconds")) == ("cpu", "7.0")
     assert "--accept-changed-data" in words
     on_gpus = started(jobs=3, gpus=("4", "6"))
-    assert [env["CUDA_VISIBLE_DEVICES"] for _, env in on_gpus] == ["4", "6", "4"]
+    assert [own["CUDA_VISIBLE_DEVICES"] for _, own in on_gpus] == ["4", "6", "4"]
     assert {value(words, "--workers") for words, _ in on_gpus} == {"4"}
+
+
+class Patient:
+    """Stands for a cell that ends when it has been asked three times."""
+
+    running = most = 0
+
+    def __init__(self, code=1):
+        self.asked, self.returncode, self.code = 0, None, code
+        Patient.running += 1
+        Patient.most = max(Patient.most, Patient.running)
+
+    def poll(self):
+        self.asked += 1
+        if self.asked == 3:
+            self.returncode, Patient.running = self.code, Patient.running - 1
+        return self.returncode
+
+    def wait(self, _timeout=None):
+        return self.returncode
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_as_many_cells_as_jobs_run_at_once(jobs, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(Patient, "most", 0)
+    folder = StudyFolder(tmp_path / "study")
+    study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3], [0], threads=1))
+    starter = SimpleNamespace(start=lambda *_, **__: Patient())
+    Launcher(folder, study, Machine(jobs=jobs), starter, lambda *_: None, lambda: None).run()
+    assert Patient.most == jobs
+
+
+@pytest.mark.parametrize(
+    ("code", "commits", "state"), [(0, True, "done"), (0, False, "failed"), (1, True, "failed"), (1, False, "failed")]
+)
+def test_done_is_what_ended_well_and_committed(code, commits, state, tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0.0)
+    folder = StudyFolder(tmp_path / "study")
+    study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0], [0], threads=1))
+    (cell,) = study.cells
+
+    def start(*_, **__):
+        folder.run(cell).folder.mkdir(parents=True)
+        if commits:
+            folder.run(cell).committed.write_text("{}")
+        return Patient(code)
+
+    launcher = Launcher(folder, study, Machine(), SimpleNamespace(start=start), lambda *_: None, lambda: None)
+    launcher.run()
+    assert launcher.status[cell.name].state == state
+
+
+@pytest.mark.parametrize(("jobs", "rounds"), [(1, 3), (2, 2), (3, 1)])
+def test_the_time_left_is_that_of_the_rounds_that_are_missing(jobs, rounds, tmp_path):
+    """Two of five cells are done, in 10 and 20 seconds."""
+    folder = StudyFolder(tmp_path / "study")
+    study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3, 4], [0], threads=1))
+    for cell, seconds in zip(study.cells, ([4, 6], [5, 15]), strict=False):
+        run = folder.run(cell)
+        run.folder.mkdir(parents=True)
+        run.epochs.write_text("epoch,seconds\n" + "".join(f"{i},{s}\n" for i, s in enumerate(seconds)))
+        run.committed.write_text("{}")
+    expected = launch.expected_seconds(folder, study, Machine(jobs=jobs), None)
+    assert expected == rounds * (15 + launch.STARTUP_SECONDS)
+
+
+def test_without_a_finished_cell_the_first_is_tried(tmp_path):
+    folder = StudyFolder(tmp_path / "study")
+    study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2], [0], threads=1))
+    seen = []
+
+    def start(words, *, log, output, own):
+        seen.append((words, own))
+        output.write_text(json.dumps({"expected_seconds": 1000.0}))
+        log.write_text("a note\nfgcrl finetune: error: no such luck\n")
+        return SimpleNamespace(wait=lambda: len(seen) - 1)
+
+    starter, machine = SimpleNamespace(start=start), Machine(jobs=2, gpus=("4", "6"), device="cpu")
+    assert launch.expected_seconds(folder, study, machine, starter) == pytest.approx(2 * 1000, abs=60)
+    words, own = seen[0]
+    assert (value(words, "--recipe"), value(words, "--device")) == (str(folder.recipe(study.cells[0])), "cpu")
+    assert "--dry-run" in words
+    assert own == {"CUDA_VISIBLE_DEVICES": "4"}
+    with pytest.raises(FinegrainedError, match=r"^no such luck$"):
+        launch.expected_seconds(folder, study, machine, starter)

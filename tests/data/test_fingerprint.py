@@ -1,5 +1,7 @@
 """Every change of a data set changes its fingerprint, and is told."""
 
+import dataclasses
+
 import pytest
 
 from finegrained_crl.data.changes import differences
@@ -146,3 +148,9 @@ def test_damaged_digests_are_refused(root, damage):
 
 def test_neighbours_do_not_run_together(root):
     assert take(root, subject=["st", None, None, None]).split != take(root, subject=["s", "t", None, None]).split
+
+
+def test_a_change_that_no_picture_shows_is_named_by_its_kind(root):
+    stored = take(root)
+    now = dataclasses.replace(stored, pixels="other")
+    assert differences(stored, now) == ["the content of files changed"]

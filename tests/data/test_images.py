@@ -210,3 +210,10 @@ def test_damaged_pictures_are_pixels_or_one_line(tmp_path: Path, data: st.DataOb
         return
     assert "\n" not in told
     assert str(path) in told
+
+
+def test_a_transparent_colour_becomes_white(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[[255, 0, 0], [9, 8, 7]]], dtype=np.uint8)).save(
+        tmp_path / "a.png", transparency=(9, 8, 7)
+    )
+    assert read_image(tmp_path / "a.png", convert=True).tolist() == [[[255, 0, 0], [255, 255, 255]]]

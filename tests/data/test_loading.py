@@ -57,6 +57,13 @@ def test_with_the_last_batch_every_row_is_shown_and_no_process_waits(count, batc
     assert parts[0][: len(dropping)] == list(dropping) or count < batch * world
 
 
+@given(st.integers(4, 20), st.integers(1, 4), st.integers(0, 9))
+def test_each_row_comes_with_its_epoch(count, batch, epoch):
+    """The epoch seeds the augmentation."""
+    keys = [key for drawn in loading.EpochOrder(np.arange(count), batch, 1).at(epoch) for key in drawn]
+    assert {number for number, _ in keys} == {epoch}
+
+
 def test_epochs_and_seeds_differ():
     order = loading.EpochOrder(np.arange(50), 10, 0)
     assert rows_of(order.at(0)) != rows_of(order.at(1))

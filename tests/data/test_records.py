@@ -54,3 +54,15 @@ def test_the_fingerprint_follows_every_column_that_counts():
     others = [records(["x", "z"], [0, 1]), records(["x", "y"], [1, 0]), records(["x", "y"], [0, 1], names=("a", "c"))]
     others.append(records(["x", "y"], [0, 1], split=["train", "test"]))
     assert len({r.fingerprint() for r in [base, *others]}) == 5
+
+
+def test_a_label_is_an_index_of_a_class():
+    assert len(records(["x.jpg", "y.jpg"], [0, 1])) == 2
+    for label in (2, -1):
+        with pytest.raises(FinegrainedError, match=rf"label beyond the 2 classes \(0..1\): {label} \(z.jpg\)"):
+            records(["x.jpg", "y.jpg", "z.jpg"], [0, 1, label])
+
+
+def test_a_path_is_spelled_one_way():
+    """`id` and what is compared by path must not depend on how a table spells it."""
+    assert records(["./x.jpg", "a//y.jpg"], [0, 1]).table["path"].tolist() == ["x.jpg", "a/y.jpg"]

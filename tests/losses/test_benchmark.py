@@ -1,22 +1,22 @@
 """`python tools/benchmark.py losses`, once and small: it runs, and CRL needs no more memory than cross-entropy."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "tools" / "benchmark.py"
-
-
-def run(*words):
-    return subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
+import torch
+from tool_scripts import needs_tools, run_benchmark
 
 
-@pytest.mark.skipif(not SCRIPT.exists(), reason="tools are not installed")
+@pytest.fixture(autouse=True)
+def same_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@needs_tools
 def test_memory_of_crl_is_cross_entropys():
-    done = run(
+    done = run_benchmark(
         "losses", "--sizes", "256x1000", "--losses", "crl", "authors", "--repeats", "2", "--threads", "1", "--json"
     )
     rows = {row["loss"]: row for row in json.loads(done.stdout)["rows"]}
@@ -25,9 +25,9 @@ def test_memory_of_crl_is_cross_entropys():
     assert rows["ce"]["ratio"] == 1
 
 
-@pytest.mark.skipif(not SCRIPT.exists(), reason="tools are not installed")
+@needs_tools
 def test_lists_what_there_is():
-    done = run()
+    done = run_benchmark()
     assert done.returncode == 0
     assert "losses" in done.stdout
-    assert run("nothing").returncode == 1
+    assert run_benchmark("nothing").returncode == 1

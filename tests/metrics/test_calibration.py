@@ -80,15 +80,6 @@ def test_metrics_and_reports_do_not_load_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_package_costs_torch_and_nothing_else():
-    code = (
-        "from finegrained_crl import CompetingRatioLoss; import finegrained_crl.losses, sys; "
-        "heavy = {'timm', 'pytorch_metric_learning', 'coral_pytorch', 'dlordinal', 'matplotlib', 'pandas', 'sklearn'}; "
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_a_negative_share_is_no_probability():
     with pytest.raises(ValueError, match="rows of probabilities"):
         brier_score([[1.1, -0.1]], [0])

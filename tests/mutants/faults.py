@@ -31,6 +31,7 @@ class Fault:
         new: what takes its place.
         tests: pytest's arguments, nearest first; the run ends with the first red one.
         why_equivalent: why no test can notice it; "" for a fault that must be noticed.
+        named: what it does, of the faults that were put in by hand before this list and not noticed; else "".
     """
 
     path: str
@@ -39,6 +40,7 @@ class Fault:
     new: str
     tests: tuple[str, ...]
     why_equivalent: str = ""
+    named: str = ""
 
     def __str__(self) -> str:
         return f"{self.path} ({self.kind}): {' '.join(self.old.split())!r} -> {' '.join(self.new.split())!r}"
@@ -66,9 +68,9 @@ class Source:
         self.path, self.tests = path, tests
         self.faults: list[Fault] = []
 
-    def fault(self, kind: Kind, old: str, new: str, *first: str, why_equivalent: str = "") -> None:
+    def fault(self, kind: Kind, old: str, new: str, *first: str, why_equivalent: str = "", named: str = "") -> None:
         """Add a fault; `first` are tests that stand nearer than the file's."""
-        self.faults.append(Fault(self.path, kind, old, new, (*first, *self.tests), why_equivalent))
+        self.faults.append(Fault(self.path, kind, old, new, (*first, *self.tests), why_equivalent, named))
 
 
 def faults_of(room: str) -> list[Fault]:

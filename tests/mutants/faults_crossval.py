@@ -114,12 +114,16 @@ launch.fault(
     "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
 )
 launch.fault("ignored option", "available_cores() // m.jobs", "available_cores()")
-launch.fault("ignored option", "slot % len(self.machine.gpus)", "0")
-launch.fault("ignored option", "set(range(self.machine.jobs))", "set(range(1))")
-launch.fault("sign", "job.process.returncode == 0 and", "")
+launch.fault("ignored option", "slot % len(self.gpus)", "0")
+launch.fault(
+    "ignored option",
+    "set(range(self.machine.jobs))",
+    "set(range(1))",
+    "tests/crossval/test_launch.py::test_as_many_cells_as_jobs_run_at_once",
+)
+launch.fault("sign", "if code == 0 and", "if")
 launch.fault("dropped call", "== 0 and self.folder.run(job.cell).is_done", "== 0")
 launch.fault("ignored option", "if m.accept_changed_data else words", "if False else words")
-launch.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
 launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
@@ -127,6 +131,26 @@ launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removepr
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
 launch.fault("sign", 'self.status[cell.name].state != "done"]', 'self.status[cell.name].state == "done"]')
-launch.fault("ignored option", 'own["CUDA_VISIBLE_DEVICES"] = gpu', 'own["CUDA_VISIBLE_DEVICES"] = "0"')
-launch.fault("dropped call", "        libc.prctl(1, signal.SIGKILL)", "        (lambda *_: None)(1, signal.SIGKILL)")
 launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')
+launch.fault("swapped part", "log=log, own=self.machine.gpu(slot)", "log=log, own={}")
+
+processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
+processes.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
+processes.fault("ignored option", " and not gpus else", " else")
+processes.fault("ignored option", "env={**environment(self.threads), **own}", "env=environment(self.threads)")
+processes.fault("dropped call", "    return lambda: die_with(parent, libc)\n", "    return None\n")
+processes.fault("swapped part", 'self.cells[end["number"]].returncode', "self.cells[-1].returncode")
+processes.fault("index", "cell = ForkedCell(self, len(self.cells))", "cell = ForkedCell(self, 0)")
+processes.fault("dropped call", "        if not text:\n            self._note_lost()\n", "")
+processes.fault("swapped part", "signal=int(signal.SIGTERM)", "signal=int(signal.SIGKILL)")
+processes.fault("swapped part", '"output": str(output or os.devnull)', '"output": os.devnull')
+
+fork_server = Source(C + "fork_server.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
+fork_server.fault("dropped call", "    libc.prctl(1, signal.SIGKILL)", "    (lambda *_: None)(1, signal.SIGKILL)")
+fork_server.fault("dropped call", "signal.signal(number, signal.SIG_IGN)", "signal.getsignal(number)")
+fork_server.fault("dropped call", "            signal.signal(number, handler)\n", "            pass\n")
+fork_server.fault("ignored option", '        os.environ |= request["own"]\n', "")
+fork_server.fault("swapped part", "(output, 1), (log, 2)", "(log, 1), (output, 2)")
+fork_server.fault("dropped call", "                self._become_cell(request)\n", "") if False else None
+fork_server.fault("index", " if of == number", "")
+fork_server.fault("swapped part", "self.numbers.pop(pid)", "next(iter(self.numbers.values()))")

@@ -73,7 +73,9 @@ loading.fault(
 
 transforms = Source(D + "transforms.py", "tests/data/test_transforms.py", MEANS)
 transforms.fault("sign", "    if s.hflip:\n", "    if not s.hflip:\n")
-transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=1.0)")
+transforms.fault(
+    "ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=1.0)", named="a flip that always happens"
+)
 transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=0.5)")
 transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (0, epoch, row)")
 transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (self.seed, 0, row)")

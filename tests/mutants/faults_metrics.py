@@ -159,3 +159,9 @@ catalogue.fault("ignored option", 'sign = "+" if signed else ""', 'sign = ""')
 catalogue.fault("sign", '"MAE (groups)", False,', '"MAE (groups)", True,')
 catalogue.fault("dropped call", "None if np.isnan(value) else value", "value")
 catalogue.fault("off-by-one", '"num_images": len(scores.labels)', '"num_images": scores.num_classes')
+catalogue.fault(
+    "swapped part",
+    '"lower", True, _distance, ratio, scale="positive", unit="groups"',
+    '"lower", True, _class_distance, mean_over_classes, scale="positive", unit="groups"',
+    named="MAE is the macro MAE",
+)

@@ -6,7 +6,7 @@ R = "finegrained_crl/reports/"
 STUDIES = "tests/meaning/test_studies_mean.py"
 
 parts = Source(R + "parts.py", "tests/reports/test_parts.py", STUDIES, "tests/reports/test_study.py")
-parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(")
+parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(", named="the report ignores --decoder")
 parts.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
 parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * temperature")
 parts.fault("ignored option", "decoder, calibrated)\n    return Part", "decoder)\n    return Part")
@@ -194,6 +194,7 @@ parts.fault(
     "swapped part",
     "fit_temperature(validation.logits, validation.labels)",
     'fit_temperature(logits, test["label"].to_numpy())',
+    named="the report's temperature from the test part",
 )
 parts.fault("wrong reduction", "np.sum(sums, axis=0))[0])", "np.max(sums, axis=0))[0])")
 

@@ -5,10 +5,17 @@ from faults import Source
 T = "finegrained_crl/training/"
 MEANS = "tests/meaning/test_training_means.py"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+CHANGED = "tests/cli/test_integrity.py::test_data_changed_between_kill_and_resume_is_refused"
 
 loop = Source(T + "loop.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
 loop.fault("ignored option", "_ema(self.trainee, self.recipe.ema)", "_ema(self.trainee, 0.0)", MEANS)
-loop.fault("swapped part", "self.ema.module if self.ema else self.trainee", "self.trainee", MEANS)
+loop.fault(
+    "swapped part",
+    "self.ema.module if self.ema else self.trainee",
+    "self.trainee",
+    MEANS,
+    named="averaged weights are not evaluated",
+)
 loop.fault(
     "dropped call",
     "            self.ema.update(self.trainee, step=",
@@ -18,10 +25,12 @@ loop.fault("ignored option", "use_warmup=True", "use_warmup=False")
 loop.fault("ignored option", "decay=decay", "decay=0.999")
 loop.fault("dropped call", "            self.ema.set(self.trainee)", "            pass")
 loop.fault("index", "step=p.epoch * stage.updates_per_epoch + p.update)", "step=p.update)")
-loop.fault("wrong reduction", "backward(total / parts)", "backward(total)", MEANS)
+loop.fault(
+    "wrong reduction", "backward(total / parts)", "backward(total)", MEANS, named="accumulated losses are not divided"
+)
 loop.fault("wrong reduction", "torch.stack(list(losses.values())).sum()", "torch.stack(list(losses.values())).mean()")
 loop.fault("wrong reduction", "torch.stack(list(losses.values())).sum()", "next(iter(losses.values()))")
-loop.fault("ignored option", "if stage.recipe.clip_grad:", "if False:", MEANS)
+loop.fault("ignored option", "if stage.recipe.clip_grad:", "if False:", MEANS, named="--clip-grad is ignored")
 loop.fault("swapped part", "if stage.recipe.clip_grad:", "if self.recipe.clip_grad:")
 loop.fault("ignored option", "self.trainee.parameters(), stage.recipe.clip_grad", "self.trainee.parameters(), 1.0")
 loop.fault("dropped call", "        stage.optimizer.zero_grad(set_to_none=True)\n", "", MEANS)
@@ -47,11 +56,22 @@ loop.fault("index", "scores.detach().argmax(1) == hard", "scores.detach().argmin
 loop.fault("wrong reduction", 'p.add(f"loss/{role}", value * size)', 'p.add(f"loss/{role}", value)', MEANS)
 loop.fault("wrong reduction", "        size = len(batch.labels)", "        size = 1")
 loop.fault("dropped call", "        self.stage.train_mode()\n", "")
-loop.fault("index", "order = self.session.order.at(p.epoch)", "order = self.session.order.at(0)")
+loop.fault(
+    "index",
+    "order = self.session.order.at(p.epoch)",
+    "order = self.session.order.at(0)",
+    why_equivalent="the next statement sets the epoch again; in between only the length is asked for, the same in all",
+)
 loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))", "min(done, len(order))")
 loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))", "0")
 loop.fault("dropped call", "            self.trainee.criteria.end_epoch()\n", "")
-loop.fault("sign", 'and p.is_better(row["val_top1"])', 'and not p.is_better(row["val_top1"])', MEANS)
+loop.fault(
+    "sign",
+    'and p.is_better(row["val_top1"])',
+    'and not p.is_better(row["val_top1"])',
+    MEANS,
+    named="the worst epoch is selected",
+)
 loop.fault("swapped part", '"trainee": self.evaluated.state_dict()}', '"trainee": self.trainee.state_dict()}')
 loop.fault("dropped call", "        p.stopped = self._has_run_dry()\n", "")
 loop.fault("swapped part", "self.top1(s.parts.val) if due", "self.top1(s.parts.test) if due", MEANS)
@@ -78,7 +98,7 @@ loop.fault(
     "yield batch.images[:, 0].permute(0, 3, 1, 2).float()",
 )
 loop.fault("swapped part", "eval_loader(s.eval_pictures, s.parts.train", "eval_loader(s.eval_pictures, s.parts.test")
-loop.fault("dropped call", "        self._require_same_data(state)\n", "", "tests/cli/test_integrity.py")
+loop.fault("dropped call", "        self._require_same_data(state)\n", "", CHANGED)
 loop.fault("dropped call", "        if not is_finite(losses):", "        if False:")
 loop.fault("sign", "if self.progress.epoch < placed.end and not", "if self.progress.epoch <= placed.end and not")
 
@@ -129,14 +149,20 @@ scorer.fault(
     "dropped call",
     "self.normalise(images).contiguous(",
     "images.flatten(0, -4).permute(0, 3, 1, 2).float().contiguous(",
+    named="predict without normalisation",
 )
-scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture[:, 0]")
+scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture[:, 0]", named="test-time views are not averaged")
 scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture.amax(1)")
 scorer.fault("wrong reduction", "by_picture.mean(1)", "by_picture.sum(1)")
 scorer.fault(
     "index", "scores.unflatten(0, (-1, views.shape[1]))", "scores.unflatten(0, (views.shape[1], -1)).transpose(0, 1)"
 )
-scorer.fault("ignored option", "return choose(scores, self.decoder)", 'return choose(scores, "argmax")')
+scorer.fault(
+    "ignored option",
+    "return choose(scores, self.decoder)",
+    'return choose(scores, "argmax")',
+    named="predict ignores the decoder",
+)
 scorer.fault("ignored option", ' if ordered else "argmax"', "")
 scorer.fault("ignored option", 'getattr(trainee.method, "decoder", "argmax")', '"argmax"')
 scorer.fault("swapped part", "normaliser(model.mean, model.std,", "normaliser(model.std, model.mean,")
@@ -171,7 +197,11 @@ evaluate.fault("wrong reduction", "np.isfinite(part).all()", "np.isfinite(part).
 results = Source(T + "results.py", "tests/training/test_results.py", MEANS)
 results.fault("swapped part", 'candidates = {"last": loop.evaluated}', 'candidates = {"last": loop.trainee}', MEANS)
 results.fault(
-    "swapped part", "        best: Trainee = _selected(loop)", "        best: Trainee = loop.evaluated", MEANS
+    "swapped part",
+    "        best: Trainee = _selected(loop)",
+    "        best: Trainee = loop.evaluated",
+    MEANS,
+    named='weights "selected on validation" are the last ones',
 )
 results.fault(
     "dropped call", '    best.load_state_dict(checkpoint.load(loop.session.run.best)["trainee"])\n', "", MEANS
@@ -188,7 +218,13 @@ results.fault(
 )
 results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"last"', MEANS)
 results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"selected"', MEANS)
-results.fault("wrong reduction", '{"top1_accuracy": max(watched)', '{"top1_accuracy": min(watched)', MEANS)
+results.fault(
+    "wrong reduction",
+    '{"top1_accuracy": max(watched)',
+    '{"top1_accuracy": min(watched)',
+    MEANS,
+    named="the oracle is a minimum",
+)
 results.fault("index", '{"top1_accuracy": max(watched)', '{"top1_accuracy": watched[-1]', MEANS)
 results.fault("swapped part", 'metrics.get("selected")}', 'metrics.get("last")}', MEANS)
 results.fault("swapped part", 'row["test_top1"] for row in p.history', 'row["val_top1"] for row in p.history', MEANS)
@@ -202,7 +238,7 @@ results.fault(
     '"class_names": list(session.records.class_names)[::-1]',
     MEANS,
 )
-results.fault("index", "session.records.table.iloc[rows].drop", "session.records.table.iloc[rows[::-1]].drop", MEANS)
+results.fault("index", "records.table.iloc[rows].drop", "records.table.iloc[rows[::-1]].drop", MEANS)
 results.fault("ignored option", "part=part, weights=which", 'part=part, weights="last"')
 results.fault("swapped part", '"train": len(session.parts.train)', '"train": len(session.parts.test)')
 results.fault(
@@ -215,6 +251,7 @@ results.fault(
     "dropped call",
     "    if criteria:\n        checkpoint.save_weights(session.run.loss_weights(which), criteria)\n",
     "",
+    "tests/cli/test_losses_train.py::test_every_loss_trains_and_predicts[em-softmax]",
     "tests/cli/test_losses_train.py",
 )
 results.fault(
@@ -248,7 +285,7 @@ assembly.fault(
     "swapped part", "return Partition(train, val, parts.test)", "return Partition(parts.train, val, parts.test)"
 )
 assembly.fault("sign", "if leaks and not allowed:", "if leaks and allowed:")
-assembly.fault("ignored option", "if changes and not accept:", "if False:", "tests/cli/test_integrity.py")
+assembly.fault("ignored option", "if changes and not accept:", "if False:", CHANGED)
 assembly.fault("ignored option", "seed_step(recipe.seed)", "seed_step(0)")
 assembly.fault(
     "ignored option",
@@ -286,7 +323,10 @@ targets = Source(T + "targets.py", "tests/training/test_targets.py", MEANS)
 targets.fault("sign", "mul_(1 - smoothing)", "mul_(1 + smoothing)")
 targets.fault("off-by-one", "add_(smoothing / num_classes)", "add_(smoothing / (num_classes - 1))")
 targets.fault(
-    "ignored option", "self.smoothing = num_classes, recipe.label_smoothing", "self.smoothing = num_classes, 0.0"
+    "ignored option",
+    "self.smoothing = num_classes, recipe.label_smoothing",
+    "self.smoothing = num_classes, 0.0",
+    named="label smoothing is not applied",
 )
 targets.fault("swapped part", "Mixup(recipe.mixup, recipe.cutmix,", "Mixup(recipe.cutmix, recipe.mixup,")
 targets.fault(
@@ -351,11 +391,14 @@ cache.fault("dropped call", "np.abs(features).max(initial=0)", "features.max(ini
 
 predictor = Source(T + "predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
 predictor.fault("off-by-one", "TOP = 5", "TOP = 4")
-predictor.fault("index", "ranking(scores)[:, :TOP]", "ranking(scores)[:, :TOP][:, ::-1]")
+predictor.fault(
+    "index", "ranking(scores)[:, :TOP]", "ranking(scores)[:, :TOP][:, ::-1]", named="predict with the top 5 reversed"
+)
 predictor.fault(
     "swapped part",
     'self.class_names: list[str] = results["class_names"]',
     'self.class_names: list[str] = results["class_names"][::-1]',
+    named="predict with the class names reversed",
 )
 predictor.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
 predictor.fault("ignored option", 'weights or results["headline"]', '"last"')
@@ -384,6 +427,7 @@ predictor.fault(
     "dropped call",
     "        if run.loss_weights(which).is_file():\n",
     "        if False:\n",
+    "tests/cli/test_losses_train.py::test_every_loss_trains_and_predicts[em-softmax]",
     "tests/cli/test_losses_train.py",
 )
 predictor.fault(
@@ -395,7 +439,7 @@ predictor.fault(
     "dropped call",
     "checkpoint.load_weights_file(run.checked(run.weights(which)))",
     "checkpoint.load_weights_file(run.weights(which))",
-    "tests/cli/test_integrity.py",
+    "tests/cli/test_integrity.py::test_every_file_of_a_finished_run_is_guarded",
 )
 
 explain = Source(T + "explain.py", "tests/training/test_explain.py", PREDICTIONS, "tests/cli/test_explain.py")
@@ -416,7 +460,12 @@ explain.fault("swapped part", "(x * scale, y * scale, text)", "(y * scale, x * s
 explain.fault("dropped call", "(x * scale, y * scale, text)", "(x, y, text)")
 explain.fault("sign", "image * std + mean", "image * std - mean")
 explain.fault("ignored option", "max(settings.image_size, SHOWN_PIXELS)", "settings.image_size")
-explain.fault("ignored option", "convert=predictor.recipe.convert_images", "convert=False")
+explain.fault(
+    "ignored option",
+    "convert=predictor.recipe.convert_images",
+    "convert=False",
+    "tests/cli/test_predict.py::test_a_run_that_converted_pictures_goes_on_doing_so",
+)
 
 checkpoint = Source(T + "checkpoint.py", "tests/training/test_checkpoint.py", "tests/cli/test_integrity.py")
 checkpoint.fault("dropped call", "trailer.startswith(MAGIC) and trailer != _trailer(payload)", "False")

@@ -20,3 +20,26 @@ def test_no_fault_stands_twice_and_every_kind_is_there():
     assert [place for place, count in times.items() if count > 1] == []
     assert {fault.kind for fault in everything} == set(KINDS)
     assert len(everything) >= 300
+
+
+def test_the_faults_that_were_once_not_noticed_are_in_the_list():
+    """Put in by hand before this list was; `make mutants ARGS=--named` tries them."""
+    named = sorted(fault.named for room in ROOMS for fault in faults_of(room) if fault.named)
+    assert named == [
+        "--clip-grad is ignored",
+        "MAE is the macro MAE",
+        "a flip that always happens",
+        "accumulated losses are not divided",
+        "averaged weights are not evaluated",
+        "label smoothing is not applied",
+        "predict ignores the decoder",
+        "predict with the class names reversed",
+        "predict with the top 5 reversed",
+        "predict without normalisation",
+        "test-time views are not averaged",
+        "the oracle is a minimum",
+        "the report ignores --decoder",
+        "the report's temperature from the test part",
+        "the worst epoch is selected",
+        'weights "selected on validation" are the last ones',
+    ]

@@ -7,6 +7,8 @@ fork imports it anew, with its fault.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import importlib
 import os
 import signal
@@ -26,6 +28,9 @@ HEAVY = (
     *("pytest", "libcst", "psutil"),
 )
 QUIET = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header", "--tb=line")
+TEST_SECONDS = 120
+"""A test that takes longer fails, as it does after `timeout` (pyproject.toml) in the suite: a loop without end is
+noticed by its name."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Outcome:
     """What came of a fault.
 
     Attributes:
-        state: "killed", "hung" (the tests did not end in time: noticed too) or "survived".
+        state: "killed", "survived", or "hung" (the tests did not end in time, which says nothing).
         seconds: wall time of its tests.
         by: the test that noticed it, "" for none.
     """
@@ -55,11 +60,15 @@ class Worker:
         self.root, self.limit, self.writes = root, limit, 0
         places = [str(root), str(root / "plugins"), str(root / "datasets")]
         os.environ |= {"PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1", "NO_ALBUMENTATIONS_UPDATE": "1"}
+        os.environ["HYPOTHESIS_PROFILE"] = "unshrunk"  # tests/conftest.py
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        sys.dont_write_bytecode = False  # in the copy: each fork would compile everything again
         os.chdir(root)
         sys.path[:0] = places
         for name in HEAVY:
             importlib.import_module(name)
         importlib.import_module("torch").set_num_threads(1)
+        gc.freeze()  # pytest collects garbage at its end: half of a fork's time went into looking at the libraries
 
     def attempt(self, fault: Fault) -> Outcome:
         """Put a fault in, run its tests, take it out."""
@@ -91,16 +100,23 @@ class Worker:
         return Outcome("survived" if code == 0 else "killed", seconds, _noticed_by(said))
 
 
+def die_with_parent() -> None:
+    """Linux: a runner that is killed leaves nothing behind that goes on for an hour."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def _test(tests: tuple[str, ...], output: int) -> None:
     """In the fork: run pytest and leave; a fault may break so much that nothing else ends this process."""
     code = 70
     try:
+        die_with_parent()
         os.setsid()
         os.dup2(output, 1)
         os.dup2(output, 2)
         import pytest
 
-        code = int(pytest.main([*QUIET, *tests]))
+        code = int(pytest.main([*QUIET, f"--timeout={TEST_SECONDS}", *tests]))
         sys.stdout.flush()
     finally:
         os._exit(code)
@@ -124,4 +140,4 @@ def _wait(child: int, deadline: float) -> int | None:
 
 def _noticed_by(output: str) -> str:
     lines = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return lines[0].split(" ")[1] if lines else ""
+    return lines[0].partition(" ")[2].partition(" - ")[0] if lines else ""

@@ -44,6 +44,7 @@ def train(known, knowing, tmp_path):
     def run(*words, data=known, out="run"):
         folder = tmp_path / out
         assert main(["finetune", *known_flags(data, *words), "--out", str(folder)]) == 0
+        assert (folder / "COMMITTED").is_file()
         return folder, json.loads((folder / "results.json").read_text())
 
     return run

@@ -4,8 +4,7 @@ What they leave is the same, without a start of Python and its libraries for eac
 """
 
 import contextlib
-import io
-from types import SimpleNamespace
+import os
 
 import pytest
 import torch
@@ -15,18 +14,11 @@ from finegrained_crl.cli.main import main
 from finegrained_crl.crossval import launch
 
 
-class Here:
-    """Stands for `subprocess.Popen`: runs the cell at once."""
+class Ended:
+    """Stands for the process of a cell that has run."""
 
-    def __init__(self, words, *, env, stderr, **_how):
-        threads = torch.get_num_threads()
-        torch.set_num_threads(int(env["OMP_NUM_THREADS"]))
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-            log = stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-            self.returncode = main(words[3:])
-        stderr.write(log.getvalue().encode())
-        torch.set_num_threads(threads)
+    def __init__(self, returncode):
+        self.returncode = returncode
 
     def poll(self):
         return self.returncode
@@ -34,10 +26,29 @@ class Here:
     wait = terminate = kill = poll
 
 
-def crossval_here(*words):
-    """The exit code of `fgcrl crossval`; the expected time is not measured."""
+class Here(contextlib.nullcontext):
+    """Stands for `crossval.processes`: runs each cell at once."""
+
+    def __init__(self, threads, _gpus):
+        super().__init__(self)
+        self.threads = threads
+
+    def start(self, words, *, log, output=os.devnull, **_how):
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(output, "w"))))
+            stack.enter_context(contextlib.redirect_stderr(stack.enter_context(log.open("w"))))
+            code = main(words)
+        torch.set_num_threads(threads)
+        return Ended(code)
+
+
+def crossval_here(*words, timed=False):
+    """The exit code of `fgcrl crossval`; the expected time is measured where asked."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch, "subprocess", SimpleNamespace(Popen=Here, DEVNULL=None))
+        patch.setattr(command, "processes", Here)
         patch.setattr(launch, "POLL_SECONDS", 0.0)
-        patch.setattr(command, "_expected", lambda *_: (None, "not measured"))
+        if not timed:
+            patch.setattr(command, "_expected", lambda *_: (None, "not measured"))
         return main(["crossval", *map(str, words)])

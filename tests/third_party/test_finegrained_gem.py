@@ -1,12 +1,13 @@
 """docs/plugins.md's example: a distribution of its own, found by entry point, trained, continued, explained."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from finegrained_crl.cli.main import main
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -20,22 +21,24 @@ def site(tmp_path_factory):
     return folder
 
 
-def fgcrl(site, *words):
-    path = os.pathsep.join(map(str, (site, ROOT, ROOT / "plugins", ROOT / "datasets")))
-    command = [sys.executable, "-m", "finegrained_crl", *map(str, words)]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+@pytest.fixture
+def installed(site, monkeypatch):
+    """As if it were installed where Python looks."""
+    monkeypatch.syspath_prepend(site)
+    yield
+    sys.modules.pop("finegrained_gem", None)
 
 
-def test_it_is_listed_trained_and_explained(site, tiny_flags, tiny_folder, tmp_path):
-    assert "GeM pooling" in fgcrl(site, "list", "methods").stdout
-    words = ["finetune", *tiny_flags, "--method", "gem", "--method.power", "2", "--out", tmp_path / "run"]
-    done = fgcrl(site, *words)
-    assert done.returncode == 0, done.stderr
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
+def test_it_is_listed_trained_and_explained(installed, tiny_flags, tiny_folder, tmp_path, capsys):
+    assert main(["list", "methods"]) == 0
+    assert "GeM pooling" in capsys.readouterr().out
+    run, out = tmp_path / "run", tmp_path / "out"
+    assert main(["finetune", *tiny_flags, "--method", "gem", "--method.power", "2", "--out", str(run)]) == 0
+    results = json.loads((run / "results.json").read_text())
     assert results["method"] == {"name": "gem", "power": 2.0}
     picture = next((tiny_folder / "test").rglob("*.png"))
-    assert fgcrl(site, "explain", tmp_path / "run", picture, "--out", tmp_path / "out").returncode == 0
-    assert (tmp_path / "out" / f"{picture.stem}.png").is_file()
+    assert main(["explain", str(run), str(picture), "--out", str(out)]) == 0
+    assert (out / f"{picture.stem}.png").is_file()
 
 
 def test_the_documentation_shows_the_code_that_runs():

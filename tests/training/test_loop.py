@@ -149,6 +149,18 @@ def test_patience_counts_from_the_beginning_of_the_last_stage(train, knowing, mo
     assert results["epochs_run"] == 4 + 2
 
 
+def test_every_epoch_trains_in_training_mode(train, knowing, monkeypatch):
+    modes, real = [], knowing.Knowing.training_step
+
+    def step(self, model, criteria, batch):
+        modes.append(model.training)
+        return real(self, model, criteria, batch)
+
+    monkeypatch.setattr(knowing.Knowing, "training_step", step)
+    train("--epochs", "2", "--batch-size", "7", "--test-every", "1")
+    assert modes == [True] * 4
+
+
 def test_an_epoch_ends_with_the_schedules_of_the_losses(train, monkeypatch):
     calls = []
     monkeypatch.setattr("finegrained_crl.training.criteria.Criteria.end_epoch", lambda self: calls.append(1))

@@ -30,6 +30,11 @@ def test_every_parameter_is_in_one_group_with_its_rate(trainee):
         assert placed[id(parameter)]["weight_decay"] == (0.01 if parameter.ndim > 1 else 0.0)
 
 
+def test_the_rates_that_are_told_are_the_backbones_and_the_heads(trainee):
+    for head_lr, told in ((0.7, {"lr": 0.1, "head_lr": 0.7}), (0.1, {"lr": 0.1}), (None, {"lr": 0.1})):
+        assert optim.learning_rates(optim.make_optimizer(trainee, Recipe(lr=0.1, head_lr=head_lr))) == told
+
+
 def test_biases_and_norms_are_decayed_where_the_recipe_says_all(trainee):
     groups = optim.parameter_groups(trainee, Recipe(weight_decay=0.01, decay_all=True))
     assert {g["weight_decay"] for g in groups} == {0.01}

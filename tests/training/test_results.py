@@ -30,3 +30,17 @@ def test_scores_that_are_nan_are_one_line(tiny_flags, tmp_path, monkeypatch, cap
     assert main(["finetune", *tiny_flags, "--epochs", "1", "--out", str(tmp_path / "run")]) == 1
     assert "scores of held-out pictures are NaN or infinite" in capsys.readouterr().err
     assert not (tmp_path / "run" / "results.json").exists()
+
+
+def test_the_sizes_are_those_of_the_parts(train):
+    _, results = train()
+    assert (results["data"]["train"], results["data"]["val"], results["data"]["test"]) == (14, 21, 42)
+
+
+@pytest.mark.parametrize(("words", "headline"), [([], "last"), (["--early-stopping", "1"], "selected")])
+def test_the_headline_is_the_selected_weights_where_the_run_stops_by_them(words, headline, tiny_flags, tmp_path):
+    words = [*tiny_flags, "--epochs", "1", "--val-fraction", "0.25", *words, "--out", str(tmp_path / "run")]
+    assert main(["finetune", *words]) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["headline"] == headline
+    assert results["metrics"]["selected_on_validation"]

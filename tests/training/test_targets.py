@@ -51,6 +51,15 @@ def test_mixed_targets_are_distributions_and_seeded(options, batch):
     assert not torch.equal(images, batch[0])
 
 
+@pytest.mark.parametrize(("options", "pastes"), [({"mixup": 1.0}, False), ({"cutmix": 1.0}, True)])
+def test_mixup_blends_and_cutmix_pastes(options, pastes, batch):
+    targets = Targets(Recipe(**options), 5, Criteria({"class": CompetingRatioLoss()}))
+    np.random.seed(3)
+    images, _ = targets(batch[0].clone(), batch[1])
+    is_one_of_two = (images == batch[0]) | (images == batch[0].flip(0))
+    assert bool(is_one_of_two.all()) == pastes
+
+
 def test_crl_of_a_mixed_target_is_the_mix_of_two_crls(batch):
     logits, a, b = torch.randn(8, 5), batch[1], batch[1].flip(0)
     criterion = CompetingRatioLoss()
@@ -78,3 +87,11 @@ def test_a_loss_that_smooths_is_not_smoothed_again():
         FinegrainedError, match="--label-smoothing and --loss smoothing would smooth twice: give one of them"
     ):
         check_recipe(Recipe(data="x", label_smoothing=0.1, loss=Component("smoothing")))
+
+
+@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"cutmix": 1.0}])
+def test_mixed_targets_are_smoothed_too(options, batch):
+    images, labels = batch
+    targets = Targets(Recipe(label_smoothing=0.3, **options), 5, Criteria({"class": CompetingRatioLoss()}))
+    _, target = targets(images, labels)
+    assert target.min().item() == pytest.approx(0.3 / target.shape[1])

@@ -186,6 +186,26 @@ def test_crl_goes_into_both_stages_unless_told_otherwise():
     }
 
 
+class Owner(nn.Module):
+    """Stands for a loss that owns its classifier."""
+
+    needs = "classifier"
+
+    def __init__(self, score):
+        super().__init__()
+        self.score = score
+
+    def scores(self, features):
+        return torch.full((len(features), 3), self.score)
+
+
+def test_pictures_are_scored_with_what_the_second_stage_trained():
+    method = BilinearCNN()
+    criteria = {"classifier": Owner(1.0), "network": Owner(2.0)}
+    scores = method.scores(method.build(spec()).eval(), criteria, torch.randn(2, 3, 64, 64))
+    assert scores.tolist() == [[2.0] * 3] * 2
+
+
 MISTAKES = [
     ({"normalisation": "isqrt"}, "--method.normalisation isqrt: did you mean 'isqrt-cov'"),
     ({"normalisation": "isqrt-cov", "compact_dim": 8}, "leave out --method.compact-dim"),

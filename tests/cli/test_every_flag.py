@@ -1,0 +1,404 @@
+"""Each flag of `predict`, `explain`, `report` and `crossval` changes what the command does; an ignored one fails by its
+name, and so does one without a test here.
+
+What `crossval` takes of a recipe is in test_every_setting.py.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from known_runs import known_flags
+from known_set import CLASSES
+from made_study import write_study
+from PIL import Image
+from studies_here import Here, crossval_here
+
+from finegrained_crl.cli import crossval, explain, predict, report
+from finegrained_crl.cli.main import main
+from finegrained_crl.training import predictor
+
+HERE = Path(__file__)
+
+
+def flags_of(parser):
+    return {action.option_strings[-1] for action in parser._actions if action.option_strings} - {"--help"}
+
+
+class Recorder:
+    """Stands for crossval's parser: the names of its own flags."""
+
+    def __init__(self):
+        self.flags = set()
+
+    def add_argument_group(self, _title):
+        return self
+
+    def add_argument(self, flag, **_how):
+        self.flags.add(flag)
+
+
+PAGE = "reports/page/test_page.py"
+ELSEWHERE = {
+    "--max-images": (PAGE, "test_no_more_pictures_than_asked_for"),
+    "--anonymous": (PAGE, "test_an_anonymous_page_holds_nobody"),
+    "--watch": (PAGE, "test_watching_ends_with_the_last_cell"),
+    "--open": (PAGE, "test_the_page_opens_on_request"),
+}
+"""Flags of `report` that are tested beside its page."""
+
+
+UNTESTED = {"--select"}
+"""Flags of `crossval` that have no test here yet; none may join them."""
+
+
+def covered(command):
+    """Flags whose tests are in this file, by their names."""
+    names = [name for name in globals() if name.startswith(f"test_{command}_")]
+    return {"--" + name.removeprefix(f"test_{command}_").replace("_", "-") for name in names}
+
+
+def test_each_flag_has_its_test():
+    own = Recorder()
+    crossval._add_flags(own)
+    assert covered("predict") == flags_of(predict._parser())
+    assert covered("explain") == flags_of(explain._parser())
+    assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
+    for path, test in ELSEWHERE.values():
+        assert f"def {test}(" in (HERE.parents[1] / path).read_text()
+    assert covered("crossval") | UNTESTED == own.flags
+
+
+@pytest.fixture(scope="module")
+def run(known, tmp_path_factory):
+    """A run whose weights selected on validation say other classes than its last ones, which are its headline."""
+    folder = tmp_path_factory.mktemp("flags") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(HERE.parents[1] / "third_party" / "knowing")
+        words = known_flags(known, "--epochs", "4", "--method.best-at", "2", "--test-every", "4")
+        assert main(["finetune", *words, "--out", str(folder)]) == 0
+        yield folder
+
+
+@pytest.fixture
+def pictures(known):
+    return [str(known.csv.parent / path) for path in known.part("test")["path"]]
+
+
+@pytest.fixture
+def transparent(tmp_path):
+    path = tmp_path / "transparent.png"
+    Image.new("RGBA", (42, 42), (10, 200, 30, 90)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def devices(monkeypatch):
+    """The devices that are asked for."""
+    seen, make = [], predictor.make_accelerator
+    monkeypatch.setattr(
+        predictor, "make_accelerator", lambda precision, device: seen.append(device) or make(precision, device)
+    )
+    return seen
+
+
+@pytest.fixture
+def said(capsys):
+    """Runs a command; (exit code, stdout)."""
+
+    def run(*words):
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return code, capsys.readouterr().out
+
+    return run
+
+
+def test_predict_out(run, pictures, said, tmp_path):
+    _, table = said("predict", run, pictures[0])
+    assert said("predict", run, pictures[0], "--out", tmp_path / "p.csv") == (
+        0,
+        f"1 predictions in {tmp_path / 'p.csv'}\n",
+    )
+    assert (tmp_path / "p.csv").read_text() == table
+
+
+def test_predict_weights(run, pictures, said):
+    plain, last, selected = (
+        said("predict", run, *pictures, *words) for words in ([], ["--weights", "last"], ["--weights", "selected"])
+    )
+    assert plain == last != selected
+
+
+def test_predict_path_column(run, pictures, said, tmp_path):
+    pd.DataFrame({"path": pictures[:1], "file": pictures[1:2]}).to_csv(tmp_path / "list.csv", index=False)
+    assert said("predict", run, tmp_path / "list.csv") == said("predict", run, pictures[0])
+    assert said("predict", run, tmp_path / "list.csv", "--path-column", "file") == said("predict", run, pictures[1])
+
+
+def test_predict_batch_size(run, pictures, said, monkeypatch):
+    seen, scores = [], predictor.Predictor.scores
+    monkeypatch.setattr(
+        predictor.Predictor, "scores", lambda self, views: seen.append(len(views)) or scores(self, views)
+    )
+    said("predict", run, *pictures[:5])
+    said("predict", run, *pictures[:5], "--batch-size", "2")
+    assert seen == [5, 2, 2, 1]
+
+
+def test_predict_device(run, pictures, said, devices):
+    said("predict", run, pictures[0])
+    said("predict", run, pictures[0], "--device", "cpu")
+    assert devices == ["auto", "cpu"]
+
+
+def test_predict_convert_images(run, transparent, said):
+    assert said("predict", run, transparent)[0] == 1
+    code, table = said("predict", run, transparent, "--convert-images")
+    assert code == 0
+    assert table.count("\n") == 2
+
+
+def test_predict_json(run, pictures, said):
+    _, table = said("predict", run, *pictures[:2])
+    found = json.loads(said("predict", run, *pictures[:2], "--json")[1])
+    assert [row["class"] for row in found["predictions"]] == [line.split(",")[1] for line in table.splitlines()[1:]]
+
+
+@pytest.fixture
+def explained(run, pictures, tmp_path, said):
+    """What `explain` says of the first picture as JSON."""
+
+    def explain_first(*words):
+        code, text = said("explain", run, pictures[0], "--out", tmp_path / "out", "--json", *words)
+        assert code == 0
+        return json.loads(text)["images"][0]
+
+    return explain_first
+
+
+def test_explain_out(run, pictures, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said("explain", run, pictures[0])
+    said("explain", run, pictures[0], "--out", "elsewhere")
+    assert [path.as_posix() for path in sorted(Path().rglob("*.png"))] == ["elsewhere/0.png", "explained/0.png"]
+
+
+def test_explain_class(explained):
+    plain = explained()
+    other = next(name for name in CLASSES if name != plain["predicted"])
+    assert (plain["explained"], explained("--class", other)["explained"]) == (plain["predicted"], other)
+
+
+def test_explain_beside(explained, run, tmp_path):
+    shutil.copytree(run, tmp_path / "other")
+    heights = [
+        np.asarray(Image.open(explained(*words)["png"])).shape[0] for words in ([], ["--beside", tmp_path / "other"])
+    ]
+    assert heights[1] > 1.5 * heights[0]
+
+
+def test_explain_weights(explained):
+    plain, last, selected = (
+        explained(*words)["top"] for words in ([], ["--weights", "last"], ["--weights", "selected"])
+    )
+    assert plain == last != selected
+
+
+def test_explain_device(explained, devices):
+    explained()
+    explained("--device", "cpu")
+    assert devices == ["auto", "cpu"]
+
+
+def test_explain_json(run, pictures, said, tmp_path):
+    _, text = said("explain", run, pictures[0], "--out", tmp_path)
+    assert text.startswith(f"{tmp_path / '0.png'}  0.png: ")
+    assert (
+        json.loads(said("explain", run, pictures[0], "--out", tmp_path, "--json")[1])["images"][0]["path"]
+        == pictures[0]
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return write_study(tmp_path_factory.mktemp("report"), {"ce": 1.0, "crl": 1.2, "focal": 0.9}, seeds=(0,))
+
+
+@pytest.fixture
+def table(study, tmp_path, said):
+    """A table of the report that `fgcrl report` writes with some flags."""
+
+    def read(name, *words):
+        assert said("report", study, "--out", tmp_path, *words)[0] == 0
+        return pd.read_csv(tmp_path / "tables" / f"{name}.csv")
+
+    return read
+
+
+def test_report_out(study, said, tmp_path):
+    before = sorted(study.rglob("*"))
+    said("report", study, "--out", tmp_path / "out")
+    assert sorted(study.rglob("*")) == before
+    assert (tmp_path / "out" / "report.md").is_file()
+
+
+def test_report_baseline(table):
+    assert set(table("differences")["baseline"]) == {"ce"}
+    assert set(table("differences", "--baseline", "focal")["baseline"]) == {"focal"}
+
+
+def test_report_decoder(table):
+    exact = [table("cells", *words)["exact_accuracy"].tolist() for words in ([], ["--decoder", "mean"])]
+    assert exact[0] != exact[1]
+    assert exact[0] == table("cells", "--decoder", "argmax")["exact_accuracy"].tolist()
+
+
+def test_report_accept_changed_data(tmp_path, said):
+    def changed(cell, frame, results):
+        results["versions"]["python"] = cell.name
+        return frame
+
+    folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(0, 1), seeds=(0,), changed=changed)
+    assert said("report", folder)[0] == 1
+    assert said("report", folder, "--accept-changed-data")[0] == 0
+
+
+def test_report_rope(study, said, tmp_path):
+    for words, out in (([], "plain"), (["--rope", "2"], "wide")):
+        assert said("report", study, "--out", tmp_path / out, *words)[0] == 0
+    assert (tmp_path / "plain" / "report.md").read_text() != (tmp_path / "wide" / "report.md").read_text()
+
+
+def test_report_json(study, said, tmp_path):
+    assert "Losses, last weights" in said("report", study, "--out", tmp_path)[1]
+    assert json.loads(said("report", study, "--out", tmp_path, "--json")[1])["files"][0] == str(tmp_path / "report.md")
+
+
+# crossval: the plan as JSON, the recipes of its cells, the machine.
+
+BASE = "--dataset table --backbone test_resnet --weights none --image-size 32 --batch-size 8 --loss ce"
+
+
+@pytest.fixture
+def base(known):
+    return [*BASE.split(), "--data", str(known.csv.parent / "folds.csv")]
+
+
+@pytest.fixture
+def planned(base, tmp_path, capsys):
+    """The plan that `fgcrl crossval` makes of flags, as JSON."""
+
+    def plan(*words):
+        capsys.readouterr()
+        assert crossval_here(*base, "--out", tmp_path / "study", "--plan", "--json", *words) == 0
+        return json.loads(capsys.readouterr().out)
+
+    return plan
+
+
+@pytest.fixture
+def machines(base, tmp_path, monkeypatch):
+    """The machine with which `fgcrl crossval` would run its cells, and their recipes."""
+    monkeypatch.setattr(crossval, "processes", Here)
+    monkeypatch.setattr(crossval, "_expected", lambda *_: (1.0, ""))
+    seen = []
+
+    def stop(folder, study, machine, _starter):
+        seen.append((machine, [yaml.safe_load(folder.recipe(cell).read_text()) for cell in study.cells]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(crossval, "_run", stop)
+
+    def begin(*words):
+        out = tmp_path / f"study{len(seen)}"
+        assert main(["crossval", *base, "--out", str(out), *words]) == 130
+        return seen[-1]
+
+    return begin
+
+
+def test_crossval_recipe(machines):
+    (plain,), (other,) = (machines("--folds", "0", *words)[1] for words in ([], ["--recipe", "small-cpu"]))
+    assert plain["lr"] != other["lr"]
+
+
+def test_crossval_losses(planned):
+    assert planned()["variants"] == ["ce"]
+    assert planned("--losses", "crl", "focal")["variants"] == ["crl", "focal"]
+
+
+def test_crossval_methods(planned, machines):
+    words = ["--recipe", "small-cpu", "--image-size", "64"]
+    assert planned(*words)["variants"] == ["ce"]
+    assert planned(*words, "--methods", "resnet", "dfl")["variants"] == ["ce method=resnet", "ce method=dfl"]
+    recipes = machines(*words, "--methods", "resnet", "dfl", "--folds", "0")[1]
+    assert [recipe["method"]["name"] for recipe in recipes] == ["resnet", "dfl"]
+
+
+def test_crossval_seeds(planned):
+    assert planned()["seeds"] == [0]
+    assert planned("--seeds", "3", "1")["seeds"] == [3, 1]
+
+
+def test_crossval_folds(planned):
+    assert planned()["folds"] == [0, 1]
+    assert planned("--folds", "1")["folds"] == [1]
+
+
+def test_crossval_grid(planned):
+    assert planned("--grid", "lr=0.1,0.2")["variants"] == ["ce lr=0.1", "ce lr=0.2"]
+
+
+def test_crossval_controls(planned):
+    plain, one, all_of_them = (
+        planned("--losses", "ce", "crl", *words)["variants"] for words in ([], ["--controls", "lr"], ["--controls"])
+    )
+    assert (len(plain), len(one), len(all_of_them)) == (2, 3, 6)
+
+
+def test_crossval_out(base, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(crossval, "processes", Here)
+    assert main(["crossval", *base]) == 1
+    assert "--out is missing" in capsys.readouterr().err
+    assert crossval_here(*base, "--out", tmp_path / "there", "--plan") == 0
+    assert str(tmp_path / "there") in capsys.readouterr().out
+
+
+def test_crossval_jobs(planned, machines):
+    assert [planned()["jobs"], planned("--jobs", "2")["jobs"]] == [1, 2]
+    assert [machines()[0].jobs, machines("--jobs", "2")[0].jobs] == [1, 2]
+
+
+def test_crossval_plan(planned, machines, tmp_path):
+    planned()
+    assert list(tmp_path.iterdir()) == []
+    machines()
+    assert (tmp_path / "study0" / "study.yaml").is_file()
+
+
+def test_crossval_json(base, tmp_path, capsys):
+    assert crossval_here(*base, "--out", tmp_path / "study", "--plan") == 0
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(capsys.readouterr().out)
+    assert crossval_here(*base, "--out", tmp_path / "study", "--plan", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["cells"] == 2
+
+
+def test_crossval_device(machines):
+    assert [machines()[0].device, machines("--device", "cpu")[0].device] == ["auto", "cpu"]
+
+
+def test_crossval_checkpoint_seconds(machines):
+    assert [machines()[0].checkpoint_seconds, machines("--checkpoint-seconds", "7")[0].checkpoint_seconds] == [
+        60.0,
+        7.0,
+    ]
+
+
+def test_crossval_accept_changed_data(machines):
+    assert [machines(*w)[0].accept_changed_data for w in ([], ["--accept-changed-data"])] == [False, True]
