@@ -123,6 +123,8 @@ def in_small(words):
     """The words of a line with what makes it small; the first is the verb."""
     words = [{"$loss": "crl", "$seed": "0", "DIR": "CUB_200_2011"}.get(word, word) for word in words]
     words = [word.replace("$loss", "crl").replace("$seed", "0") for word in words]
+    if words[0] == "probe":
+        return [*words, *TINY.split(), "--val-fraction", "0.4", "--seeds", "0", "--workers", "0", "--device", "cpu"]
     if words[0] not in ("finetune", "crossval"):
         return words
     method = words[words.index("--method") + 1] if "--method" in words else ""
@@ -163,6 +165,9 @@ def test_line(page, line, desk, monkeypatch, capfd):
         return
     if words[:2] == ["data", "make"]:
         words = [word.replace("CUB_200_2011", f"made/{words[2]}") for word in words]
+    if words[0] == "probe":
+        shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
     code = main(words)
     said = capfd.readouterr()
     # What verify and audit say of a miniature is that it isn't the whole set: that is an answer, not a failure.
