@@ -83,7 +83,7 @@ def run_study(name: str, asked: argparse.Namespace) -> None:
     words = [*shared.split(), *STUDIES[name][1].split(), "--weights", str(asked.weights), "--data", str(data)]
     features = ["--features", str(asked.out / "features" / family)]
     fgcrl("probe", *words, *features, "--out", str(asked.out / name))
-    fgcrl("report", str(asked.out / name), "--rope", "0.5")
+    fgcrl("report", str(asked.out / name))
 
 
 def pictures_of_cifar(data: Path, out: Path) -> Path:

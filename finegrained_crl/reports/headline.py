@@ -53,6 +53,9 @@ def _said(row: Any, who: str, other: str, what: str, rope: float) -> str:
         case "equivalent":
             return f"{who} and {other} are equivalent in {what}: less than {rope:g} points apart"
     why = f" ({row['barred']})" if row["barred"] else ""
+    if rope:
+        apart = f"{who} and {other} are more or less than {rope:g} points apart in {what}"
+        return f"This study cannot tell whether {apart}{why}"
     return f"This study cannot tell whether {who} or {other} is better in {what}{why}"
 
 
