@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 
 import pytest
 from made_study import write_study
@@ -51,7 +52,7 @@ def test_the_command_writes_an_index_that_links_reports(root, capsys):
     assert main(["runs", str(root), "--json", "--filter", "faces"]) == 0
     rows = json.loads(capsys.readouterr().out.partition("[\n")[2].join(["[\n", ""]))
     assert rows[0]["report"] == "studies/faces/report.html"
-    html = (root / "index.html").read_text()
+    html = unescape((root / "index.html").read_text())
     assert '<a href="studies/faces/report.html">studies/faces</a>' in html
     assert "default-src 'none'" in html
     assert main(["runs", str(root), "--no-index"]) == 0

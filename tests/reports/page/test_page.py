@@ -29,7 +29,7 @@ def study(tmp_path_factory):
         results["data"]["root"] = str(root)
         return frame.assign(path=frame["path"] + ".png")
 
-    folder = write_study(tmp_path_factory.mktemp("page") / "s", STRENGTHS, changed=changed)
+    folder = write_study(tmp_path_factory.mktemp("page") / "hidden-name", STRENGTHS, changed=changed)
     assert main(["report", str(folder)]) == 0
     return folder
 
@@ -117,7 +117,7 @@ def test_no_more_pictures_than_asked_for(study, tmp_path):
 def test_an_anonymous_page_holds_nobody(study, tmp_path):
     assert main(["report", str(study), "--out", str(tmp_path), "--anonymous"]) == 0
     html = (tmp_path / "report.html").read_text()
-    for secret in ("data:image/jpeg", "test0/", "test person", str(study), study.name + "<", "/tmp"):
+    for secret in ("data:image/jpeg", "test0/", "test person", str(study), study.name, "/tmp"):
         assert secret not in html, secret
     assert "picture 1" in html
 
