@@ -33,7 +33,8 @@ EPILOG = """examples:
   fgcrl retrofit run --alpha 2 --beta 0.25 -- torchrun --nproc-per-node 2 train.py
   fgcrl retrofit run --profile dcl -- python train.py --data CUB --cls_mul
 
-exit code: the program's own; 3 where it succeeded but nothing was replaced; 1 where it could not be started."""
+exit code: the program's own; 3 where it succeeded but nothing was replaced, or what happened is not what was decided
+(trained and left, replaced and never trained, an ingredient of another loss); 1 where it could not be started."""
 
 
 def main(argv: list[str]) -> int:
@@ -58,7 +59,7 @@ def main(argv: list[str]) -> int:
     write_json(receipt_path, receipt.as_dict())
     show(receipt, receipt_path)
     assert receipt.exit_code is not None
-    if receipt.exit_code == 0 and not receipt.replaced:
+    if receipt.exit_code == 0 and not receipt.is_success:
         return NOTHING
     return launch.end_like(receipt.exit_code)
 
@@ -94,6 +95,17 @@ def _parser() -> Parser:
     )
     parser.add_argument(
         "--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are"
+    )
+    parser.add_argument(
+        "--phase",
+        choices=("train", "eval", "both"),
+        default="train",
+        help="which calls of the chosen sites: those in training, in evaluation, or both [train]",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="go on, with a warning, where what happened is not what was decided (else exit code 3)",
     )
     parser.add_argument("--alpha", type=float, default=None, help="of CRL, >= 0 [1.5]")
     parser.add_argument("--beta", type=float, default=None, help="of CRL, >= 0 [1]; 0 is cross-entropy")
@@ -131,6 +143,8 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         alpha=1.5 if options.alpha is None else options.alpha,
         beta=1.0 if options.beta is None else options.beta,
         shims=tuple(shims),
+        phase=options.phase,
+        lenient=options.lenient,
     )
     if options.profile:
         from finegrained_crl.retrofit.profiles import apply_profile, find_profile

@@ -5,12 +5,14 @@ Asked in this order; the first answer holds:
 1. it stands inside `torch.no_grad()`, `inference_mode()` or `set_grad_enabled(False)`: evaluation;
 2. its value reaches a backward pass in the same function: training (where an `if phase == "train"` guards that pass,
    the guard is kept and looked up at each call);
-3. the name that it is stored under says so (`val_loss`);
-4. the name of the function or class around it says so (`validate`, `training_step`);
-5. `model.eval()` or `model.train()` stands before it in the same function;
-6. the file's name says so and nothing in the file runs a backward pass.
+3. its function runs under `@torch.no_grad()`: evaluation;
+4. the name that it is stored under says so (`val_loss`);
+5. the name of the function or class around it says so (`validate`, `training_step`);
+6. `model.eval()` or `model.train()` of the model that it gets its scores from stands before it in the same function;
+7. the file's name says so and nothing in the file runs a backward pass.
 
-Otherwise it is open, and the caller's place is asked, then the caller's caller.
+Otherwise it is open, and the caller's place is asked, then the caller's caller. All this is the first guess; what
+gradients do in the run is the judge (`account`).
 """
 
 from __future__ import annotations
@@ -21,10 +23,19 @@ from typing import Literal
 
 from finegrained_crl.retrofit.flow import FUNCTIONS, dotted, find_backward, stored_names
 from finegrained_crl.retrofit.source import Source
-from finegrained_crl.retrofit.words import EVALUATION, HELD_OUT, PHASE, TRAINING, verdict_of, words_of
+from finegrained_crl.retrofit.words import (
+    EVALUATING_CLASSES,
+    EVALUATION,
+    HELD_OUT,
+    PHASE,
+    TRAINING,
+    verdict_of,
+    words_of,
+)
 
 Verdict = Literal["train", "eval", ""]
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef)
+TEACHERS = {"teacher", "ema", "momentum", "old", "frozen", "reference", "anchor"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,8 @@ class Context:
     why: str
     guard: ast.expr | None = None
     by_name: str = ""  # the function, class or file whose name alone says so
+    grad_off: bool = False  # because gradients are switched off there
+    is_weak: bool = False  # a caller that runs the backward pass knows better
 
 
 def context_of(source: Source, node: ast.AST, *, is_loss: bool = False) -> Context:
@@ -51,6 +64,7 @@ def context_of(source: Source, node: ast.AST, *, is_loss: bool = False) -> Conte
     return (
         _without_grad(around)
         or _reaching_backward(source, scope, node, around)
+        or _decorated_without_grad(around)
         or (_stored_as(source, node) if is_loss else None)
         or _named(around)
         or _after_mode_switch(scope, node)
@@ -75,16 +89,29 @@ def _ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
 
 def _without_grad(around: list[ast.AST]) -> Context | None:
     for node in around:
-        if isinstance(node, ast.With):
-            for item in node.items:
-                if _switches_grad_off(item.context_expr):
-                    return Context("eval", f"inside `{ast.unparse(item.context_expr)}`, line {node.lineno}")
         if isinstance(node, SCOPES):
-            for decorator in node.decorator_list:
-                if _switches_grad_off(decorator):
-                    return Context("eval", f"`{node.name}` runs under `@{ast.unparse(decorator)}`")
             return None  # what the caller's code does is the caller's to tell
+        for item in node.items if isinstance(node, ast.With) else ():
+            if _last_name(item.context_expr) == "enable_grad":
+                return None
+            if _switches_grad_off(item.context_expr):
+                why = f"inside `{ast.unparse(item.context_expr)}`, line {item.context_expr.lineno}"
+                return Context("eval", why, grad_off=True)
     return None
+
+
+def _decorated_without_grad(around: list[ast.AST]) -> Context | None:
+    scope = next((node for node in around if isinstance(node, SCOPES)), None)
+    if scope is None or any(_enables_grad(node) for node in around[: around.index(scope)]):
+        return None
+    for decorator in scope.decorator_list:
+        if _switches_grad_off(decorator):
+            return Context("eval", f"`{scope.name}` runs under `@{ast.unparse(decorator)}`", grad_off=True)
+    return None
+
+
+def _enables_grad(node: ast.AST) -> bool:
+    return isinstance(node, ast.With) and any(_last_name(i.context_expr) == "enable_grad" for i in node.items)
 
 
 def _stored_as(source: Source, node: ast.AST) -> Context | None:
@@ -96,12 +123,16 @@ def _stored_as(source: Source, node: ast.AST) -> Context | None:
         for name in stored_names(statement):
             words = words_of(name)
             if words & HELD_OUT and not words & TRAINING:
-                return Context("eval", f"stored as `{name}`", by_name=name)
+                return Context("eval", f"stored as `{name}`", by_name=name, is_weak=True)
     return None
 
 
+def _last_name(expression: ast.expr) -> str:
+    return dotted(expression.func if isinstance(expression, ast.Call) else expression).rpartition(".")[2]
+
+
 def _switches_grad_off(expression: ast.expr) -> bool:
-    name = dotted(expression.func if isinstance(expression, ast.Call) else expression).rpartition(".")[2]
+    name = _last_name(expression)
     if name in ("no_grad", "inference_mode"):
         return True
     off = isinstance(expression, ast.Call) and expression.args and isinstance(expression.args[0], ast.Constant)
@@ -118,29 +149,41 @@ def _reaching_backward(source: Source, scope: ast.AST, node: ast.AST, around: li
 
 
 def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
-    """The `if` around the backward pass, but not around the site, that asks whether this is training."""
-    child = backward
+    """The tests around the backward pass, but not around the site, that ask whether this is training."""
+    tests: list[ast.expr] = []
+    child, fixed = backward, _fixed_names(scope)
     for node in _ancestors(source, backward):
         if node is scope or node in around:
             break
-        if isinstance(node, ast.If) and _asks_for_training(node.test):
+        if isinstance(node, ast.If) and _asks_for_training(node.test, fixed):
             is_then_branch = any(child is statement for statement in node.body)
-            return node.test if is_then_branch else _negated(node.test)
+            tests.insert(0, node.test if is_then_branch else _negated(node.test))
         child = node
-    return _way_out(scope, backward, around)
+    if way_out := _way_out(scope, backward, around, fixed):
+        tests.insert(0, way_out)
+    return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else next(iter(tests), None)
 
 
-def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
+def _fixed_names(scope: ast.AST) -> set[str]:
+    """A function's arguments that it never writes to: `if update:` is the same from its first line to its last."""
+    if not isinstance(scope, SCOPES):
+        return set()
+    arguments = scope.args
+    names = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    stored = {n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return names - stored
+
+
+def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST], fixed: set[str]) -> ast.expr | None:
     """The reverse of an `if not training: return loss` between the site and the backward pass."""
     below = around[0].lineno if around and hasattr(around[0], "lineno") else 0
     for node in _own_nodes(scope):
-        leaves = (
-            isinstance(node, ast.If)
-            and not node.orelse
-            and isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
-        )
-        if leaves and node not in around and below <= node.lineno < backward.lineno and _asks_for_training(node.test):  # type: ignore[attr-defined]
-            return _negated(node.test)  # type: ignore[attr-defined]
+        if not isinstance(node, ast.If) or node.orelse or node in around:
+            continue
+        leaves = isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
+        is_between = below <= node.lineno < _start(backward)[0]
+        if leaves and is_between and _asks_for_training(node.test, fixed):
+            return _negated(node.test)
     return None
 
 
@@ -150,13 +193,18 @@ def _negated(test: ast.expr) -> ast.expr:
     )
 
 
-def _asks_for_training(test: ast.expr) -> bool:
+def _asks_for_training(test: ast.expr, fixed: set[str]) -> bool:
+    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+    if names and names <= fixed:
+        return True
     parts = [
         n.attr if isinstance(n, ast.Attribute) else n.id
         for n in ast.walk(test)
         if isinstance(n, ast.Name | ast.Attribute)
     ]
     parts += [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    if {"requires_grad", "is_grad_enabled"} & set(parts):
+        return True
     return bool(words_of(*parts) & (PHASE | TRAINING | EVALUATION | {"optimizer", "optimiser", "opt"}))
 
 
@@ -164,7 +212,7 @@ def _named(around: list[ast.AST]) -> Context | None:
     for node in around:
         verdict = verdict_of(node.name) if isinstance(node, (*SCOPES, ast.ClassDef)) else ""
         if isinstance(node, ast.ClassDef):  # a `Trainer` validates too; an `Evaluator` does not train
-            verdict = verdict if verdict == "eval" else ""
+            verdict = "eval" if verdict == "eval" and words_of(node.name) & EVALUATING_CLASSES else ""
         if verdict:
             kind = "class" if isinstance(node, ast.ClassDef) else "function"
             return Context("eval" if verdict == "eval" else "train", f"{kind} `{node.name}`", by_name=node.name)  # type: ignore[attr-defined]
@@ -176,9 +224,44 @@ def _after_mode_switch(scope: ast.AST, node: ast.AST) -> Context | None:
     last: tuple[tuple[int, int], Verdict, str] | None = None
     for call in _own_calls(scope):
         switch = _mode_switch(call)
-        if switch and _start(call) < _start(node) and (last is None or _start(call) >= last[0]):
+        is_later = last is None or _start(call) >= last[0]
+        if switch and is_later and _start(call) < _start(node) and _scores_come_from(scope, node, _switched(call)):
             last = (_start(call), switch, ast.unparse(call))
-    return Context(last[1], f"behind `{last[2]}`, line {last[0][0]}") if last else None
+    if last is None:
+        return None
+    return Context(last[1], f"behind `{last[2]}`, line {last[0][0]}", is_weak=True)
+
+
+def _switched(call: ast.Call) -> str:
+    return dotted(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+
+
+def _scores_come_from(scope: ast.AST, site: ast.AST, model: str) -> bool:
+    """Whether the scores of a loss are computed by this model, as far as names tell: not by a teacher beside it, and
+    not where only a part of it (`net.bn.eval()`) was switched.
+
+    A site that is no call with arguments of its own (something on the way to the loss) is taken to be.
+    """
+    if not (isinstance(site, ast.Call) and site.args):
+        return words_of(model).isdisjoint(TEACHERS) and model.count(".") <= model.startswith("self.")
+    used, grown = {model}, True
+    assignments = [n for n in _own_nodes(scope) if isinstance(n, ast.Assign)]
+    while grown:
+        before = len(used)
+        for assignment in assignments:
+            if any(_uses(assignment.value, name, name == model) for name in used):
+                used |= stored_names(assignment)
+        grown = len(used) > before
+    return any(_uses(site.args[0], name, name == model) for name in used)
+
+
+def _uses(expression: ast.AST, name: str, as_call: bool) -> bool:
+    for part in ast.walk(expression):
+        if as_call and isinstance(part, ast.Call) and (dotted(part.func) + ".").startswith(name + "."):
+            return True
+        if not as_call and dotted(part) == name:
+            return True
+    return False
 
 
 def _start(node: ast.AST) -> tuple[int, int]:
@@ -216,4 +299,5 @@ def _mode_switch(call: ast.Call) -> Verdict:
 def _by_file(source: Source) -> Context | None:
     if b".backward(" in source.data or verdict_of(source.path.stem) != "eval":
         return None
-    return Context("eval", f"file `{source.path.name}`, which runs no backward pass", by_name=source.path.name)
+    why = f"file `{source.path.name}`, which runs no backward pass"
+    return Context("eval", why, by_name=source.path.name, is_weak=True)

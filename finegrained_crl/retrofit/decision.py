@@ -10,6 +10,7 @@ from finegrained_crl.retrofit.chosen import Place, names_exactly, names_place
 from finegrained_crl.retrofit.words import LEFT_ROLES
 
 Action = Literal["replace", "leave", "refuse", "look"]
+Phase = Literal["train", "eval", "both"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Choice:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     roles: dict[str, str] = field(default_factory=dict)  # SITE -> role, from a profile
+    phase: Phase = "train"
 
     def role_at(self, place: Place, guess: str) -> str:
         """The role that a profile gives to this place, or the guess."""
@@ -38,6 +40,7 @@ class Facts:
     built: Sequence[Place] = ()
     library: str = ""
     problem: str = ""  # why it can't be replaced exactly
+    guarded: bool = False  # a test in the source decides at each call
 
 
 def decide(facts: Facts, choice: Choice) -> tuple[Action, str]:
@@ -53,8 +56,10 @@ def decide(facts: Facts, choice: Choice) -> tuple[Action, str]:
     chosen = _named_by(facts, choice.only)
     if choice.only and not chosen:
         return "leave", "not named by --only"
-    if facts.verdict == "eval" and not _asked_for_evaluation(facts, choice.only):
+    if facts.verdict == "eval" and not asked_for_evaluation(facts, choice):
         return "leave", f"evaluation: {facts.why}"
+    if choice.phase == "eval" and facts.verdict == "train" and not facts.guarded:
+        return "leave", f"training: {facts.why}; --phase eval"
     if not chosen and facts.role in LEFT_ROLES:
         return "leave", f"{facts.role}: {LEFT_ROLES[facts.role]}; name it with --only to replace it"
     if not chosen and facts.library:
@@ -78,8 +83,9 @@ def _named_by(facts: Facts, words: Iterable[str]) -> str:
     return ""
 
 
-def _asked_for_evaluation(facts: Facts, only: Iterable[str]) -> bool:
-    """Evaluation was asked for by name: the role, or exactly this place where the place itself is one of evaluation."""
-    return any(
-        word == "validation" or (facts.own_verdict == "eval" and names_exactly(word, facts.place)) for word in only
+def asked_for_evaluation(facts: Facts, choice: Choice) -> bool:
+    """Evaluation was asked for: by --phase, by its role, or by exactly this place where it is one of evaluation."""
+    return choice.phase != "train" or any(
+        word == "validation" or (facts.own_verdict == "eval" and names_exactly(word, facts.place))
+        for word in choice.only
     )

@@ -1,53 +1,64 @@
 """What happens at each call of a classification loss in the running program: find the site, decide, replace or leave,
-count.
+count, and watch what becomes of the value.
 
-The hooks below are the statements that `injection` puts in front of PyTorch's functions. A hook that returns None lets
-PyTorch's own body run, so that a loss that is left, refused or fails is computed, and fails, exactly as without us.
+The hooks are the statements that `injection` puts in front of PyTorch's functions. Where they give no value, PyTorch's
+own body runs, so that a loss that is left, refused or fails is computed, and fails, exactly as without us.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from finegrained_crl.retrofit.account.arrival import Sample, stand_at_logits
+from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.misfit import Finding
+from finegrained_crl.retrofit.bits import Bits
+from finegrained_crl.retrofit.calls import Call, reduction_of
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.construction import Constructions
-from finegrained_crl.retrofit.decision import Facts, decide
+from finegrained_crl.retrofit.decision import Facts, asked_for_evaluation, decide
+from finegrained_crl.retrofit.first_batch import FirstBatch
 from finegrained_crl.retrofit.frames import COMPILED, Frames
 from finegrained_crl.retrofit.guard import holds
+from finegrained_crl.retrofit.learned import Learned
 from finegrained_crl.retrofit.ledger import Ledger
-from finegrained_crl.retrofit.measure import measure
-from finegrained_crl.retrofit.proof import doubt
+from finegrained_crl.retrofit.log_softmax import doubt
 from finegrained_crl.retrofit.replacement import Replacement
 from finegrained_crl.retrofit.settings import Settings
 from finegrained_crl.retrofit.site_facts import Found, look_around
 
 COMPILE_REASON = "inside torch.compile, whose traced code is not changed; switch compilation off to replace it"
 FUSED_REASON = "linear_cross_entropy is fused with the classifier: it has no per-sample cross-entropy to start from"
+VMAP_REASON = "inside torch.vmap, where no gradient can be watched; move the loss out of it to replace it"
+NO_GRADIENT = "evaluation: no gradient can flow through it (grad mode is off, or the logits need none)"
 PLAIN = (Tensor, nn.Parameter)
+SAMPLED = frozenset((1, 2, 3, 4, 10, 100, 1000, 10_000, 100_000))  # calls of a stream whose gradient is proven
+Token = tuple[Stream, Sample | None]  # what is watched, of a call that PyTorch's own body computes
+Result = tuple[Tensor | None, Token | None]
+NOTHING: Result = (None, None)
 
 
 @dataclass
-class Known:
-    """A chain of calls that was seen before: its row, and what is to be done."""
+class Chain:
+    """A chain of calls that was seen before: what is to be done, and the rows that it is counted in."""
 
-    row: int
+    loss: str
+    site: Found
     replace: bool
-    found: Found
     reason: str
-    paused: int = -1  # row of the calls that its guard, or the model's eval mode, keeps from being replaced
+    takes_evaluation: bool
+    streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # (action, reason) -> its row and values
+    checkpoint: str = ""  # "first" or "again": inside activation checkpointing
     measured: bool = False
 
 
@@ -64,10 +75,19 @@ class Dispatcher:
         self.frames = Frames(Path(settings.root))
         self.constructions = Constructions(self.frames, ledger)
         self.replacement = Replacement(settings.loss, settings.alpha, settings.beta)
-        self._known: dict[tuple[tuple[int, ...], str], Known] = {}
-        self._generation = ledger.generation
-        self._inside = threading.local()
+        self.account = Account(ledger)
         self.base: FrameType | None = None  # of a `with retrofit():`
+        self._inside = threading.local()
+        self._bits = Bits(settings, ledger)
+        self._first = FirstBatch(settings, self.replacement, self._computing)
+        self._learned = Learned(settings, ledger, self.account)
+        self._misused: dict[tuple[str, int], str] = {}  # sites whose value turned out to be an ingredient
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._chains: dict[tuple[tuple[int, ...], str], Chain] = {}
+        self._first_passes: dict[tuple[str, int, str], int] = {}  # of reentrant checkpoints: site and action -> row
+        self._generation = self.ledger.generation
 
     def cross_entropy(
         self,
@@ -79,20 +99,11 @@ class Dispatcher:
         reduce: bool | None,
         reduction: str,
         label_smoothing: float,
-    ) -> Tensor | None:
+    ) -> Result:
         """The hook of `F.cross_entropy`."""
-        reduction = _reduction(size_average, reduce, reduction)
-        return self._at_site(
-            "cross_entropy",
-            input,
-            target,
-            lambda z, y, how: self.replacement.on_logits(z, y, weight, ignore_index, how, label_smoothing),
-            lambda z, y, how: F.cross_entropy(
-                z, y, weight, ignore_index=ignore_index, reduction=how, label_smoothing=label_smoothing
-            ),
-            reduction,
-            (weight, ignore_index, label_smoothing),
-        )
+        how = reduction_of(size_average, reduce, reduction)
+        call = Call("cross_entropy", input, target, weight, ignore_index, how, label_smoothing)
+        return self._at_site(call, sys._getframe(2))
 
     def nll_loss(
         self,
@@ -103,122 +114,154 @@ class Dispatcher:
         ignore_index: int,
         reduce: bool | None,
         reduction: str,
-    ) -> Tensor | None:
+    ) -> Result:
         """The hook of `F.nll_loss`, whose input must prove to be a log_softmax."""
-        return self._at_site(
-            "nll_loss",
-            input,
-            target,
-            lambda z, y, how: self.replacement.on_log_probabilities(z, y, weight, ignore_index, how),
-            lambda z, y, how: F.nll_loss(z, y, weight, ignore_index=ignore_index, reduction=how),
-            _reduction(size_average, reduce, reduction),
-            (weight, ignore_index, 0.0),
-        )
+        how = reduction_of(size_average, reduce, reduction)
+        return self._at_site(Call("nll_loss", input, target, weight, ignore_index, how), sys._getframe(2))
 
-    def smoothed(self, module: Any, x: Tensor, target: Tensor) -> Tensor | None:
+    def smoothed(self, module: Any, x: Tensor, target: Tensor) -> Result:
         """The hook of timm's `LabelSmoothingCrossEntropy.forward`, a mean of smoothed cross-entropies."""
+        problem = "" if x.dim() == 2 else f"logits of {x.dim()} axes, not 2"
         smoothing = float(module.smoothing)
-        return self._timm(
-            "LabelSmoothingCrossEntropy",
-            x,
-            target,
-            smoothing,
-            "" if x.dim() == 2 else f"logits of {x.dim()} axes, not 2",
-        )
+        call = Call("LabelSmoothingCrossEntropy", x, target, smoothing=smoothing, problem=problem)
+        return self._at_site(call, sys._getframe(2))
 
-    def soft_target(self, module: Any, x: Tensor, target: Tensor) -> Tensor | None:
+    def soft_target(self, module: Any, x: Tensor, target: Tensor) -> Result:
         """The hook of timm's `SoftTargetCrossEntropy.forward`, cross-entropy towards probabilities."""
-        fits = x.dim() == 2 and x.shape == target.shape
-        problem = (
-            "" if fits else f"logits {tuple(x.shape)} and targets {tuple(target.shape)} are not two tables of one shape"
-        )
-        return self._timm("SoftTargetCrossEntropy", x, target, 0.0, problem)
+        problem = ""
+        if x.dim() != 2 or x.shape != target.shape:
+            problem = f"logits {tuple(x.shape)} and targets {tuple(target.shape)} are not two tables of one shape"
+        return self._at_site(Call("SoftTargetCrossEntropy", x, target, problem=problem), sys._getframe(2))
 
     def linear(self, *_: Any) -> None:
         """The hook of the fused `F.linear_cross_entropy`, which has no per-sample cross-entropy to start from."""
-        if (chain := self.frames.chain(sys._getframe(2))) is not None:
-            self._refused(chain, "linear_cross_entropy", FUSED_REASON)
+        frame = sys._getframe(2)
+        key = self.frames.chain(frame)
+        if key is None:
+            return
+        call = Call("linear_cross_entropy", torch.empty(0), torch.empty(0), problem=FUSED_REASON)
+        chain = self._chains.get((key, call.loss)) or self._looked_at(key, call, frame)
+        self._left(chain, "refuse" if chain.replace else "leave", chain.reason)
 
-    def _timm(self, name: str, x: Tensor, target: Tensor, smoothing: float, problem: str) -> Tensor | None:
-        return self._at_site(
-            name,
-            x,
-            target,
-            lambda z, y, how: self.replacement.on_logits(z, y, None, -100, how, smoothing),
-            lambda z, y, how: F.cross_entropy(z, y, reduction=how, label_smoothing=smoothing),
-            "mean",
-            (None, -100, smoothing),
-            problem,
-            depth=4,
-        )
+    def computed(self, value: Any, token: Token | None) -> Any:
+        """After PyTorch's own body: the value of a call that was left is watched, too."""
+        if token is not None and isinstance(value, Tensor):
+            with contextlib.suppress(Exception):
+                self.account.watch(token[0], value, token[1])
+        return value
 
-    def _at_site(
-        self,
-        loss: str,
-        input: Tensor,
-        target: Tensor,
-        ours: Callable[[Tensor, Tensor, str], Tensor],
-        theirs: Callable[[Tensor, Tensor, str], Tensor],
-        reduction: str,
-        options: tuple[Tensor | None, int, float],
-        problem: str = "",
-        depth: int = 3,
-    ) -> Tensor | None:
-        frame = sys._getframe(depth)  # above this, the hook and PyTorch's function
-        chain = self.frames.chain(frame)
-        if chain is None or getattr(self._inside, "busy", False):
-            return None
-        if _is_traced(input):
-            self._refused_in_compile(loss)
-            return None
+    def _at_site(self, call: Call, frame: FrameType) -> Result:
+        if getattr(self._inside, "busy", False):
+            return NOTHING
+        key = self.frames.chain(frame)
+        if key is None:
+            return NOTHING
+        if _is_traced(call.input):
+            self._refused_in_compile(call.loss)
+            return NOTHING
         if self._generation != self.ledger.generation:  # a fork: its rows are new
-            self._known, self._generation = {}, self.ledger.generation
-        decided = self._known.get((chain, loss))
-        if decided is None:
-            decided = self._looked_at(chain, loss, frame, problem)
-        if decided.paused >= 0 and not self._trains_now(decided, frame):
-            self.ledger.count(decided.paused)
-            self._watched(decided, theirs, input, target, reduction)
-            return None
-        if not decided.replace or self.settings.mode == "watch":
-            self.ledger.count(decided.row)
-            self._watched(decided, theirs, input, target, reduction)
-            return None
-        if loss == "nll_loss" and (why := _doubt(input)):
-            self._refuse(decided, loss, why)
-            return None
-        return self._replaced(decided, loss, input, target, ours, theirs, reduction, options)
+            self._start_afresh()
+        chain = self._chains.get((key, call.loss)) or self._looked_at(key, call, frame)
+        action, reason = self._action_now(chain, call, frame)
+        if action != "replace":
+            return self._left(chain, action, reason, call)
+        if self.settings.mode != "run":
+            untouched = self._left(chain, "replace", chain.reason, call)
+            self._bits.watched(chain.streams["replace", chain.reason], call)
+            return untouched
+        if call.loss == "nll_loss" and (why := _doubt(call.input)):
+            return self._left(chain, "refuse", why, call)
+        return self._replaced(chain, call)
 
-    def _replaced(
-        self,
-        known: Known,
-        loss: str,
-        input: Tensor,
-        target: Tensor,
-        ours: Callable[[Tensor, Tensor, str], Tensor],
-        theirs: Callable[[Tensor, Tensor, str], Tensor],
-        reduction: str,
-        options: tuple[Tensor | None, int, float],
-    ) -> Tensor | None:
+    def _action_now(self, chain: Chain, call: Call, frame: FrameType) -> tuple[str, str]:
+        """What is to be done with this one call: a site that is replaced may serve evaluation, too."""
+        if not chain.replace:
+            return chain.site.action, chain.reason
+        evaluation = self._evaluates(chain, call, frame)
+        if self.settings.phase == "eval":
+            return ("replace", chain.reason) if evaluation else ("leave", "training; --phase eval")
+        if evaluation and not chain.takes_evaluation:
+            return ("refuse" if evaluation == VMAP_REASON else "leave"), evaluation
+        return "replace", chain.reason
+
+    def _evaluates(self, chain: Chain, call: Call, frame: FrameType) -> str:
+        """Why this call is one of evaluation; "" where it trains."""
+        if chain.site.facts.verdict == "eval":
+            return f"evaluation: {chain.site.facts.why}"
+        if (chain.site.guards or chain.site.module_depth >= 0) and not self._trains_now(chain, call, frame):
+            if chain.site.guards:
+                return "evaluation: " + " and ".join(chain.site.guard_texts) + " did not hold"
+            return "evaluation: the model is in eval mode"
+        if not call.can_train and chain.checkpoint != "first":
+            is_vmapped = torch.is_grad_enabled() and torch._C._functorch.is_functorch_wrapped_tensor(call.input)
+            return VMAP_REASON if is_vmapped else NO_GRADIENT
+        return ""
+
+    def _replaced(self, chain: Chain, call: Call) -> Result:
         try:
             with self._computing():
-                value = ours(input, target, reduction)
+                value = call.replaced(self.replacement)
         except Exception as error:
             if type(error).__module__ == "torch.utils.checkpoint":
                 raise  # how recomputation stops early, and nothing that failed
             # PyTorch's body runs next: where the program itself is wrong, it raises what it always raised.
-            self._refuse(
-                known,
-                loss,
-                f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}",
-            )
+            why = f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}"
+            return self._left(chain, "refuse", why, call)
+        stream = self._counted(chain, "replace", chain.reason)
+        if not chain.measured and chain.checkpoint != "again":
+            chain.measured = True
+            if "first_loss" not in self.ledger.rows[stream.row]:
+                self.ledger.add(stream.row, **self._first.measured(call))
+        if value.requires_grad:
+            with contextlib.suppress(Exception):
+                self.account.watch(stream, value, self._sampled(chain, stream, call, self.settings.beta))
+        self._bits.write_down(stream.row, value)
+        return value, None
+
+    def _left(self, chain: Chain, action: str, reason: str, call: Call | None = None) -> Result:
+        stream = self._counted(chain, action, reason)
+        if call is None or not call.can_train:
+            self._learned.evaluated()
+            return NOTHING
+        return None, (stream, self._sampled(chain, stream, call, 0.0))
+
+    def _sampled(self, chain: Chain, stream: Stream, call: Call, beta: float) -> Sample | None:
+        """Keep rows of this call for the proof at its backward pass, on the first calls and then seldom."""
+        stream.calls += 1
+        if stream.calls not in SAMPLED or not self.replacement.is_crl or chain.checkpoint:
             return None
-        self.ledger.count(known.row)
-        if not known.measured:
-            known.measured = True
-            self._measure(known, loss, input, target, ours, theirs, reduction, options)
-        self._write_down(known, value)
-        return value
+        with contextlib.suppress(Exception), torch.no_grad():
+            crl = (self.settings.alpha, beta)
+            sample = Sample(call.input, call.target, call.options, crl, lambda finding: self._proven(stream, finding))
+            stand_at_logits(call.input, sample)
+            return sample
+        return None
+
+    def _proven(self, stream: Stream, finding: Finding) -> None:
+        row = self.ledger.rows[stream.row]
+        worst = max(finding.misfit, row.get("misfit", 0.0))
+        self.ledger.add(stream.row, misfit=worst, proven=row.get("proven", 0) + 1, proof_rows=finding.rows)
+        if finding.kind == "refuse":
+            stream.refuse(finding.text)
+        elif finding.text:
+            self.ledger.add(stream.row, note=finding.text)
+
+    def _ingredient(self, chain: Chain, row: int, text: str) -> None:
+        """The value is not used as a loss: say so at once, and go on with the program's own from here."""
+        if "ingredient" in self.ledger.rows[row]:
+            return
+        self.ledger.add(row, ingredient=text)
+        if not chain.replace or self.settings.mode != "run":
+            return
+        place = chain.site.facts.place
+        after = "goes on, as --lenient asks" if self.settings.lenient else "it stays the program's own from here on"
+        print(f"retrofit: {place}: {text}; {after}", file=sys.stderr, flush=True)
+        if self.settings.lenient:
+            return
+        self._misused[str(place), chain.site.column] = text
+        for other in self._chains.values():
+            if (str(other.site.facts.place), other.site.column) == (str(place), chain.site.column):
+                other.replace, other.site.action, other.reason = False, "refuse", text
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
@@ -230,146 +273,86 @@ class Dispatcher:
         finally:
             self._inside.busy = before
 
-    def _measure(
-        self,
-        known: Known,
-        loss: str,
-        input: Tensor,
-        target: Tensor,
-        ours: Any,
-        theirs: Any,
-        reduction: str,
-        options: Any,
-    ) -> None:
-        if "first_loss" in self.ledger.rows[known.row]:
-            return
-        gain = (self.settings.alpha, self.settings.beta) if self.replacement.is_crl else None
-        axis = min(input.dim() - 1, 1)
-        if loss == "nll_loss":
-            ours, theirs = (_of_logits(each, axis) for each in (ours, theirs))
-        scores = input.float() if torch.is_autocast_enabled(input.device.type) else input
+    def _looked_at(self, key: tuple[int, ...], call: Call, frame: FrameType) -> Chain:
         try:
-            measured = self._apart(lambda: measure(scores, target, ours, theirs, reduction, gain, options), scores)
-        except Exception as error:
-            measured = {"not_measured": f"{type(error).__name__}: {str(error)[:200]}"}
-        self.ledger.add(known.row, **measured)
-
-    def _apart(self, measured: Callable[[], dict[str, Any]], scores: Tensor) -> dict[str, Any]:
-        """Run in a thread of its own: what the program has switched on around its loss is per thread, and must not see
-        our batch.
-
-        Activation checkpointing counts the tensors that are saved, selective checkpointing and profilers every
-        operation.
-        """
-        found: dict[str, Any] = {}
-        stream = torch.cuda.current_stream(scores.device) if scores.is_cuda else None
-
-        def work() -> None:
-            self._inside.busy = True
-            try:
-                with torch.cuda.stream(stream):
-                    found.update(measured())
-            except Exception as error:
-                found["not_measured"] = f"{type(error).__name__}: {str(error)[:200]}"
-
-        thread = threading.Thread(target=work, name="fgcrl-retrofit")
-        thread.start()
-        thread.join()
-        return found
-
-    def _looked_at(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
-        try:
-            return self._first_sight(chain, loss, frame, problem)
+            chain = self._first_sight(call, frame)
         except Exception as error:  # whatever is odd about a place, the program goes on as it would without us
-            site = Found(Facts(self.frames.place_of(frame)), "", 0)
             why = f"the place could not be judged ({type(error).__name__}: {str(error)[:200]}); please report this"
-            decided = self._known[(chain, loss)] = Known(self._row(site, loss, "refuse", why), False, site, why)
-            return decided
+            site = Found(Facts(self.frames.place_of(frame)), "", 0, action="refuse")
+            chain = Chain(call.loss, site, False, why, False)
+        self._chains[key, call.loss] = chain
+        return chain
 
-    def _first_sight(self, chain: tuple[int, ...], loss: str, frame: FrameType, problem: str) -> Known:
-        if problem == "" and self.frames.frames(frame)[:1] and self.frames.frames(frame)[0][0] == COMPILED:
+    def _first_sight(self, call: Call, frame: FrameType) -> Chain:
+        problem, choice = call.problem, self.settings.choice
+        innermost = self.frames.frames(frame)[:1]
+        if not problem and innermost and innermost[0][0] == COMPILED:
             problem = COMPILE_REASON
         if frame.f_code.co_name == "linear_cross_entropy":
             problem = FUSED_REASON
-        site = look_around(self.frames, frame, loss, self.constructions, self.settings.choice, problem, self.base)
-        action, reason = decide(site.facts, self.settings.choice)
-        decided = self._known[(chain, loss)] = Known(
-            self._row(site, loss, action, reason), action == "replace", site, reason
-        )
-        if decided.replace and (site.guards or site.module_depth >= 0):
-            why = "evaluation: " + (
-                " and ".join(site.guard_texts) + " did not hold" if site.guards else "the model is in eval mode"
-            )
-            decided.paused = self._row(site, loss, "leave", why)
-        return decided
+        site = look_around(self.frames, frame, call, self.constructions, choice, problem, self.base)
+        site = self._learned.applied(site, call.loss)
+        if why := self._misused.get((str(site.facts.place), site.column)):
+            site = replace(site, facts=replace(site.facts, problem=why))
+        site.action, reason = decide(site.facts, choice)
+        takes_evaluation = asked_for_evaluation(site.facts, choice)
+        checkpoint = self.frames.checkpoint(frame)
+        return Chain(call.loss, site, site.action == "replace", reason, takes_evaluation, checkpoint=checkpoint)
 
-    def _row(self, found: Found, loss: str, action: str, reason: str) -> int:
-        facts = found.facts
+    def _counted(self, chain: Chain, action: str, reason: str) -> Stream:
+        """The stream of calls with this outcome, one call longer; recomputed calls are not counted again."""
+        stream = chain.streams.get((action, reason))
+        if stream is None:
+            place = (str(chain.site.facts.place), chain.site.column, action)
+            if chain.checkpoint == "again" and place in self._first_passes:
+                row = self._first_passes[place]  # whose value these gradients are of
+            else:
+                row = self._row(chain, action, reason)
+            if chain.checkpoint == "first":
+                self._first_passes[place] = row
+            stream = Stream(row, lambda text: self._ingredient(chain, row, text))
+            chain.streams[action, reason] = stream
+        if chain.checkpoint != "again":
+            self.ledger.count(stream.row)
+        return stream
+
+    def _row(self, chain: Chain, action: str, reason: str) -> int:
+        site, facts, loss = chain.site, chain.site.facts, chain.loss
+        is_evaluation = facts.verdict == "eval" or reason.startswith("evaluation: ")
+        callers = facts.callers[:3] if self.settings.mode != "learn" else facts.callers[:40]
+        more = {"takes_evaluation": True} if action == "replace" and chain.takes_evaluation else {}
         return self.ledger.row(
-            "call", site=str(facts.place), column=found.column,
-            function=facts.place.function, loss=loss, expression=found.expression,
-            role="validation" if facts.verdict == "eval" else facts.role, action=action, reason=reason,
-            built=[str(p) for p in facts.built], callers=[str(p) for p in facts.callers[:3]],
+            "call", site=str(facts.place), column=site.column,
+            function=facts.place.function, loss=loss, expression=site.expression,
+            role="validation" if is_evaluation else facts.role, action=action, reason=reason,
+            built=[str(p) for p in facts.built], callers=[str(p) for p in callers], **more,
         )  # fmt: skip
-
-    def _refuse(self, known: Known, loss: str, why: str) -> None:
-        """Count this call as refused; the next one at the same site is tried again."""
-        self.ledger.count(self._row(known.found, loss, "refuse", why))
-
-    def _refused(self, chain: tuple[int, ...], loss: str, why: str) -> None:
-        decided = self._known.get((chain, loss)) or self._first_sight(chain, loss, sys._getframe(3), why)
-        self.ledger.count(decided.row)
 
     def _refused_in_compile(self, loss: str) -> None:
         """Tracing runs our hook with stand-ins for tensors; the user's line is known to the tracer alone."""
         context = torch._guards.TracingContext
         stack = context.extract_stack() if context.try_get() else None
         last = next((s for s in reversed(stack or []) if not s.filename.startswith(self.frames._torch)), None)
-        place = (
-            Place(self.frames.name_of(last.filename), last.lineno or 0, last.name) if last else Place("<compiled>", 0)
-        )
+        place = Place("<compiled>", 0)
+        if last is not None:
+            place = Place(self.frames.name_of(last.filename), last.lineno or 0, last.name)
         row = self.ledger.row(
             "call", site=str(place), column=0, function=place.function,
             loss=loss, expression="", role="class", action="refuse",
-            reason=COMPILE_REASON, built=[], callers=[],
+            reason=COMPILE_REASON, built=[], callers=[], compiled=True,
         )  # fmt: skip
         self.ledger.count(row)
 
-    def _trains_now(self, known: Known, frame: FrameType) -> bool:
+    def _trains_now(self, chain: Chain, call: Call, frame: FrameType) -> bool:
         frames = self.frames.frames(frame)
-        for depth, test in known.found.guards:
+        for depth, test in chain.site.guards:
             at = frames[depth][1]
-            if not holds(test, {**at.f_globals, **at.f_locals}):
+            if not holds(test, {**at.f_globals, **at.f_locals}, can_train=call.can_train):
                 return False
-        if known.found.module_depth >= 0:
-            return bool(getattr(frames[known.found.module_depth][1].f_locals.get("self"), "training", True))
+        if chain.site.module_depth >= 0:
+            model = frames[chain.site.module_depth][1].f_locals.get("self")
+            return bool(getattr(model, "training", True))
         return True
-
-    def _watched(self, known: Known, theirs: Any, input: Tensor, target: Tensor, reduction: str) -> None:
-        """In watch mode, note what the untouched loss gives where the run will replace it; then let PyTorch compute
-        it.
-        """
-        if self.settings.mode == "watch" and known.replace:
-            with torch.no_grad():
-                self._write_down(known, theirs(input.detach(), target, reduction))
-
-    def _write_down(self, known: Known, value: Tensor) -> None:
-        """With --verify: append the value's bits, and end the process after the asked number of steps."""
-        if not self.settings.steps:
-            return
-        values = self.ledger.rows[known.row].setdefault("values", [])
-        values.append([struct.pack(">d", v).hex() for v in value.detach().double().flatten()[:64].tolist()])
-        self.ledger.save()
-        if len(values) >= self.settings.steps:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(0)
-
-
-def _reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    if size_average is None and reduce is None:
-        return reduction
-    return str(nn._reduction.legacy_get_string(size_average, reduce, emit_warning=False))
 
 
 def _doubt(input: Tensor) -> str:
@@ -381,7 +364,3 @@ def _doubt(input: Tensor) -> str:
 
 def _is_traced(input: Tensor) -> bool:
     return type(input) not in PLAIN and type(input).__module__.startswith(("torch._subclasses", "torch.fx"))
-
-
-def _of_logits(loss: Callable[[Tensor, Tensor, str], Tensor], axis: int) -> Callable[[Tensor, Tensor, str], Tensor]:
-    return lambda z, y, how: loss(z.log_softmax(axis), y, how)

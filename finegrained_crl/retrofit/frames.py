@@ -18,8 +18,12 @@ from types import CodeType, FrameType
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.source import Source, parse_source
 
-SKIP, OURS, LIBRARY, PROGRAM, COMPILED = range(5)
+SKIP, OURS, LIBRARY, PROGRAM, COMPILED, CHECKPOINT, LOSS = range(7)
 DEPTH = 60  # frames of the program looked at; recursion deeper than that tells nothing new
+TRAINERS = frozenset(
+    ("timm", "transformers", "lightning", "lightning_fabric", "pytorch_lightning", "fastai", "mmengine", "mmpretrain")
+) | frozenset(("mmcls", "ultralytics", "accelerate"))
+"""Libraries that train classifiers: their code is read like the program's, wherever it lies."""
 PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
@@ -48,7 +52,7 @@ class Frames:
         )
 
     def chain(self, frame: FrameType | None) -> tuple[int, ...] | None:
-        """The key of a call: one pair (code, instruction) per frame of the program; None where our losses called."""
+        """The key of a call: one pair (code, instruction) per frame of the program; None where a loss called."""
         key: list[int] = []
         kinds = self._kinds
         while frame is not None and len(key) < 2 * DEPTH:
@@ -58,6 +62,8 @@ class Frames:
             if kind == OURS:
                 if not key:
                     return None
+            elif kind == LOSS:  # a tensor subclass, or a function mode, that enters PyTorch's function again
+                return None
             elif kind:
                 key.append(id(code))
                 key.append(frame.f_lasti)
@@ -69,10 +75,25 @@ class Frames:
         frames: list[tuple[int, FrameType]] = []
         while frame is not None and len(frames) < DEPTH:
             kind = self._sort(frame.f_code)
-            if kind not in (SKIP, OURS):
+            if kind in (LIBRARY, PROGRAM, COMPILED):
                 frames.append((kind, frame))
             frame = frame.f_back
         return frames
+
+    def is_loss(self, code: CodeType) -> None:
+        """Let a code object be known as PyTorch's loss: what calls a loss from inside it is no site."""
+        self._kinds[id(code)] = (LOSS, code)
+
+    def checkpoint(self, frame: FrameType | None) -> str:
+        """Which pass of activation checkpointing a call is in: "first" (without gradients), "again", or "" for none."""
+        names = set()
+        while frame is not None:
+            if self._sort(frame.f_code) == CHECKPOINT:
+                names.add(frame.f_code.co_name)
+            frame = frame.f_back
+        if names & {"unpack_hook", "recompute_fn", "backward"}:
+            return "again"
+        return "first" if "forward" in names else ""
 
     def _sort(self, code: CodeType) -> int:
         if id(code) not in self._kinds:
@@ -89,9 +110,9 @@ class Frames:
         if file.startswith(PACKAGE):
             return OURS
         if file.startswith(self._torch) and self._torch:
-            return SKIP
+            return CHECKPOINT if file.endswith(os.path.join("utils", "checkpoint.py")) else SKIP
         if file.startswith(self._packages) and not self._is_program(file):
-            return LIBRARY
+            return PROGRAM if self._package_of(file) in TRAINERS else LIBRARY
         return SKIP if file.startswith(self._standard) and not file.startswith(self._packages) else PROGRAM
 
     def _is_program(self, file: str) -> bool:
@@ -102,7 +123,9 @@ class Frames:
 
     def library_of(self, frame: FrameType) -> str:
         """Name of the package that a library's frame belongs to."""
-        file = os.path.abspath(frame.f_code.co_filename)
+        return self._package_of(os.path.abspath(frame.f_code.co_filename))
+
+    def _package_of(self, file: str) -> str:
         base = next((p for p in self._packages if file.startswith(p)), "")
         return file[len(base) :].partition(os.sep)[0].removesuffix(".py")
 

@@ -18,14 +18,17 @@ from typing import Any
 from finegrained_crl.errors import FinegrainedError
 
 
-def inject(function: Callable[..., Any], hook: Callable[..., Any], name: str, *, result: bool) -> Callable[[], None]:
+def inject(
+    function: Callable[..., Any], hook: Callable[..., Any], name: str, seen: Callable[[Any, Any], Any] | None = None
+) -> Callable[[], None]:
     """Call `hook` with the function's arguments before its body.
 
     Args:
         function: a Python function whose source is at hand.
         hook: takes the function's parameters by position.
         name: global under which the hook is stored beside the function.
-        result: True: where the hook gives something other than None, that is the function's result.
+        seen: None: the hook only looks. Else the hook gives (value, token): a value other than None is the function's
+            result, and else `seen(result, token)` is called with what the body returns, and returns it.
     Returns:
         a function that undoes it.
     Raises:
@@ -33,14 +36,16 @@ def inject(function: Callable[..., Any], hook: Callable[..., Any], name: str, *,
     """
     assert isinstance(function, FunctionType)
     before = function.__code__
-    after = _compiled(function, name, result)
+    after = _compiled(function, name, seen is not None)
     function.__globals__[name] = hook
+    function.__globals__[f"{name}_seen"] = seen
     function.__code__ = after
 
     def undo() -> None:
         if function.__code__ is after:
             function.__code__ = before
             function.__globals__.pop(name, None)
+            function.__globals__.pop(f"{name}_seen", None)
 
     return undo
 
@@ -48,8 +53,10 @@ def inject(function: Callable[..., Any], hook: Callable[..., Any], name: str, *,
 def _compiled(function: FunctionType, name: str, result: bool) -> CodeType:
     definition = _definition(function)
     call = f"{name}({', '.join(_parameters(definition))})"
-    lines = f"{name}_result = {call}\nif {name}_result is not None: return {name}_result" if result else call
-    prologue = ast.parse(lines).body
+    if result:
+        _tell_results(definition, name)
+        call = f"{name}_value, {name}_token = {call}\nif {name}_value is not None: return {name}_value"
+    prologue = ast.parse(call).body
     for node in [n for statement in prologue for n in ast.walk(statement)]:
         if "lineno" in node._attributes:
             node.lineno = node.end_lineno = definition.lineno  # type: ignore[attr-defined]
@@ -61,6 +68,15 @@ def _compiled(function: FunctionType, name: str, result: bool) -> CodeType:
             f"{function.__qualname__} of this torch version can't be instrumented; please report its version"
         )
     return code
+
+
+def _tell_results(definition: ast.FunctionDef, name: str) -> None:
+    """`return x` becomes `return name_seen(x, name_token)`; x keeps its position, so that tracebacks stay the same."""
+    for node in ast.walk(definition):
+        if isinstance(node, ast.Return) and node.value is not None:
+            arguments = [node.value, ast.Name(f"{name}_token", ast.Load())]
+            told = ast.Call(ast.Name(f"{name}_seen", ast.Load()), arguments, [])
+            node.value = ast.fix_missing_locations(ast.copy_location(told, node.value))
 
 
 def _definition(function: FunctionType) -> ast.FunctionDef:

@@ -13,10 +13,14 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 SLOTS = 4096
+COLUMNS = ("count", "flowed", "updated", "skipped")
+"""Counters of a row: calls; those that a backward pass went through to the parameters; those whose gradients took part
+in an update; those that the program dropped because their value was not finite."""
 
 
 class Ledger:
@@ -69,26 +73,33 @@ class Ledger:
             self.facts.update(facts)
             self.save()
 
-    def count(self, row: int) -> None:
-        """Add one to a row's counter."""
+    def count(self, row: int, column: int = 0, times: int = 1) -> None:
+        """Add to one of a row's counters.
+
+        Args:
+            row: its number.
+            column: which of `COLUMNS`.
+            times: how much.
+        """
         if self._counts is None:
             self._counts = self._map()
-        self._counts[row] += 1
+        self._counts[column * SLOTS + row] += times
 
-    def counts(self) -> list[int]:
-        """The counter of every row."""
-        return [int(self._counts[i]) if self._counts is not None else 0 for i in range(len(self.rows))]
+    def counts(self) -> list[dict[str, int]]:
+        """The counters of every row."""
+        return [_columns(self._counts or (), row) for row in range(len(self.rows))]
 
     def _map(self) -> Any:
         if self._folder is None:
-            return [0] * SLOTS
+            return [0] * (SLOTS * len(COLUMNS))
         try:
             with (self._folder / f"{self._name}.counts").open("w+b") as file:
-                file.truncate(8 * SLOTS)
-                return memoryview(mmap.mmap(file.fileno(), 8 * SLOTS)).cast("q")
+                size = 8 * SLOTS * len(COLUMNS)
+                file.truncate(size)
+                return memoryview(mmap.mmap(file.fileno(), size)).cast("q")
         except OSError:
             self._folder = None
-            return [0] * SLOTS
+            return [0] * (SLOTS * len(COLUMNS))
 
     def save(self) -> None:
         """Write the rows at once, beside the counts."""
@@ -113,9 +124,14 @@ def read_ledgers(folder: Path) -> list[dict[str, Any]]:
             continue
         counts = _read_counts(path.with_suffix(".counts"))
         for number, row in enumerate(part["rows"]):
-            row["count"] = counts[number] if number < len(counts) else 0
+            row.update(_columns(counts, number))
         entries.append(part)
     return entries
+
+
+def _columns(counts: Sequence[int], row: int) -> dict[str, int]:
+    places = {name: number * SLOTS + row for number, name in enumerate(COLUMNS)}
+    return {name: int(counts[place]) if place < len(counts) else 0 for name, place in places.items()}
 
 
 def _read_counts(path: Path) -> tuple[int, ...]:

@@ -10,13 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from finegrained_crl.retrofit.account.judge import problems_of
 from finegrained_crl.retrofit.chosen import Place, names_place
+from finegrained_crl.retrofit.ledger import COLUMNS
 from finegrained_crl.retrofit.settings import Settings
 
-FORMAT = 1
-NOTHING = 3  # exit code: the program ran, but no loss was replaced
+FORMAT = 2
+NOTHING = 3  # exit code: the program ran, but no loss was replaced, or not as it should be
 GAIN_ERROR = 1e-4  # a gradient that is further from the formula than this (in float32) is shown as wrong
-SUMMED = ("count", "processes")
 
 
 @dataclass
@@ -82,6 +83,17 @@ class Receipt:
         )
 
     @property
+    def problems(self) -> dict[str, str]:
+        """What happened at a site against its decision: trained and left, replaced and never trained, an ingredient."""
+        has_stepped = any(fact.get("stepped") for fact in self.facts)
+        return problems_of(self.sites, self.settings.phase, has_stepped)
+
+    @property
+    def is_success(self) -> bool:
+        """Something was replaced, and nothing speaks against it (or `--lenient` lets it pass)."""
+        return self.replaced > 0 and (self.settings.lenient or not self.problems)
+
+    @property
     def wrong_gains(self) -> list[str]:
         """Sites whose gradient is not what the formula says; none is expected, ever."""
         return [row["site"] for row in self.sites if row.get("error") is not None and row["error"] > GAIN_ERROR]
@@ -97,10 +109,13 @@ class Receipt:
             "only": list(self.settings.only),
             "skip": list(self.settings.skip),
             "roles": self.settings.roles,
+            "phase": self.settings.phase,
+            "lenient": self.settings.lenient,
             "root": self.settings.root,
             "replaced_calls": self.replaced,
             "explanation": self.explanation,
             "unmatched": self.unmatched,
+            "problems": self.problems,
             "sites": [_public(row) for row in self.sites],
             "constructions": [_public(row) for row in self.built],
             "shims": [_public(row) for row in self.rows if row["kind"] == "shim"],
@@ -130,10 +145,12 @@ def make_receipt(
                 ]
             )
             if key not in merged:
-                merged[key] = {**row, "count": 0, "processes": 0}
+                merged[key] = {**row, **dict.fromkeys(COLUMNS, 0), "processes": 0}
             entry = merged[key]
-            entry["count"] += row["count"]
+            for name in COLUMNS:
+                entry[name] += row.get(name, 0)
             entry["processes"] += bool(row["count"])
+            entry["misfit"] = max(entry.get("misfit", 0.0), row.get("misfit", 0.0))
             for name in row:  # what one process measured stands for all
                 entry.setdefault(name, row[name])
     facts = [{"pid": part["pid"], **part["facts"]} for part in ledgers]
@@ -169,6 +186,8 @@ def show(receipt: Receipt, path: Path | None) -> None:
         "role",
         "decision",
         "calls",
+        "gradients flowed",
+        "in an update",
         "first CE",
         f"first {receipt.settings.loss}",
         "gain (formula)",
@@ -178,9 +197,12 @@ def show(receipt: Receipt, path: Path | None) -> None:
     for row in receipt.sites:
         table.add_row(*_cells(row))
     for row in receipt.built:
-        table.add_row(row["site"], row["loss"], "built", str(row["count"]), "", "", "", f"in {row['function']}")
+        table.add_row(row["site"], row["loss"], "built", str(row["count"]), *[""] * 5, f"in {row['function']}")
     try:
         console.print(table, markup=False)
+        for site, problem in receipt.problems.items():
+            style = "yellow" if receipt.settings.lenient else "bold red"
+            console.print(f"{site}: {problem}", markup=False, soft_wrap=True, style=style)
         for line in _remarks(receipt, path):
             console.print(line, markup=False, soft_wrap=True)
     except OSError:
@@ -194,6 +216,9 @@ def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:
                 f"shim {row['shim']}: {row['what']} ({row['count']}"
                 f" times{', ' + row['site'] if row.get('site') else ''})"
             )
+    for row in receipt.sites:
+        if row.get("note"):
+            yield f"note on {row['site']}: {row['note']}"
     if receipt.wrong_gains:
         yield f"WRONG gradient at {', '.join(receipt.wrong_gains)}: please report this with the receipt"
     if receipt.unmatched and receipt.replaced:
@@ -202,8 +227,17 @@ def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:
         yield f"nothing was replaced: {receipt.explanation}"
     else:
         yield f"{receipt.replaced} calls replaced at {sum(row['action'] == 'replace' for row in receipt.sites)} sites"
+        yield from _proofs(receipt)
     if path is not None:
         yield f"receipt: {path}    command: {shlex.join(receipt.command)}"
+
+
+def _proofs(receipt: Receipt) -> Iterable[str]:
+    proven = [row for row in receipt.sites if row["action"] == "replace" and row.get("proven")]
+    if proven:
+        worst = max(row["misfit"] for row in proven)
+        passes = sum(row["proven"] for row in proven)
+        yield f"proven in the program: gradient at the logits, {passes} backward passes, largest misfit {worst:.1e}"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -216,6 +250,8 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["role"],
         done,
         str(row["count"]),
+        str(row.get("flowed", "")),
+        str(row.get("updated", "")),
         text["first_ce"],
         text["first_loss"],
         gain,

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from finegrained_crl.retrofit.decision import Choice
+from finegrained_crl.retrofit.decision import Choice, Phase
 
-Mode = Literal["run", "watch"]  # watch: replace nothing, write down the losses
+Mode = Literal["run", "watch", "learn"]  # watch: replace nothing, write down the losses; learn: nor decide anything
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,16 @@ class Settings:
     beta: float = 1.0
     shims: tuple[str, ...] = ()
     mode: Mode = "run"
-    steps: int = 0  # with --verify: stop after so many calls of a chosen site
+    phase: Phase = "train"
+    lenient: bool = False
+    learned: tuple[dict[str, Any], ...] = ()  # the sites of a lock file
+    steps: int = 0  # with --verify: stop after so many calls of a chosen site; with --learn: after so many updates
     seed: int | None = None
 
     @property
     def choice(self) -> Choice:
         """The part that decides about sites."""
-        return Choice(self.only, self.skip, self.roles)
+        return Choice(self.only, self.skip, self.roles, self.phase)
 
     def write(self, path: Path) -> None:
         """Write the file that `read_settings` reads."""
@@ -42,5 +45,5 @@ class Settings:
 def read_settings(path: str) -> Settings:
     """Read what `write` wrote."""
     values: dict[str, Any] = json.loads(Path(path).read_text())
-    lists = {name: tuple(values[name]) for name in ("only", "skip", "shims")}
+    lists = {name: tuple(values[name]) for name in ("only", "skip", "shims", "learned")}
     return Settings(**{**values, **lists})

@@ -14,6 +14,7 @@ from typing import Protocol
 from torch import nn
 from torch.nn.modules.loss import _Loss
 
+from finegrained_crl.retrofit.calls import Call
 from finegrained_crl.retrofit.chosen import Place
 from finegrained_crl.retrofit.context import Context, Verdict, context_of
 from finegrained_crl.retrofit.decision import Choice, Facts
@@ -38,6 +39,7 @@ class Found:
     column: int
     guards: list[tuple[int, ast.expr]] = field(default_factory=list)  # (frame, test) that must hold for training
     module_depth: int = -1  # the frame whose `self` is a model that may be in eval mode
+    action: str = "leave"
 
     @property
     def guard_texts(self) -> list[str]:
@@ -48,7 +50,7 @@ class Found:
 def look_around(
     frames: Frames,
     frame: FrameType,
-    loss: str,
+    call: Call,
     built: Built,
     choice: Choice,
     problem: str,
@@ -59,7 +61,7 @@ def look_around(
     Args:
         frames: tells the program's frames from others.
         frame: the innermost caller.
-        loss: what was called.
+        call: what was called, with what.
         built: where criteria were built.
         choice: of the user, for the roles that a profile gives.
         problem: why the call can't be replaced, "" so far.
@@ -72,13 +74,17 @@ def look_around(
     if not chain:
         return Found(Facts(Place("<unknown>", 0), problem=problem or "no Python code of the program calls it"), "", 0)
     kind, site = chain[first]
-    place, call = frames.place_of(site), frames.call_of(site) if kind == PROGRAM else None
-    contexts = _contexts(frames, chain[first:], base)
+    place, node = frames.place_of(site), frames.call_of(site) if kind == PROGRAM else None
+    contexts = [_with_grad(context, call) for context in _contexts(frames, chain[first:], base)]
     verdict, why, depth = _verdict(contexts)
-    source = frames.source_of(site) if call is not None else None
-    role = guess_role(source, call) if source is not None and call is not None else "class"
-    if loss == "nll_loss" and source is not None and call is not None:
-        problem = problem or hand_made(source, call)
+    source = frames.source_of(site) if node is not None else None
+    role = guess_role(source, node) if source is not None and node is not None else "class"
+    if role == "distillation" and not call.target.is_floating_point():
+        role = "class"  # a teacher's scores are no class indices
+    if call.loss == "nll_loss" and source is not None and node is not None:
+        problem = problem or hand_made(source, node)
+    if node is not None:
+        place = Place(place.file, node.lineno, place.function)  # as `scan` says it, where a call is broken over lines
     facts = Facts(
         place,
         choice.role_at(place, role),
@@ -89,12 +95,18 @@ def look_around(
         [p for c in criteria if (p := built.place_of(c))],
         frames.library_of(site) if kind == LIBRARY else "",
         problem,
+        guarded=depth >= 0 and contexts[depth].guard is not None,
     )
-    found = Found(facts, source.text_of(call) if source and call else "", call.col_offset if call else 0)
-    if depth >= 0 and contexts[depth].guard is not None:
-        found.guards.append((first + depth, contexts[depth].guard))  # type: ignore[arg-type]
-    found.module_depth = _model_frame(chain, first) if not verdict else -1
-    return found
+    seen = Found(facts, source.text_of(node) if source and node else "", node.col_offset if node else 0)
+    if facts.guarded:
+        seen.guards.append((first + depth, contexts[depth].guard))  # type: ignore[arg-type]
+    seen.module_depth = _model_frame(chain, first) if not verdict else -1
+    return seen
+
+
+def _with_grad(context: Context, call: Call) -> Context:
+    """Where gradients do flow, a `no_grad` in the source is not what holds here (an `enable_grad` inside it does)."""
+    return Context("", context.why) if context.grad_off and call.can_train else context
 
 
 def _contexts(frames: Frames, chain: Sequence[tuple[int, FrameType]], base: FrameType | None) -> list[Context]:
@@ -135,14 +147,13 @@ def _verdict(contexts: Sequence[Context]) -> tuple[str, str, int]:
     if not said:
         return "", contexts[0].why if contexts else "", -1
     depth, context = said[0]
-    if (
-        context.verdict == "eval"
-        and context.by_name
-        and len(said) > 1
-        and said[1][1].verdict == "train"
-        and not said[1][1].by_name
-    ):
-        depth, context = said[1]  # `predict_loss` may be called so, but its value is what is trained on
+    is_weak = context.is_weak or bool(context.by_name)
+    strong = next(((d, c) for d, c in said[1:] if not c.is_weak and not c.by_name), None)
+    if is_weak and strong is not None and strong[1].verdict != context.verdict:
+        depth, context = strong  # `predict_loss` may be called so, but its value is what is trained on
+    elif context.verdict == "train" and context.by_name:
+        # A validation that uses the training's helper; who is called `validate` does not train by it.
+        depth, context = next(((d, c) for d, c in said[1:] if c.verdict == "eval" and not c.is_weak), (depth, context))
     return context.verdict, context.why + ("" if depth == 0 else " (a caller)"), depth
 
 

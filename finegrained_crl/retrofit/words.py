@@ -29,6 +29,8 @@ TRAINING = {
         "optimise",
     ),
 }
+EVALUATING_CLASSES = EVALUATION - {"predict", "prediction", "predictor", "accuracy", "infer", "inference"}
+"""A `SpeciesPredictor` is a model like any other; an `Evaluator` is not."""
 HELD_OUT = {
     "val",
     "valid",

@@ -48,7 +48,7 @@ def test_run_with_verify(flowers):
     shown = [
         [c.strip() for c in line.strip("│").split("│")] for line in done.stderr.splitlines() if line.startswith("│")
     ]
-    assert [row[:5] for row in shown] == [row[:5] for row in [*rows("train.py:", 8), *rows("losses.py:3", 8)]]
+    assert [row[:6] for row in shown] == [row[:6] for row in [*rows("train.py:", 10), *rows("losses.py:3", 10)]]
 
 
 def test_verify_stops_before_the_run_where_losses_differ(workshop):

@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from finegrained_crl.losses.reduction import class_axis
+from finegrained_crl.retrofit.account.positions import pick_rows, pick_targets, positions_of
 
-ROWS = 4096  # more rows prove nothing more
+WHOLE = 2_000_000  # logits up to so many are measured as a whole; of more, a sample
 
 
 def measure(
@@ -42,24 +43,34 @@ def measure(
         weights: class weights, ignore_index and label smoothing of the call.
     Returns:
         first_ce, first_loss, gain (measured mean over rows), expected_gain (by the formula), error (largest difference
-        of gradients); None for what is not finite.
+        of gradients, as a share of the largest where that is above 1); None for what is not finite. `sampled` counts
+        the rows where there were too many to look at all.
     """
     with torch.enable_grad(), torch.autocast(logits.device.type, enabled=False):
-        detached = logits.detach()
+        positions = positions_of(logits)
+        few, rows = pick_rows(logits, positions), pick_targets(target, logits, positions)
+        is_whole = logits.numel() <= WHOLE
+        whole = (logits.detach(), target) if is_whole else (few, rows)
         measured: dict[str, Any] = {
-            "first_ce": _mean(cross_entropy(detached, target, reduction)),
-            "first_loss": _mean(loss(detached, target, reduction)),
+            "first_ce": _mean(cross_entropy(*whole, reduction)),
+            "first_loss": _mean(loss(*whole, reduction)),
         }
-        few = detached.float()[:ROWS] if detached.dim() > 1 else detached.float()
-        rows = target[:ROWS] if detached.dim() > 1 else target
         ours, theirs = (_gradient(few, rows, each) for each in (loss, cross_entropy))
-        axis = class_axis(few)
-        measured["gain"] = _ratio(ours, theirs, axis)
+        measured["gain"] = _ratio(ours, theirs, 1)
         if gain is not None:
             expected = expected_gradient(few, rows, gain[0], gain[1], *weights)
-            measured["expected_gain"] = _ratio(expected, theirs, axis)
-            measured["error"] = float((ours - expected).abs().max()) if ours.numel() else 0.0
+            measured["expected_gain"] = _ratio(expected, theirs, 1)
+            measured["error"] = _error(ours, expected)
+        if not is_whole:
+            measured["sampled"] = len(few)
     return {name: value if value is None or math.isfinite(value) else None for name, value in measured.items()}
+
+
+def _error(ours: Tensor, expected: Tensor) -> float:
+    """Class weights may be any number: beyond 1, what counts is the share."""
+    if not ours.numel():
+        return 0.0
+    return float((ours - expected).abs().max() / expected.abs().max().clamp(min=1.0))
 
 
 def expected_gradient(

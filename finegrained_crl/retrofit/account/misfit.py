@@ -1,0 +1,161 @@
+"""Does the gradient at the logits equal the losses' own, and if not, what is the likeliest explanation?
+
+The residual of each row is compared with the directions that other losses of the same logits would give: p - e_c (any
+function of the target's probability), p - 1/C (label smoothing by hand), or none of them (another term, such as a
+distillation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from finegrained_crl.retrofit.account.gradient import expected_gradient
+
+TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
+ALONG = 0.99  # share of the residual's energy in a direction that counts as "along it"
+MONOTONE_ROWS = 8  # the chance that unrelated factors of so many rows are in order is 1 / 20160
+Kind = Literal["fits", "note", "refuse"]
+
+
+@dataclass
+class Rows:
+    """The sampled rows of one call, with the factor that reached each of them."""
+
+    scores: Tensor
+    target: Tensor
+    factor: Tensor
+    options: Any
+    crl: tuple[float, float]
+
+    @property
+    def expected(self) -> Tensor:
+        """The gradient that this call must give to its logits."""
+        options = self.options
+        alone = expected_gradient(
+            self.scores, self.target, *self.crl, options.weight, options.ignore_index, options.smoothing
+        )
+        return self.factor[:, None] * alone
+
+    @property
+    def is_plain(self) -> bool:
+        """Targets are class indices."""
+        return not self.target.is_floating_point()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the comparison shows: misfit (share of the gradient that is not explained), rows, and an explanation."""
+
+    kind: Kind
+    misfit: float
+    rows: int
+    text: str = ""
+
+
+def judge(actual: Tensor, calls: Sequence[Rows], dtype: torch.dtype) -> Finding:
+    """Compare the gradient at the logits with the sum of what the calls give.
+
+    Args:
+        actual: float32, (rows, num_classes).
+        calls: on the same logits and rows; one, or several (mixup).
+        dtype: that the gradient came in.
+    """
+    expected = torch.stack([call.expected for call in calls]).sum(0)
+    if not bool(torch.isfinite(actual).all() and torch.isfinite(expected).all()):
+        return Finding("note", 0.0, len(actual), "the gradient was not finite; nothing could be compared")
+    size = float(expected.norm())
+    residual = actual - expected
+    misfit = float(residual.norm()) / size if size else float(residual.norm() > 0)
+    tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
+    if misfit > tolerance:
+        return _explained(actual, residual, expected, calls, misfit)
+    return _factors(calls, misfit) or Finding("fits", misfit, len(actual))
+
+
+def _factors(calls: Sequence[Rows], misfit: float) -> Finding | None:
+    """What the factors of the rows tell, where the sum is as it must be."""
+    for call in calls:
+        if bool((call.factor < 0).any()):
+            text = "its gradient arrives with a negative factor: the program climbs it, or subtracts it"
+            return Finding("refuse", misfit, len(call.factor), text)
+        if call.is_plain and follows_value(call):
+            text = (
+                "the rows' factors follow the loss's own value: it is weighted by a function of itself"
+                " (a focal loss, a self-paced weight)"
+            )
+            return Finding("refuse", misfit, len(call.factor), text)
+    silent = sum(int((call.factor == 0).sum()) for call in calls)
+    if silent:
+        return Finding("note", misfit, len(calls[0].factor), f"{silent} of its rows carry no gradient (a mask)")
+    return None
+
+
+def follows_value(call: Rows) -> bool:
+    """Whether the factors of a loss per row rise or fall with the target's probability, row by row."""
+    if call.options.reduction != "none":
+        return False
+    p = call.scores.softmax(1).gather(1, call.target.clamp(min=0).long()[:, None])[:, 0]
+    used = (call.factor > 0) & (call.target != call.options.ignore_index)
+    factor, p = call.factor[used].double(), p[used].double()
+    if len(p) < MONOTONE_ROWS or float(factor.std()) < 1e-3 * float(factor.mean()):
+        return False
+    rises = factor[p.argsort()].diff()
+    slack = 1e-6 * factor.max()  # rows of nearly one probability
+    return bool((rises >= -slack).all() or (rises <= slack).all()) and len(factor.unique()) > MONOTONE_ROWS // 2
+
+
+def _explained(actual: Tensor, residual: Tensor, expected: Tensor, calls: Sequence[Rows], misfit: float) -> Finding:
+    call, rows = calls[0], len(actual)
+    p = call.scores.softmax(1)
+    share = f"{100 * misfit:.3g} % of the loss's own gradient"
+    gone = (actual.norm(dim=1) == 0) & (expected.norm(dim=1) > 0)
+    if bool(gone.any()):
+        return Finding("note", misfit, rows, f"{int(gone.sum())} of {rows} rows get no gradient at the logits (a mask)")
+    scale = float((actual * expected).sum() / expected.pow(2).sum().clamp(min=1e-30))
+    if _small(actual - scale * expected, expected):
+        return Finding("note", misfit, rows, f"the gradient at the logits is {scale:.4g} times the loss's (scaled)")
+    if call.is_plain and _of_target(residual, p - _one_hot(call, p), call):
+        text = (
+            f"another function of the target's probability enters the loss ({share}): Poly-1, a focal term, a loss"
+            " or a CRL written by hand, or cross-entropy a second time"
+        )
+        return Finding("refuse", misfit, rows, text)
+    if along(residual, p - 1 / p.shape[1]):
+        text = f"label smoothing by hand ({share}): its smoothed part would stay cross-entropy"
+        return Finding("refuse", misfit, rows, text)
+    text = f"another term reads the same logits ({share}), such as a distillation or a penalty"
+    return Finding("note", misfit, rows, text)
+
+
+def _of_target(residual: Tensor, direction: Tensor, call: Rows) -> bool:
+    """Whether the residual may come from a function of the target's probability.
+
+    With two classes every gradient has that direction; there its length must be constant, or follow the probability.
+    """
+    if not along(residual, direction):
+        return False
+    if direction.shape[1] > 2:
+        return True
+    length = (residual * direction).sum(1) / direction.pow(2).sum(1).clamp(min=1e-12)
+    by_p = length[(direction.abs().sum(1)).argsort()].diff()
+    return bool((by_p >= -1e-6).all() or (by_p <= 1e-6).all())
+
+
+def _one_hot(call: Rows, p: Tensor) -> Tensor:
+    return torch.nn.functional.one_hot(call.target.clamp(0, p.shape[1] - 1).long(), p.shape[1]).to(p)
+
+
+def along(residual: Tensor, direction: Tensor) -> bool:
+    """Whether (nearly) all of the residual's energy lies along a direction, row by row."""
+    unit = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-12)
+    inside = (residual * unit).sum(1).pow(2).sum()
+    return float(inside) >= ALONG * float(residual.pow(2).sum())
+
+
+def _small(difference: Tensor, expected: Tensor) -> bool:
+    return float(difference.norm()) <= 1e-3 * float(expected.norm())
