@@ -18,6 +18,7 @@ gradients do in the run is the judge (`account`).
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -140,7 +141,7 @@ def _switches_grad_off(expression: ast.expr) -> bool:
 
 
 def _reaching_backward(source: Source, scope: ast.AST, node: ast.AST, around: list[ast.AST]) -> Context | None:
-    backward = find_backward(scope, node, source.parents)
+    backward = find_backward(scope, node, source.parents, source.backward_helpers)
     if backward is None:
         return None
     guard = _guard(source, scope, backward, around)
@@ -155,13 +156,25 @@ def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.A
     for node in _ancestors(source, backward):
         if node is scope or node in around:
             break
-        if isinstance(node, ast.If) and _asks_for_training(node.test, fixed):
-            is_then_branch = any(child is statement for statement in node.body)
-            tests.insert(0, node.test if is_then_branch else _negated(node.test))
+        test = _test_before(node, child)
+        if test is not None and _asks_for_training(test, fixed):
+            tests.insert(0, test)
         child = node
     if way_out := _way_out(scope, backward, around, fixed):
         tests.insert(0, way_out)
     return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else next(iter(tests), None)
+
+
+def _test_before(node: ast.AST, child: ast.AST) -> ast.expr | None:
+    """What must hold for a part of a node to be evaluated: `if`, `x if .. else y`, `.. and x`."""
+    if isinstance(node, ast.If):
+        return node.test if any(child is statement for statement in node.body) else _negated(node.test)
+    if isinstance(node, ast.IfExp) and child is not node.test:
+        return node.test if child is node.body else _negated(node.test)
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
+        before = list(itertools.takewhile(lambda value: value is not child, node.values))
+        return ast.BoolOp(ast.And(), before) if len(before) > 1 else next(iter(before), None)
+    return None
 
 
 def _fixed_names(scope: ast.AST) -> set[str]:

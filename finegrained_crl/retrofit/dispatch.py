@@ -232,7 +232,8 @@ class Dispatcher:
             return None
         with contextlib.suppress(Exception), torch.no_grad():
             crl = (self.settings.alpha, beta)
-            sample = Sample(call.input, call.target, call.options, crl, lambda finding: self._proven(stream, finding))
+            tell = lambda finding: self._proven(stream, finding)  # noqa: E731
+            sample = Sample(call.input, call.target, call.options, crl, stream.history, tell)
             stand_at_logits(call.input, sample)
             return sample
         return None

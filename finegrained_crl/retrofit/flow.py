@@ -22,26 +22,40 @@ def dotted(node: ast.AST) -> str:
     return ""
 
 
-def find_backward(scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST]) -> ast.Call | None:
+def backward_helpers(tree: ast.Module) -> frozenset[str]:
+    """Functions of a file that run a backward pass on one of their arguments: `def step(loss): loss.backward()`."""
+    helpers = set()
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        arguments = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
+        calls = (node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_backward(node))
+        if any(_mentions(call, arguments - {"self"}) for call in calls):
+            helpers.add(function.name)
+    return frozenset(helpers)
+
+
+def find_backward(
+    scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST], helpers: frozenset[str] = frozenset()
+) -> ast.Call | None:
     """The call that starts the backward pass from the site's value, if there is one.
 
     Args:
         scope: the function (or module) around the site.
         site: the call whose value is followed.
         parents: every node's parent.
+        helpers: functions that run the backward pass on what they are given.
     Returns:
         a call of something named `backward` or of `autograd.grad`; None where the value does not get there.
     """
     node = site
     while node is not scope and not isinstance(node, ast.stmt):
         node = parents[node]
-        if isinstance(node, ast.Call) and _is_backward(node):
+        if isinstance(node, ast.Call) and node is not site and _is_backward(node, helpers):
             return node
         if isinstance(node, FUNCTIONS) and node is not scope:
             return None
     trail = stored_names(node)
     for statement in _following(scope, node, parents):
-        if found := _backward_in(statement, trail):
+        if found := _backward_in(statement, trail, helpers):
             return found
         _advance(trail, statement)
         if not trail:
@@ -49,8 +63,10 @@ def find_backward(scope: ast.AST, site: ast.AST, parents: dict[ast.AST, ast.AST]
     return None
 
 
-def _is_backward(call: ast.Call) -> bool:
+def _is_backward(call: ast.Call, helpers: frozenset[str] = frozenset()) -> bool:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+    if name in helpers or (name.endswith("scaler") and len(call.args) > 1):  # timm: loss_scaler(loss, optimizer, ..)
+        return True
     return "backward" in name or dotted(call.func).endswith("autograd.grad")
 
 
@@ -106,10 +122,10 @@ def _mentions(node: ast.AST, trail: set[str]) -> bool:
     return any(dotted(part) in trail for part in ast.walk(node) if isinstance(part, ast.Name | ast.Attribute))
 
 
-def _backward_in(statement: ast.stmt, trail: set[str]) -> ast.Call | None:
+def _backward_in(statement: ast.stmt, trail: set[str], helpers: frozenset[str]) -> ast.Call | None:
     for expression in _own_expressions(statement):
         for node in ast.walk(expression):
-            if isinstance(node, ast.Call) and _is_backward(node) and _mentions(node, trail):
+            if isinstance(node, ast.Call) and _is_backward(node, helpers) and _mentions(node, trail):
                 return node
     return None
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from finegrained_crl.retrofit.flow import backward_helpers
+
 HUGE = 2_000_000  # bytes; hand-written modules stay far below
 PYTHON2 = re.compile(
     rb"^\s*(print\s+[\"'\w%]|exec\s+[\"'\w]|except\s+[\w.]+\s*,\s*\w+\s*:|raise\s+\w+\s*,)", re.MULTILINE
@@ -37,6 +39,11 @@ class Source:
         if not self.tree:
             return {}
         return {child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def backward_helpers(self) -> frozenset[str]:
+        """Functions that run a backward pass on what they are given."""
+        return backward_helpers(self.tree) if self.tree else frozenset()
 
     def text_of(self, node: ast.AST, limit: int = 100) -> str:
         """The node's source on one line, cut to `limit` characters."""

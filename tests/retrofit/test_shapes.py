@@ -8,24 +8,64 @@ import pytest
 
 PROGRAMS = Path(__file__).parent / "programs"
 FUNCTION = "another function of the target's probability"
+FOLLOWS = "factors follow the loss's own value"
+IDLE = "no backward pass went through 4 of 8"
+NEVER = "no backward pass reached parameters"
+ATTACK = "no parameter was changed by them"
+ITSELF = "a function of itself"
+NLL = "its input does not come from log_softmax"
 REPORTED = {
-    "compiled": "torch.compile",
-    "crl_by_hand": "the program computes CRL",
-    "crl_by_softmax": FUNCTION,
-    "flooding": "goes through Abs",
+    # ingredients of another loss
     "focal": "focal loss",
-    "focal_detached": "factors follow the loss's own value",
     "focal_of_mean": "focal loss",
-    "focal_softmax": FUNCTION,
-    "guard_property": "no backward pass went through 4 of 8",
-    "perplexity": "perplexity",
-    "poly1": FUNCTION,
+    "gce": "Exp, Pow",
     "poly1_exp": "Poly-1",
+    "focal_softmax": FUNCTION,
+    "poly1": FUNCTION,
+    "poly_view": FUNCTION,
+    "nll_poly": FUNCTION,
+    "symmetric": FUNCTION,
+    "two_class_poly": FUNCTION,
+    "crl_by_softmax": FUNCTION,
+    "focal_detached": FOLLOWS,
+    "self_paced": FOLLOWS,
+    "softmax_detached": FOLLOWS,
+    "small_batch_focal": FOLLOWS,
+    "crl_by_hand": "the program computes CRL",
+    "perplexity": "perplexity",
+    "flooding": "through Abs",
+    "square": "through Pow",
+    "log1p": "through Log1P",
+    "tanh": "through Tanh",
+    "clamped": "through Clamp",
+    "margin_softplus": "through Softplus",
+    "max_with_constant": "through Maximum",
+    "own_function": "through Focal",
+    "times_itself": ITSELF,
+    "over_itself": ITSELF,
     "smoothing_by_hand": "label smoothing by hand",
+    "negative": "a negative factor",
+    # evaluation, and what is no training
+    "guard_property": IDLE,
+    "matched": IDLE,
+    "method_guard": IDLE,
+    "get_guard": IDLE,
+    "only_logged": NEVER,
+    "no_hints": NEVER,
+    "fgsm_grad": NEVER,
+    "fgsm_backward": ATTACK,
+    "saliency_at_end": ATTACK,
+    # trained by the program's own loss
+    "evaluate_hidden": "LEFT AND YET TRAINED",
+    "model_in_eval_mode": "LEFT AND YET TRAINED",
+    "compiled": "torch.compile",
     "vmapped": "torch.vmap",
+    "nll_of_mean": NLL,
+    "nll_of_logsumexp": NLL,
 }
 SHAPES = sorted(path.stem for path in (PROGRAMS / "shapes").glob("*.py"))
-UNTOUCHED = {"compiled", "vmapped"}  # refused before anything was replaced
+UNTOUCHED = {"compiled", "vmapped", "nll_of_mean", "nll_of_logsumexp", "evaluate_hidden", "model_in_eval_mode"}
+SHOWN_ONLY = {"only_logged", "saliency_at_end"}  # replaced, where the weights don't depend on it
 
 
 @pytest.fixture(scope="module")
@@ -52,4 +92,5 @@ def test_what_can_not_be_right_is_reported_with_its_reason(shapes, name, same_bi
     problems = [text for site, text in receipt["problems"].items() if site.startswith(f"shapes/{name}.py")]
     assert any(REPORTED[name] in text for text in problems), problems
     plain = same_bits(shop.weights(f"shapes/{name}.py.pt"), shop.here(f"shapes/{name}.py"))
-    assert plain == (name in UNTOUCHED)
+    if name not in SHOWN_ONLY:
+        assert plain == (name in UNTOUCHED)

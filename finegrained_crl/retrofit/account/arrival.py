@@ -7,7 +7,6 @@ is more, or less, is explained by `misfit`.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.misfit import Finding, Rows, judge
+from finegrained_crl.retrofit.account.misfit import Finding, History, Rows, judge
 from finegrained_crl.retrofit.account.positions import class_last, pick_rows, pick_targets, positions_of
 from finegrained_crl.retrofit.account.uses import name_of
 
 MARK = "fgcrl-arrival"
-SAME_ORDER = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Alias", "Clone", "ToCopy", "Contiguous")
-Moves = list[tuple[int, ...]]
+RESHAPING = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze")
+COPYING = ("Alias", "Clone", "ToCopy", "Contiguous", "LogSoftmax")
+Moves = list[tuple[str, tuple[int, ...]]]  # ("permute", axes) or ("reshape", shape), in the program's order
 
 
 @dataclass
@@ -41,6 +41,7 @@ class Sample:
         scores, target: of the call; log-probabilities do as well.
         options: of the call.
         crl: alpha and beta; beta = 0 for a call that stays cross-entropy.
+        history: earlier rows of the chain, where batches are small.
         tell: takes what is found.
     """
 
@@ -50,12 +51,13 @@ class Sample:
         target: Tensor,
         options: Options,
         crl: tuple[float, float],
+        history: History,
         tell: Callable[[Finding], None],
     ) -> None:
         self.positions = positions_of(scores)
         self.rows = pick_rows(scores, self.positions)
         self.target = pick_targets(target, scores, self.positions)
-        self.options, self.crl, self.tell = options, crl, tell
+        self.options, self.crl, self.history, self.tell = options, crl, history, tell
         self._divisor = _divisor(scores, target, options)
         self.factor: Tensor | None = None
 
@@ -70,7 +72,7 @@ class Sample:
     def as_rows(self) -> Rows:
         """The numbers that `misfit` compares."""
         assert self.factor is not None
-        return Rows(self.rows, self.target, self.factor, self.options, self.crl)
+        return Rows(self.rows, self.target, self.factor, self.options, self.crl, self.history)
 
 
 class Arrival:
@@ -86,19 +88,21 @@ class Arrival:
         gradient = gradients[self.number] if self.number < len(gradients) else None
         if not weighed or gradient is None:
             return
-        # The proof must not stop a program: what can't be compared is not compared.
-        with contextlib.suppress(Exception), torch.no_grad():
-            actual = pick_rows(self._as_scores(gradient), weighed[0].positions)
-            finding = judge(actual, [sample.as_rows() for sample in weighed], gradient.dtype)
-            for sample in weighed:
-                sample.tell(finding)
+        try:
+            with torch.no_grad():
+                actual = pick_rows(self._as_scores(gradient), weighed[0].positions)
+                finding = judge(actual, [sample.as_rows() for sample in weighed], gradient.dtype)
+        except Exception as error:  # the proof must not stop a program: what can't be compared is not compared
+            text = f"the gradient at the logits could not be compared ({type(error).__name__}: {str(error)[:100]})"
+            finding = Finding("note", 0.0, 0, text)
         for sample in weighed:
             sample.factor = None
+            sample.tell(finding)
 
     def _as_scores(self, gradient: Tensor) -> Tensor:
-        for axes in self.moves:
-            gradient = gradient.permute(axes)
-        return gradient.reshape(self.shape)
+        for step, numbers in self.moves:
+            gradient = gradient.permute(numbers) if step == "permute" else gradient.reshape(numbers)
+        return gradient
 
 
 def stand_at_logits(scores: Tensor, sample: Sample) -> None:
@@ -125,15 +129,29 @@ def _origin(scores: Tensor) -> tuple[Any, int, Moves]:
     node, number = _node_of(scores)
     start = node, number
     moves: Moves = []
+    shape = tuple(scores.shape)
     while node is not None:
         name = name_of(node)
         if name in ("Transpose", "Permute"):
-            moves.insert(0, _axes(node, scores.dim()))
-        elif name not in (*SAME_ORDER, "LogSoftmax") and not _is_log_of_softmax(node):
+            axes = _axes(node, len(shape))
+            moves.insert(0, ("permute", axes))
+            shape = tuple(shape[axes.index(axis)] for axis in range(len(shape)))
+        elif name in RESHAPING:
+            moves.insert(0, ("reshape", shape))
+            shape = _shape_before(node, shape)
+        elif _is_log_of_softmax(node):
+            node = _below(node)
+        elif name not in COPYING:
             break
-        node, number = (_below(node), 0) if _is_log_of_softmax(node) else (node, number)
         node, number = node.next_functions[0] if node is not None and node.next_functions else (None, 0)
     return (node, number, moves) if node is not None else (*start, [])
+
+
+def _shape_before(node: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if name_of(node) == "Unsqueeze":
+        axis = _signed(node._saved_dim) % len(shape)
+        return shape[:axis] + shape[axis + 1 :]
+    return tuple(node._saved_self_sym_sizes)
 
 
 def _node_of(scores: Tensor) -> tuple[Any, int]:

@@ -39,7 +39,8 @@ class Stream:
     walks: int = 0
     to_parameters: bool = True
     parameters: set[int] = field(default_factory=set)
-    waiting: int = 0  # passes since the last update
+    waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
+    history: list[Any] = field(default_factory=list)  # of rows, for the proof
     by_hand: bool = False  # its parameters change although no optimiser's step is seen
     before: tuple[Any, int, Tensor] | None = None
 
@@ -47,20 +48,20 @@ class Stream:
 class Flow:
     """Stands at the node of one call's value until a backward pass goes through."""
 
-    __slots__ = ("account", "leaves", "open", "sample", "stream", "unchecked", "value")
+    __slots__ = ("account", "is_kept", "is_updated", "leaves", "open", "sample", "stream", "unchecked", "value")
 
     def __init__(self, account: Account, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
         self.account, self.stream = account, stream
         self.leaves, self.sample = leaves, sample
         self.open, self.unchecked = True, leaves is not None
+        self.is_kept = self.is_updated = False
         self.value = value.detach() if value.numel() == 1 else None
 
     def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
         """Called by the engine, with the gradient that arrives at the value."""
         if self.sample is not None and gradients[0] is not None:
             self.sample.weigh(gradients[0])
-        if self.open:
-            self.open = False
+        if not self.is_updated:
             self.account.passed(self)
 
     def __del__(self) -> None:
@@ -103,16 +104,21 @@ class Account:
         node.register_prehook(flow)
 
     def passed(self, flow: Flow) -> None:
-        """A backward pass goes through a value for the first time."""
+        """A backward pass goes through a value."""
         stream = flow.stream
         if flow.leaves is not None:
-            stream.walks += 1
+            stream.walks += flow.open
             stream.to_parameters = _reaches_parameters(flow.leaves)
             self._compare_by_hand(stream)
             stream.before = _remembered(flow.leaves)
-        if stream.to_parameters:
-            self.ledger.count(stream.row, FLOWED)
-            stream.waiting += 1
+        # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
+        flow.is_kept = flow.is_kept or torch.is_grad_enabled()
+        if stream.to_parameters or flow.is_kept:
+            if flow.open:
+                self.ledger.count(stream.row, FLOWED)
+                flow.open = False
+            if flow not in stream.waiting:
+                stream.waiting.append(flow)
             self._waiting[id(stream)] = stream
             if stream.by_hand:
                 self._credit(stream)
@@ -146,15 +152,18 @@ class Account:
         for stream in list(self._waiting.values()):
             if self._owns(owner, stream):
                 self._compare_by_hand(stream)
-                self._forget(stream)
+                self._forget(stream, [flow for flow in stream.waiting if flow.is_kept])
 
     def _credit(self, stream: Stream) -> None:
-        self.ledger.count(stream.row, UPDATED, stream.waiting)
-        self._forget(stream)
+        self.ledger.count(stream.row, UPDATED, len(stream.waiting))
+        for flow in stream.waiting:
+            flow.is_updated = True
+        self._forget(stream, [])
 
-    def _forget(self, stream: Stream) -> None:
-        stream.waiting = 0
-        self._waiting.pop(id(stream), None)
+    def _forget(self, stream: Stream, kept: list[Flow]) -> None:
+        stream.waiting = kept
+        if not kept:
+            self._waiting.pop(id(stream), None)
 
     def _compare_by_hand(self, stream: Stream) -> None:
         """A parameter that changed since the pass was updated by the program's own arithmetic."""

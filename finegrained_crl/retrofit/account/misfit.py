@@ -17,8 +17,9 @@ from torch import Tensor
 from finegrained_crl.retrofit.account.gradient import expected_gradient
 
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
-ALONG = 0.99  # share of the residual's energy in a direction that counts as "along it"
 MONOTONE_ROWS = 8  # the chance that unrelated factors of so many rows are in order is 1 / 20160
+KEPT_ROWS = 256  # of a chain's calls, for batches that are smaller
+History = list[tuple[Tensor, Tensor]]
 Kind = Literal["fits", "note", "refuse"]
 
 
@@ -31,6 +32,7 @@ class Rows:
     factor: Tensor
     options: Any
     crl: tuple[float, float]
+    history: History  # probabilities and factors of earlier rows of this chain
 
     @property
     def expected(self) -> Tensor:
@@ -73,7 +75,7 @@ def judge(actual: Tensor, calls: Sequence[Rows], dtype: torch.dtype) -> Finding:
     misfit = float(residual.norm()) / size if size else float(residual.norm() > 0)
     tolerance = TOLERANCE.get(dtype, TOLERANCE[torch.float32])
     if misfit > tolerance:
-        return _explained(actual, residual, expected, calls, misfit)
+        return _explained(actual, residual, expected, calls, misfit, tolerance)
     return _factors(calls, misfit) or Finding("fits", misfit, len(actual))
 
 
@@ -101,7 +103,14 @@ def follows_value(call: Rows) -> bool:
         return False
     p = call.scores.softmax(1).gather(1, call.target.clamp(min=0).long()[:, None])[:, 0]
     used = (call.factor > 0) & (call.target != call.options.ignore_index)
-    factor, p = call.factor[used].double(), p[used].double()
+    factor, p = call.factor[used].double().cpu(), p[used].double().cpu()
+    if len(p) < MONOTONE_ROWS and sum(len(rows) for rows, _ in call.history) < KEPT_ROWS:
+        call.history.append((p, factor))
+        p, factor = (torch.cat(parts) for parts in zip(*call.history, strict=True))
+    return _in_order(p, factor)
+
+
+def _in_order(p: Tensor, factor: Tensor) -> bool:
     if len(p) < MONOTONE_ROWS or float(factor.std()) < 1e-3 * float(factor.mean()):
         return False
     rises = factor[p.argsort()].diff()
@@ -109,8 +118,11 @@ def follows_value(call: Rows) -> bool:
     return bool((rises >= -slack).all() or (rises <= slack).all()) and len(factor.unique()) > MONOTONE_ROWS // 2
 
 
-def _explained(actual: Tensor, residual: Tensor, expected: Tensor, calls: Sequence[Rows], misfit: float) -> Finding:
+def _explained(
+    actual: Tensor, residual: Tensor, expected: Tensor, calls: Sequence[Rows], misfit: float, tolerance: float
+) -> Finding:
     call, rows = calls[0], len(actual)
+    share_along = 1 - 0.1 * tolerance  # of the residual's energy; these directions are exact
     p = call.scores.softmax(1)
     share = f"{100 * misfit:.3g} % of the loss's own gradient"
     gone = (actual.norm(dim=1) == 0) & (expected.norm(dim=1) > 0)
@@ -119,42 +131,54 @@ def _explained(actual: Tensor, residual: Tensor, expected: Tensor, calls: Sequen
     scale = float((actual * expected).sum() / expected.pow(2).sum().clamp(min=1e-30))
     if _small(actual - scale * expected, expected):
         return Finding("note", misfit, rows, f"the gradient at the logits is {scale:.4g} times the loss's (scaled)")
-    if call.is_plain and _of_target(residual, p - _one_hot(call, p), call):
+    if call.is_plain and _of_target(residual, p - _one_hot(call, p), share_along):
         text = (
             f"another function of the target's probability enters the loss ({share}): Poly-1, a focal term, a loss"
             " or a CRL written by hand, or cross-entropy a second time"
         )
         return Finding("refuse", misfit, rows, text)
-    if along(residual, p - 1 / p.shape[1]):
+    if _of_smoothing(residual, p - 1 / p.shape[1], call.factor, share_along):
         text = f"label smoothing by hand ({share}): its smoothed part would stay cross-entropy"
         return Finding("refuse", misfit, rows, text)
     text = f"another term reads the same logits ({share}), such as a distillation or a penalty"
     return Finding("note", misfit, rows, text)
 
 
-def _of_target(residual: Tensor, direction: Tensor, call: Rows) -> bool:
+def _of_target(residual: Tensor, direction: Tensor, share: float) -> bool:
     """Whether the residual may come from a function of the target's probability.
 
     With two classes every gradient has that direction; there its length must be constant, or follow the probability.
     """
-    if not along(residual, direction):
+    if not along(residual, direction, share):
         return False
     if direction.shape[1] > 2:
         return True
-    length = (residual * direction).sum(1) / direction.pow(2).sum(1).clamp(min=1e-12)
+    length = _lengths(residual, direction)
     by_p = length[(direction.abs().sum(1)).argsort()].diff()
     return bool((by_p >= -1e-6).all() or (by_p <= 1e-6).all())
+
+
+def _of_smoothing(residual: Tensor, direction: Tensor, factor: Tensor, share: float) -> bool:
+    """Whether each row's residual is the same share of its factor, along p - 1/C."""
+    if not along(residual, direction, share):
+        return False
+    lengths = _lengths(residual, direction)[factor != 0] / factor[factor != 0]
+    return bool(lengths.numel()) and float((lengths - lengths.mean()).abs().max()) < 0.01 * float(lengths.mean().abs())
+
+
+def _lengths(residual: Tensor, direction: Tensor) -> Tensor:
+    return (residual * direction).sum(1) / direction.pow(2).sum(1).clamp(min=1e-12)
 
 
 def _one_hot(call: Rows, p: Tensor) -> Tensor:
     return torch.nn.functional.one_hot(call.target.clamp(0, p.shape[1] - 1).long(), p.shape[1]).to(p)
 
 
-def along(residual: Tensor, direction: Tensor) -> bool:
+def along(residual: Tensor, direction: Tensor, share: float) -> bool:
     """Whether (nearly) all of the residual's energy lies along a direction, row by row."""
     unit = direction / direction.norm(dim=1, keepdim=True).clamp(min=1e-12)
     inside = (residual * unit).sum(1).pow(2).sum()
-    return float(inside) >= ALONG * float(residual.pow(2).sum())
+    return float(inside) >= share * float(residual.pow(2).sum())
 
 
 def _small(difference: Tensor, expected: Tensor) -> bool:
