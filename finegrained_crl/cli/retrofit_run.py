@@ -51,6 +51,7 @@ def main(argv: list[str]) -> int:
     _check_receipt(receipt_path)
     completed = launch.command_of(words)
     settings = replace(settings, root=str(_root(completed)))
+    settings = _learned(completed, words, settings, options)
     if options.verify:
         from finegrained_crl.retrofit.verify import verify
 
@@ -62,6 +63,22 @@ def main(argv: list[str]) -> int:
     if receipt.exit_code == 0 and not receipt.is_success:
         return NOTHING
     return launch.end_like(receipt.exit_code)
+
+
+def _learned(
+    completed: Sequence[str], words: Sequence[str], settings: Settings, options: argparse.Namespace
+) -> Settings:
+    """With --learn, --lock or --verify: decide from what was seen in the untouched program."""
+    if options.learn is None and options.lock is None and options.verify is None:
+        return settings
+    from finegrained_crl.retrofit import lock
+
+    if options.learn is None and options.lock is not None:
+        return replace(settings, learned=lock.read(Path(options.lock), Path(settings.root)))
+    sites = lock.learn(completed, settings, options.learn or options.verify)
+    if options.learn is not None:
+        lock.write(Path(options.lock or "retrofit.lock"), Path(settings.root), words, sites)
+    return replace(settings, learned=tuple(sites))
 
 
 def _run(completed: Sequence[str], words: Sequence[str], settings: Settings) -> Receipt:
@@ -125,6 +142,19 @@ def _parser() -> Parser:
         help="first show over N calls [10] that beta = 0 changes no bit",
     )
     parser.add_argument(
+        "--learn",
+        type=int,
+        nargs="?",
+        const=10,
+        metavar="N",
+        help="first watch N updates [10] and a validation of the untouched program, and decide from what was seen",
+    )
+    parser.add_argument(
+        "--lock",
+        metavar="FILE",
+        help="what was learned: written by --learn [retrofit.lock]; alone: used, if the sources are the same",
+    )
+    parser.add_argument(
         "--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]"
     )
     return parser
@@ -134,8 +164,10 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
     check_sites([*options.only, *options.skip])
     shims = check_shims([name for name in options.shims.split(",") if name])
     _check_loss(options)
-    if options.verify is not None and options.verify < 1:
-        raise FinegrainedError(f"--verify must be at least 1, got {options.verify}")
+    for name in ("verify", "learn"):
+        steps = getattr(options, name)
+        if steps is not None and steps < 1:
+            raise FinegrainedError(f"--{name} must be at least 1, got {steps}")
     settings = Settings(
         only=tuple(options.only),
         skip=tuple(options.skip),

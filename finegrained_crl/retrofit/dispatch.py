@@ -76,6 +76,7 @@ class Dispatcher:
         self.constructions = Constructions(self.frames, ledger)
         self.replacement = Replacement(settings.loss, settings.alpha, settings.beta)
         self.account = Account(ledger)
+        self.account.unseen = self._unseen
         self.base: FrameType | None = None  # of a `with retrofit():`
         self._inside = threading.local()
         self._bits = Bits(settings, ledger)
@@ -142,6 +143,11 @@ class Dispatcher:
         call = Call("linear_cross_entropy", torch.empty(0), torch.empty(0), problem=FUSED_REASON)
         chain = self._chains.get((key, call.loss)) or self._looked_at(key, call, frame)
         self._left(chain, "refuse" if chain.replace else "leave", chain.reason)
+
+    def backward(self, roots: Any, *_: Any) -> None:
+        """The hook of backward passes; our own measurements are none of the program's."""
+        if not getattr(self._inside, "busy", False):
+            self.account.backward_starts(roots)
 
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
@@ -220,8 +226,9 @@ class Dispatcher:
 
     def _left(self, chain: Chain, action: str, reason: str, call: Call | None = None) -> Result:
         stream = self._counted(chain, action, reason)
-        if call is None or not call.can_train:
-            self._learned.evaluated()
+        can_train = call is not None and call.can_train
+        self._learned.called(can_train=can_train)
+        if call is None or not can_train:
             return NOTHING
         return None, (stream, self._sampled(chain, stream, call, 0.0))
 
@@ -341,6 +348,16 @@ class Dispatcher:
             "call", site=str(place), column=0, function=place.function,
             loss=loss, expression="", role="class", action="refuse",
             reason=COMPILE_REASON, built=[], callers=[], compiled=True,
+        )  # fmt: skip
+        self.ledger.count(row)
+
+    def _unseen(self, what: str) -> None:
+        """Gradients flow through a classification loss that is no call of a function with a hook."""
+        frames = self.frames.frames(sys._getframe(1))
+        place = self.frames.place_of(frames[0][1]) if frames else Place("<unknown>", 0)
+        row = self.ledger.row(
+            "call", site=str(place), column=-1, function=place.function, loss="?", expression="", role="class",
+            action="refuse", reason=f"this backward pass goes through {what}", built=[], callers=[], unseen=True,
         )  # fmt: skip
         self.ledger.count(row)
 

@@ -43,9 +43,9 @@ class Instruments:
 
     def _account(self) -> None:
         """Let backward passes, updates and lost gradients be counted."""
-        account = self.dispatcher.account
-        self._look(torch.autograd.backward, lambda roots, *_: account.backward_starts(roots), "_fgcrl_backward")
-        self._look(torch.autograd.grad, lambda roots, *_: account.backward_starts(roots), "_fgcrl_grad")
+        account, backward = self.dispatcher.account, self.dispatcher.backward
+        self._look(torch.autograd.backward, backward, "_fgcrl_backward")
+        self._look(torch.autograd.grad, backward, "_fgcrl_grad")
         # PyTorch keeps this one from being compiled by a wrapper; its body is the function inside.
         zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
         self._look(zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed")

@@ -13,6 +13,7 @@ from finegrained_crl.retrofit.settings import Settings
 from finegrained_crl.retrofit.site_facts import Found
 
 PATIENCE = 10  # times the asked number of updates, before a program that never validates is taken for one
+CALLS = 100  # times that number of calls, before one whose updates can't be seen, or that never trains, is ended
 
 
 class Learned:
@@ -30,7 +31,7 @@ class Learned:
         self._by_site: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for entry in settings.learned:
             self._by_site.setdefault(_key(entry)[:3], []).append(entry)
-        self._updates, self._validated = 0, False
+        self._updates, self._calls, self._validated = 0, 0, False
         if settings.mode == "learn":
             account.after_update = self._updated
 
@@ -56,16 +57,22 @@ class Learned:
             entry = same[0]
         return entry
 
-    def evaluated(self) -> None:
-        """A call through which no gradient can flow was seen."""
-        self._validated = self._validated or self._updates > 0
+    def called(self, *, can_train: bool) -> None:
+        """A call was seen; one through which no gradient can flow is a validation."""
+        self._validated = self._validated or (self._updates > 0 and not can_train)
+        self._calls += 1
+        if self._settings.mode == "learn" and self._calls >= CALLS * self._settings.steps:
+            self._end()
 
     def _updated(self) -> None:
         self._updates += 1
         steps = self._settings.steps
         if self._updates >= steps and (self._validated or self._updates >= PATIENCE * steps):
-            self._ledger.state(learned_updates=self._updates, validated=self._validated)
-            end_process()
+            self._end()
+
+    def _end(self) -> None:
+        self._ledger.state(learned_updates=self._updates, validated=self._validated)
+        end_process()
 
 
 def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
@@ -80,7 +87,7 @@ def sites_of(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     chains: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        if row["kind"] != "call" or not row["count"] or row.get("compiled"):
+        if row["kind"] != "call" or not row["count"] or row.get("compiled") or row.get("unseen"):
             continue
         entry = chains.setdefault(_key(row), _entry_of(row))
         for name in ("count", "flowed", "updated"):

@@ -79,8 +79,7 @@ def look_around(
     verdict, why, depth = _verdict(contexts)
     source = frames.source_of(site) if node is not None else None
     role = guess_role(source, node) if source is not None and node is not None else "class"
-    if role == "distillation" and not call.target.is_floating_point():
-        role = "class"  # a teacher's scores are no class indices
+    role = _checked(role, call)
     if call.loss == "nll_loss" and source is not None and node is not None:
         problem = problem or hand_made(source, node)
     if node is not None:
@@ -102,6 +101,16 @@ def look_around(
         seen.guards.append((first + depth, contexts[depth].guard))  # type: ignore[arg-type]
     seen.module_depth = _model_frame(chain, first) if not verdict else -1
     return seen
+
+
+def _checked(role: str, call: Call) -> str:
+    """The guessed role, where the targets can be those of that role: else its loss would be left for a mere name."""
+    if role == "distillation" and not call.target.is_floating_point():
+        return "class"  # a teacher's scores are no class indices
+    if role == "contrastive" and not call.target.is_floating_point():
+        steps = call.target.flatten().diff().unique()
+        return role if len(steps) <= 1 else "class"  # the batch's own numbers, or the first column for all
+    return role
 
 
 def _with_grad(context: Context, call: Call) -> Context:

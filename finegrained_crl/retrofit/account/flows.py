@@ -19,6 +19,7 @@ from finegrained_crl.retrofit.account.uses import MARK, name_of, uses_of_values
 from finegrained_crl.retrofit.ledger import COLUMNS, Ledger
 
 WALKS = 3  # passes of a chain whose graph is walked
+PASSES = 3  # backward passes of a process that are looked at in any case
 NODES = 3000  # of a graph walked for its parameters
 FEW = 8  # values of a parameter kept, to see whether it was changed by hand
 FLOWED, UPDATED, SKIPPED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped"))
@@ -87,6 +88,8 @@ class Account:
         self.unchecked = 0
         self._owned: dict[tuple[int, int], bool] = {}
         self._stepped = False
+        self._passes = 0
+        self.unseen: Callable[[str], None] | None = None
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None) -> None:
         """Follow the value of a call; does nothing where no gradient can flow."""
@@ -98,9 +101,8 @@ class Account:
             leaves = _leaves(node)
             stream.parameters |= {id(leaf.variable) for leaf in leaves if _is_parameter(leaf)}
         flow = Flow(self, stream, value, leaves, sample)
-        if flow.unchecked:
-            self.unchecked += 1
-            node.metadata[MARK] = flow
+        self.unchecked += flow.unchecked
+        node.metadata[MARK] = flow
         node.register_prehook(flow)
 
     def passed(self, flow: Flow) -> None:
@@ -125,10 +127,13 @@ class Account:
 
     def backward_starts(self, roots: Any) -> None:
         """Before a backward pass: look at the way from its roots to values that were not looked at."""
-        if not self.unchecked:
+        if not self.unchecked and self._passes >= PASSES:
             return
-        many = roots if isinstance(roots, tuple | list) else (roots,)
-        for flow, reason in uses_of_values(many).values():
+        self._passes += 1
+        uses = uses_of_values(roots if isinstance(roots, tuple | list) else (roots,))
+        if uses.unseen and self.unseen is not None:
+            self.unseen(uses.unseen)
+        for flow, reason in uses.values:
             if not flow.unchecked:
                 continue
             flow.unchecked = False

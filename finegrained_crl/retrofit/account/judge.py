@@ -61,6 +61,8 @@ def _of_replaced(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
 
 
 def _of_refused(row: dict[str, Any]) -> str:
+    if row.get("unseen"):
+        return f"TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}, which stays what it is"
     if row.get("compiled") or row["updated"] or row["reason"].startswith("inside torch.vmap"):
         return f"REFUSED, SO IT TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}"
     return ""

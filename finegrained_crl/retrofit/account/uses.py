@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 MARK = "fgcrl"  # key of a watched node's metadata
@@ -32,23 +33,46 @@ LINEAR = frozenset(
     )
 )
 PRODUCTS = frozenset(("Mul", "Div", "Dot", "Mv", "Mm", "Bmm", "Addcmul", "Addmm", "Baddbmm", "Addbmm", "Addmv"))
+LOSSES = ("NllLoss", "NllLoss2D", "NllLossNd", "CrossEntropyLoss")
 OPAQUE = ("Compiled", "Checkpoint")  # what lies behind them is seen when they run
 
 
-def uses_of_values(roots: Iterable[Any]) -> dict[int, tuple[Any, str]]:
+@dataclass
+class Uses:
+    """The graph below the roots of a backward pass, as far as it was looked at.
+
+    Args:
+        values: the mark of each watched value, and why it is an ingredient ("" where it is none).
+        unseen: what classifies there without being watched: TorchScript, C++ functions, cross-entropy written by hand.
+    """
+
+    values: list[tuple[Any, str]]
+    unseen: str
+
+
+def uses_of_values(roots: Iterable[Any]) -> Uses:
     """Find the watched values below the roots of a backward pass, and what is wrong with their way there.
 
     Args:
         roots: tensors, or graph edges, that `backward` starts from.
-    Returns:
-        for each watched node found, by number: its mark, and why it is an ingredient ("" where it is not).
     """
     children, marked = _explored(roots)
     parents: dict[Any, list[Any]] = {}
     for node, below in children.items():
         for child in below:
             parents.setdefault(child, []).append(node)
-    return {number: (mark, _spoiled(node, children, parents)) for number, (node, mark) in enumerate(marked)}
+    values = [(mark, _spoiled(node, parents)) for node, mark in marked]
+    return Uses(values, _unseen(children))
+
+
+def _unseen(children: dict[Any, list[Any]]) -> str:
+    for node, below in children.items():
+        name = name_of(node)
+        if name in LOSSES and node.metadata.get(MARK) is None:
+            return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
+        if name in ("Gather", "Index") and any(name_of(child) == "LogSoftmax" for child in below):
+            return "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
+    return ""
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
@@ -74,7 +98,7 @@ def _node_of(root: Any) -> Any:
     return root.grad_fn if hasattr(root, "grad_fn") else getattr(root, "node", None)
 
 
-def _spoiled(value: Any, children: dict[Any, list[Any]], parents: dict[Any, list[Any]]) -> str:
+def _spoiled(value: Any, parents: dict[Any, list[Any]]) -> str:
     above = _ancestors(value, parents)
     odd = [node for node in above if name_of(node) not in LINEAR and not name_of(node).startswith(OPAQUE)]
     if odd:
@@ -120,4 +144,4 @@ def _described(names: set[str]) -> str:
 
 def name_of(node: Any) -> str:
     """`MulBackward0` -> "Mul"."""
-    return type(node).__name__.partition("Backward")[0]
+    return type(node).__name__.rstrip("0123456789").removesuffix("Backward")
