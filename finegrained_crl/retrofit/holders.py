@@ -64,6 +64,7 @@ class Holders:
     holders: dict[tuple[str, str], set[Build]] = field(default_factory=dict)
     factories: dict[str, set[Build]] = field(default_factory=dict)  # functions that return a criterion
     subclasses: dict[str, str] = field(default_factory=dict)  # class -> the criterion it derives from
+    others: set[tuple[str, str]] = field(default_factory=set)  # (file, attribute) given something else, "" for any
 
     def of(self, module: Module, node: ast.AST) -> set[Build]:
         """The criteria that an expression may be; empty for none."""
@@ -90,6 +91,21 @@ class Holders:
             imported = node.id in module.names.modules or module.names.stars
             return holders | (self.holders.get(("", node.id), set()) if imported else set())
         return set()
+
+    def may_be_another(self, module: Module, node: ast.AST) -> bool:
+        """Whether an expression was followed by an attribute's name alone, and the name serves other objects, too."""
+        node = unwrap(node)
+        if isinstance(node, ast.Call | ast.Subscript):
+            return self.may_be_another(module, node.func if isinstance(node, ast.Call) else node.value)
+        if not isinstance(node, ast.Attribute):
+            return False
+        is_own = dotted(node.value) == "self" and (module.file, f".{node.attr}") in self.holders
+        return ((module.file if is_own else ""), node.attr) in self.others
+
+    @property
+    def shared_attributes(self) -> set[str]:
+        """Attributes that other files may hold a criterion under."""
+        return {name for file, name in self.holders if not file}
 
     def class_named(self, module: Module, node: ast.AST) -> str:
         """The criterion class, or the repository's subclass of one, that a name stands for; "" for none."""
@@ -174,6 +190,19 @@ def spread(modules: list[Module], holders: Holders) -> bool:
             elif isinstance(node, ast.Call):
                 _pass_on(module, node, holders, functions)
     return _size(holders) != before
+
+
+def other_holders(modules: list[Module], holders: Holders) -> set[tuple[str, str]]:
+    """Attributes (`.criterion`) that are also given a value that is no criterion; None does not count."""
+    names: set[tuple[str, str]] = set()
+    for module in modules:
+        for node in module.nodes:
+            if not isinstance(node, ast.Assign) or (isinstance(node.value, ast.Constant) and node.value.value is None):
+                continue
+            attributes = [target.attr for target in node.targets if isinstance(target, ast.Attribute)]
+            if attributes and not holders.of(module, node.value):
+                names.update((file, name) for name in attributes for file in (module.file, ""))
+    return names
 
 
 def _size(holders: Holders) -> tuple[int, int, int]:

@@ -42,7 +42,11 @@ class Edit:
     start: int
     end: int
     text: bytes
-    needs: tuple[str, str]
+    needs: tuple[str, str] | None
+
+
+class NotCertainError(FinegrainedError):
+    """What is called at a site may be something else than a criterion."""
 
 
 @dataclass
@@ -76,6 +80,9 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
                 edits.append(_edit(source, site, settings))
                 edited.append(f"{site.file}:{site.line}")
                 shared += [edited[-1]] if site.kind == "call" and not site.verdict else []
+            except NotCertainError as error:
+                refused[f"{site.file}:{site.line}"] = str(error)
+                edits.append(_comment(source, site))
             except FinegrainedError as error:
                 refused[f"{site.file}:{site.line}"] = str(error)
             except RecursionError:
@@ -83,6 +90,19 @@ def make_patch(found: Scan, alpha: float = 1.5, beta: float = 1.0) -> Patch:
         if edits:
             diff += _diff(file, source.data, _apply(source, edits))
     return Patch(diff, edited, refused, shared)
+
+
+def _comment(source: Source, site: Site) -> Edit:
+    """A line above the statement that says why it was left."""
+    assert source.tree is not None
+    statements = [n for n in ast.walk(source.tree) if isinstance(n, ast.stmt) and n.lineno <= site.line]
+    line = max(n.lineno for n in statements if (n.end_lineno or n.lineno) >= site.line)
+    start = sum(map(len, source.lines[: line - 1]))
+    text = source.lines[line - 1]
+    newline = b"\r\n" if text.endswith(b"\r\n") else b"\n"
+    indent = text[: len(text) - len(text.lstrip())]
+    why = b"# fgcrl: left as it is; what is called here may be another object than a cross-entropy"
+    return Edit(start, start, indent + why + newline, None)
 
 
 def _targets(sites: list[Site]) -> list[Site]:
@@ -115,7 +135,7 @@ def _can_be_whole(site: Site, sites: list[Site]) -> bool:
         bool(calls)
         and simple
         and not others
-        and all(c.action == "replace" and c.verdict == "train" and not c.guard for c in calls)
+        and all(c.action == "replace" and c.verdict == "train" and not c.guard and c.is_certain for c in calls)
     )
 
 
@@ -126,6 +146,11 @@ def _edit(source: Source, site: Site, settings: list[str]) -> Edit:
         )
     if site.built and site.loss in OF_FUNCTION:
         raise FinegrainedError("its `partial` serves other calls too; edit it by hand, or use `fgcrl retrofit run`")
+    if not site.is_certain:
+        raise NotCertainError(
+            f"`{site.expression[:60]}` may be another object: the attribute is also given something that is no"
+            " criterion; it is left"
+        )
     if site.built and BY_NAME in site.loss:
         raise FinegrainedError(
             "its criterion is chosen by name when the program runs; edit it by hand, or use `fgcrl retrofit run`"
@@ -160,7 +185,8 @@ def _rewritten(call: cst.Call, site: Site, settings: list[str]) -> tuple[cst.Bas
             f"{SHIPPED}.retrofit",
             "log_probability_loss",
         )
-    twin = _call("retrofit_criterion", [cst.Arg(call.func), *_arguments(settings)])
+    lenient = cst.Arg(cst.Name("False"), keyword=cst.Name("strict"), equal=_tight())
+    twin = _call("retrofit_criterion", [cst.Arg(call.func), *_arguments(settings), lenient])
     func: cst.BaseExpression = twin
     if site.guard:  # one call for training and evaluation: the test that guards the backward pass chooses
         func = cst.parse_expression(
@@ -293,7 +319,7 @@ def _apply(source: Source, edits: list[Edit]) -> bytes:
                 f"{source.path}: one chosen call stands inside another; choose one of them with --only"
             )
         data = data[: edit.start] + edit.text + data[edit.end :]
-    return _with_imports(source, data, {edit.needs for edit in edits})
+    return _with_imports(source, data, {edit.needs for edit in edits if edit.needs is not None})
 
 
 def _with_imports(source: Source, data: bytes, needs: set[tuple[str, str]]) -> bytes:

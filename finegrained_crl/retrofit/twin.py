@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,6 +11,9 @@ from finegrained_crl.losses.competing_ratio import CompetingRatioLoss
 from finegrained_crl.retrofit.replacement import log_probability_loss
 
 COMPUTES = {"cross_entropy", "nll_loss", "log_softmax", "softmax", "CrossEntropyLoss", "logsumexp"}
+
+
+_warned: set[str] = set()
 
 
 class LogProbabilityCRL(nn.NLLLoss):
@@ -35,7 +39,9 @@ class LogProbabilityCRL(nn.NLLLoss):
         return log_probability_loss(input, target, self.alpha, self.beta, **options)
 
 
-def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1.0) -> nn.Module:
+def retrofit_criterion(
+    criterion: nn.Module, alpha: float = 1.5, beta: float = 1.0, *, strict: bool = True
+) -> nn.Module:
     """Make the CRL twin of a cross-entropy criterion, with its weights and options; the criterion itself stays as it
     is.
 
@@ -44,16 +50,21 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
             `LabelSmoothingCrossEntropy` or `SoftTargetCrossEntropy`.
         alpha: >= 0, as for `CompetingRatioLoss`.
         beta: >= 0; 0 is cross-entropy.
+        strict: False: what is no cross-entropy is given back as it is, with one warning for each kind of object; a
+            patched program may meet other losses, by its options.
     Returns:
         a module that is called as the criterion is; its weight is the criterion's own tensor. The twin of a subclass
         shares all its attributes.
     Raises:
-        TypeError: it is something else, or a subclass that computes a loss of its own.
+        TypeError: it is something else, or a subclass that computes a loss of its own (with `strict`).
         ValueError: alpha or beta is negative.
 
     >>> retrofit_criterion(nn.CrossEntropyLoss(label_smoothing=0.1))
     CompetingRatioLoss(alpha=1.5, beta=1.0, label_smoothing=0.1)
     """
+    if not strict:
+        twin: nn.Module = _twin_or_itself(criterion, alpha, beta)
+        return twin
     kind = type(criterion)
     if isinstance(criterion, nn.CrossEntropyLoss) and kind.forward is nn.CrossEntropyLoss.forward:
         replacement: nn.Module = CompetingRatioLoss(
@@ -74,6 +85,17 @@ def retrofit_criterion(criterion: nn.Module, alpha: float = 1.5, beta: float = 1
             " use `with retrofit():` around the training instead"
         )
     return replacement.train(criterion.training)
+
+
+def _twin_or_itself(criterion: Any, alpha: float, beta: float) -> Any:
+    try:
+        return retrofit_criterion(criterion, alpha, beta)
+    except TypeError:
+        name = getattr(criterion, "__qualname__", type(criterion).__qualname__)
+        if name not in _warned:
+            _warned.add(name)
+            warnings.warn(f"{name} is no cross-entropy that CRL can replace; it goes on unchanged", stacklevel=3)
+        return criterion
 
 
 def _options(criterion: nn.CrossEntropyLoss | nn.NLLLoss) -> dict[str, Any]:
