@@ -60,6 +60,7 @@ class Chain:
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # (action, reason) -> its row and values
     checkpoint: str = ""  # "first" or "again": inside activation checkpointing
     measured: bool = False
+    replacing: Stream | None = None  # the stream of its replaced calls, at hand
 
 
 class Dispatcher:
@@ -152,8 +153,7 @@ class Dispatcher:
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
         if token is not None and isinstance(value, Tensor):
-            with contextlib.suppress(Exception):
-                self.account.watch(token[0], value, token[1])
+            self._watch(token[0], value, token[1])
         return value
 
     def _at_site(self, call: Call, frame: FrameType) -> Result:
@@ -204,24 +204,31 @@ class Dispatcher:
         return ""
 
     def _replaced(self, chain: Chain, call: Call) -> Result:
+        self._inside.busy = True  # tensor subclasses and function modes enter PyTorch's function again
         try:
-            with self._computing():
-                value = call.replaced(self.replacement)
+            value = call.replaced(self.replacement)
         except Exception as error:
             if type(error).__module__ == "torch.utils.checkpoint":
                 raise  # how recomputation stops early, and nothing that failed
             # PyTorch's body runs next: where the program itself is wrong, it raises what it always raised.
             why = f"{self.replacement.name} can't be computed here: {type(error).__name__}: {str(error)[:200]}"
             return self._left(chain, "refuse", why, call)
-        stream = self._counted(chain, "replace", chain.reason)
+        finally:
+            self._inside.busy = False
+        stream = chain.replacing
+        if stream is None:
+            stream = self._counted(chain, "replace", chain.reason)
+            chain.replacing = stream if not chain.checkpoint else None
+        else:
+            self.ledger.count(stream.row)
         if not chain.measured and chain.checkpoint != "again":
             chain.measured = True
             if "first_loss" not in self.ledger.rows[stream.row]:
                 self.ledger.add(stream.row, **self._first.measured(call))
         if value.requires_grad:
-            with contextlib.suppress(Exception):
-                self.account.watch(stream, value, self._sampled(chain, stream, call, self.settings.beta))
-        self._bits.write_down(stream.row, value)
+            self._watch(stream, value, self._sampled(chain, stream, call, self.settings.beta))
+        if self.settings.steps:
+            self._bits.write_down(stream.row, value)
         return value, None
 
     def _left(self, chain: Chain, action: str, reason: str, call: Call | None = None) -> Result:
@@ -231,6 +238,12 @@ class Dispatcher:
         if call is None or not can_train:
             return NOTHING
         return None, (stream, self._sampled(chain, stream, call, 0.0))
+
+    def _watch(self, stream: Stream, value: Tensor, sample: Sample | None) -> None:
+        try:
+            self.account.watch(stream, value, sample)
+        except Exception as error:  # an odd tensor must not stop the program; the judge sees no gradient there
+            self.ledger.add(stream.row, note=f"its value can't be watched ({type(error).__name__})")
 
     def _sampled(self, chain: Chain, stream: Stream, call: Call, beta: float) -> Sample | None:
         """Keep rows of this call for the proof at its backward pass, on the first calls and then seldom."""
@@ -273,7 +286,7 @@ class Dispatcher:
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
-        """While the replacement computes, no call is a site: tensor subclasses and function modes enter it again."""
+        """While our own measurements compute, no call is a site."""
         before = getattr(self._inside, "busy", False)
         self._inside.busy = True
         try:
@@ -318,7 +331,8 @@ class Dispatcher:
                 row = self._row(chain, action, reason)
             if chain.checkpoint == "first":
                 self._first_passes[place] = row
-            stream = Stream(row, lambda text: self._ingredient(chain, row, text))
+            is_replaced = action == "replace" and self.settings.mode == "run"
+            stream = Stream(row, lambda text: self._ingredient(chain, row, text), is_replaced)
             chain.streams[action, reason] = stream
         if chain.checkpoint != "again":
             self.ledger.count(stream.row)

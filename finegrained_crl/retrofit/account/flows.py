@@ -7,6 +7,7 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 from __future__ import annotations
 
 import contextlib
+import math
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from finegrained_crl.retrofit.account.uses import MARK, name_of, uses_of_values
 from finegrained_crl.retrofit.ledger import COLUMNS, Ledger
 
 WALKS = 3  # passes of a chain whose graph is walked
+TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
+WAITING = 2048  # passes that are kept until an update
 PASSES = 3  # backward passes of a process that are looked at in any case
 NODES = 3000  # of a graph walked for its parameters
 FEW = 8  # values of a parameter kept, to see whether it was changed by hand
@@ -32,10 +35,13 @@ class Stream:
     Args:
         row: of the ledger.
         refuse: called with the reason when the value turns out to be an ingredient of another loss.
+        is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
     """
 
     row: int
     refuse: Callable[[str], None]
+    is_replaced: bool = False
+    tries: int = 0
     calls: int = 0
     walks: int = 0
     to_parameters: bool = True
@@ -49,14 +55,25 @@ class Stream:
 class Flow:
     """Stands at the node of one call's value until a backward pass goes through."""
 
-    __slots__ = ("account", "is_kept", "is_updated", "leaves", "open", "sample", "stream", "unchecked", "value")
+    __slots__ = (
+        "account",
+        "is_kept",
+        "is_updated",
+        "is_waiting",
+        "leaves",
+        "open",
+        "sample",
+        "stream",
+        "unchecked",
+        "value",
+    )
 
     def __init__(self, account: Account, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
         self.account, self.stream = account, stream
         self.leaves, self.sample = leaves, sample
         self.open, self.unchecked = True, leaves is not None
-        self.is_kept = self.is_updated = False
-        self.value = value.detach() if value.numel() == 1 else None
+        self.is_kept = self.is_updated = self.is_waiting = False
+        self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
 
     def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
         """Called by the engine, with the gradient that arrives at the value."""
@@ -70,7 +87,7 @@ class Flow:
         # A value that the program drops because it is not finite says nothing about training or evaluation.
         if self.open and self.value is not None:
             with contextlib.suppress(Exception):
-                if not bool(torch.isfinite(self.value)):
+                if not math.isfinite(self.value.item()):
                     self.account.ledger.count(self.stream.row, SKIPPED)
 
 
@@ -97,7 +114,8 @@ class Account:
         if node is None:
             return
         leaves = None
-        if stream.walks < WALKS:
+        if stream.walks < WALKS and stream.tries < TRIES:
+            stream.tries += 1
             leaves = _leaves(node)
             stream.parameters |= {id(leaf.variable) for leaf in leaves if _is_parameter(leaf)}
         flow = Flow(self, stream, value, leaves, sample)
@@ -119,9 +137,12 @@ class Account:
             if flow.open:
                 self.ledger.count(stream.row, FLOWED)
                 flow.open = False
-            if flow not in stream.waiting:
+            if not flow.is_waiting:
+                flow.is_waiting = True
                 stream.waiting.append(flow)
             self._waiting[id(stream)] = stream
+            if len(stream.waiting) > WAITING:  # a program whose updates are not seen
+                del stream.waiting[: WAITING // 2]
             if stream.by_hand:
                 self._credit(stream)
 
@@ -157,7 +178,10 @@ class Account:
         for stream in list(self._waiting.values()):
             if self._owns(owner, stream):
                 self._compare_by_hand(stream)
-                self._forget(stream, [flow for flow in stream.waiting if flow.is_kept])
+                kept = [flow for flow in stream.waiting if flow.is_kept]
+                for flow in stream.waiting:
+                    flow.is_waiting = flow.is_kept
+                self._forget(stream, kept)
 
     def _credit(self, stream: Stream) -> None:
         self.ledger.count(stream.row, UPDATED, len(stream.waiting))
