@@ -8,11 +8,11 @@ from pathlib import Path
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.decision import Choice
-from finegrained_crl.retrofit.profiles import find_profile, recognise
-from finegrained_crl.retrofit.rewrite import make_patch
+from finegrained_crl.retrofit.patch import make_patch
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.profiles import find_profile, recognise
 
 summary = "print the same choice as a diff for `git apply`"
 

@@ -15,11 +15,11 @@ from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.files import write_json
 from finegrained_crl.losses.catalogue import LOSSES
 from finegrained_crl.retrofit import launch
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.ledger import read_ledgers
-from finegrained_crl.retrofit.receipt import NOTHING, Receipt, make_receipt, show
-from finegrained_crl.retrofit.settings import Settings
-from finegrained_crl.retrofit.shim_names import check_shims, shim_help
+from finegrained_crl.retrofit.account.ledger import read_ledgers
+from finegrained_crl.retrofit.account.receipt import NOTHING, Receipt, make_receipt, show
+from finegrained_crl.retrofit.shims.names import check_shims, shim_help
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.settings import Settings
 
 summary = "run a program with the chosen places computing CRL; writes retrofit.json"
 DESCRIPTION = """Run a program as its author would, with chosen calls of its classification losses computing CRL.
@@ -179,7 +179,7 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         lenient=options.lenient,
     )
     if options.profile:
-        from finegrained_crl.retrofit.profiles import apply_profile, find_profile
+        from finegrained_crl.retrofit.sites.profiles import apply_profile, find_profile
 
         settings = apply_profile(options.profile, settings)
         if not (known := find_profile(options.profile)).match(Path.cwd()):
@@ -207,7 +207,7 @@ def _check_other_loss(name: str) -> None:
     """Against the catalogue first: it answers without torch, whose import costs a second."""
     if name not in LOSSES:
         raise FinegrainedError(f"unknown loss '{name}': {nearest(name, LOSSES)}")
-    from finegrained_crl.retrofit.replacement import Replacement
+    from finegrained_crl.retrofit.losses.replacement import Replacement
 
     Replacement(name)
 

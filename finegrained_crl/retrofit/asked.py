@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.chosen import Place, names_place
+from finegrained_crl.retrofit.reading.tree import repository
 from finegrained_crl.retrofit.scan import Scan, Site
-from finegrained_crl.retrofit.tree import repository
+from finegrained_crl.retrofit.sites.place import Place, names_place
 
 SHOWN = 5
 

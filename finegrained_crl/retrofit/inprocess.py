@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.decision import Phase
-from finegrained_crl.retrofit.instrument import Instruments
-from finegrained_crl.retrofit.ledger import Ledger
-from finegrained_crl.retrofit.receipt import Receipt, make_receipt, show
-from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.receipt import Receipt, make_receipt, show
+from finegrained_crl.retrofit.running.hooks import Instruments
+from finegrained_crl.retrofit.sites.decision import Phase
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.settings import Settings
 
 
 class retrofit:  # noqa: N801  (used like a function)

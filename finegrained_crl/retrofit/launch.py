@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.settings import Settings
-from finegrained_crl.retrofit.source import read_source
+from finegrained_crl.retrofit.reading.source import read_source
+from finegrained_crl.retrofit.sites.settings import Settings
 
-HOOK = Path(__file__).parent / "hook"
+HOOK = Path(__file__).parent / "running" / "hook"
 PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 

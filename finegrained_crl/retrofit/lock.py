@@ -17,10 +17,10 @@ from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.files import write_json
+from finegrained_crl.retrofit.account.ledger import read_ledgers
 from finegrained_crl.retrofit.launch import run_program
-from finegrained_crl.retrofit.learned import sites_of
-from finegrained_crl.retrofit.ledger import read_ledgers
-from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.running.learned import sites_of
+from finegrained_crl.retrofit.sites.settings import Settings
 
 FORMAT = 1
 

@@ -12,16 +12,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.retrofit.chosen import Place
-from finegrained_crl.retrofit.context import Context, context_of, function_of
-from finegrained_crl.retrofit.decision import Choice, Facts, decide
-from finegrained_crl.retrofit.flow import dotted
-from finegrained_crl.retrofit.holders import BY_NAME, Build, Holders, Module, make_module, other_holders, spread
-from finegrained_crl.retrofit.names import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
-from finegrained_crl.retrofit.roles import guess_role, hand_made
-from finegrained_crl.retrofit.source import Source, read_source
-from finegrained_crl.retrofit.tree import python_files
-from finegrained_crl.retrofit.uses_by_name import ingredient
+from finegrained_crl.retrofit.reading.flow import dotted
+from finegrained_crl.retrofit.reading.holders import BY_NAME, Build, Holders, Module, make_module, other_holders, spread
+from finegrained_crl.retrofit.reading.imports import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
+from finegrained_crl.retrofit.reading.ingredients import ingredient
+from finegrained_crl.retrofit.reading.phase import Context, context_of, function_of
+from finegrained_crl.retrofit.reading.roles import guess_role, hand_made
+from finegrained_crl.retrofit.reading.source import Source, read_source
+from finegrained_crl.retrofit.reading.tree import python_files
+from finegrained_crl.retrofit.sites.decision import Choice, Facts, decide
+from finegrained_crl.retrofit.sites.place import Place
 
 SEEDS = re.compile(
     rb"cross_entropy|[cC]ompeting_?[rR]atio|CRL|crl_|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\("

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from finegrained_crl.cli.main import main
-from finegrained_crl.retrofit.decision import Choice
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
 
 PROGRAMS = Path(__file__).parent / "programs"
 

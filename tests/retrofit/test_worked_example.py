@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from finegrained_crl.retrofit.decision import Choice
-from finegrained_crl.retrofit.rewrite import make_patch
+from finegrained_crl.retrofit.patch import make_patch
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
 
 PAGE = (Path(__file__).parents[2] / "docs" / "retrofit.md").read_text()
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.gradient import expected_gradient
+from finegrained_crl.retrofit.losses.gain import expected_gradient
 
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
 MONOTONE_ROWS = 8  # the chance that unrelated factors of so many rows are in order is 1 / 20160

@@ -34,6 +34,8 @@ LINEAR = frozenset(
 )
 PRODUCTS = frozenset(("Mul", "Div", "Dot", "Mv", "Mm", "Bmm", "Addcmul", "Addmm", "Baddbmm", "Addbmm", "Addmv"))
 LOSSES = ("NllLoss", "NllLoss2D", "NllLossNd", "CrossEntropyLoss")
+UNCHANGED = ("Neg", "View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "ToCopy", "Clone", "Slice")
+STEPS = 4  # of that kind, between a log_softmax and the entry that is taken of it
 OPAQUE = ("Compiled", "Checkpoint")  # what lies behind them is seen when they run
 
 
@@ -70,9 +72,17 @@ def _unseen(children: dict[Any, list[Any]]) -> str:
         name = name_of(node)
         if name in LOSSES and node.metadata.get(MARK) is None:
             return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
-        if name in ("Gather", "Index") and any(name_of(child) == "LogSoftmax" for child in below):
+        if name in ("Gather", "Index") and any(_is_log_softmax(child) for child in below):
             return "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
     return ""
+
+
+def _is_log_softmax(node: Any) -> bool:
+    for _ in range(STEPS):
+        if name_of(node) not in UNCHANGED or not node.next_functions or node.next_functions[0][0] is None:
+            break
+        node = node.next_functions[0][0]
+    return name_of(node) == "LogSoftmax"
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
