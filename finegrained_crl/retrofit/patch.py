@@ -114,6 +114,7 @@ def _targets(sites: list[Site]) -> list[Site]:
     chosen = [s for s in sites if s.action == "replace"]
     calls = [s for s in chosen if s.kind == "call" and not (s.built and set(s.built) <= whole)]
     edited = {str(s.place) for s in calls}
+    calls += [s for s in sites if not s.is_certain]
     calls = [s for s in calls if not (inner := _computed_in(s, sites)) or str(inner.place) not in edited]
     return [s for s in chosen if s.kind == "construction" and str(s.place) in whole] + calls
 

@@ -18,7 +18,7 @@ from finegrained_crl.retrofit.reading.imports import CRITERIA, FUNCTIONS, OTHER_
 from finegrained_crl.retrofit.reading.ingredients import ingredient
 from finegrained_crl.retrofit.reading.phase import Context, context_of, function_of
 from finegrained_crl.retrofit.reading.roles import guess_role, hand_made
-from finegrained_crl.retrofit.reading.source import Source, read_source
+from finegrained_crl.retrofit.reading.source import PYTHON2, Source, read_source
 from finegrained_crl.retrofit.reading.tree import python_files
 from finegrained_crl.retrofit.sites.decision import Choice, Facts, decide
 from finegrained_crl.retrofit.sites.place import Place
@@ -138,7 +138,7 @@ def _bytes(path: Path) -> bytes | None:
 
 def _looks_broken(data: bytes) -> bool:
     """Python 2 is named even where no loss is mentioned: such a file may call one under any name."""
-    return re.search(rb"^\s*print\s+[\"'\w%]", data, re.MULTILINE) is not None
+    return PYTHON2.search(data) is not None
 
 
 def _take(root: Path, path: Path, found: Scan, modules: list[Module]) -> None:
@@ -277,8 +277,11 @@ def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice:
         reason += "; in a run its callers decide"
     shown = "validation" if context.verdict == "eval" else role
     places = tuple(dict.fromkeys(map(str, built)))
-    site = _site(module, node, "call", loss, shown, action, reason, context, places)
-    return replace(site, is_certain=not (builds and holders.may_be_another(module, node.func)))
+    if builds and holders.may_be_another(module, node.func):
+        reason = "look here: the attribute is also given what is no criterion, so that this may be another object"
+        site = _site(module, node, "call", loss, "", "look", reason, context, places)
+        return replace(site, is_certain=False)
+    return _site(module, node, "call", loss, shown, action, reason, context, places)
 
 
 def _problem(module: Module, node: ast.Call, loss: str) -> str:
