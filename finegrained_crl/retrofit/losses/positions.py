@@ -35,8 +35,13 @@ def pick_rows(scores: Tensor, positions: Tensor) -> Tensor:
     last = class_last(scores.detach())
     if last.dim() == 1:
         return last.float()[None].clone()
-    index = torch.unravel_index(positions.to(scores.device), last.shape[:-1])
-    return last[index].float()
+    # Row numbers as indices of the axes; `torch.unravel_index` imports sympy, which takes a quarter of a second.
+    index: list[Tensor] = []
+    rest = positions.to(scores.device)
+    for size in reversed(last.shape[:-1]):
+        index.insert(0, rest % size)
+        rest = rest // size
+    return last[tuple(index)].float()
 
 
 def pick_targets(target: Tensor, scores: Tensor, positions: Tensor) -> Tensor:
