@@ -89,8 +89,12 @@ def actions(settings: Settings, ledger: Ledger) -> dict[str, Callable[[ModuleTyp
 
     def torch_is_here(torch: ModuleType) -> None:
         from finegrained_crl.retrofit.running.hooks import Instruments
+        from finegrained_crl.retrofit.running.recorder import Recorder
 
-        state["instruments"] = Instruments(settings, ledger)
+        if settings.mode != "patched":
+            state["instruments"] = Instruments(settings, ledger)
+        if settings.record:
+            Recorder(settings, ledger).start()
         ledger.state(torch=str(torch.__version__), armed=True)
         _seed(torch, settings)
 

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from finegrained_crl.retrofit.sites.decision import Choice, Phase
 
-Mode = Literal["run", "watch", "learn"]  # watch: replace nothing, write down the losses; learn: nor decide anything
+Mode = Literal["run", "watch", "learn", "patched"]
+"""watch: replace nothing, write down the losses; learn: nor decide anything; patched: the program holds CRL itself."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Settings:
     mode: Mode = "run"
     phase: Phase = "train"
     lenient: bool = False
+    record: bool = False  # with patch --check: write down every value of our losses
     learned: tuple[dict[str, Any], ...] = ()  # the sites of a lock file
     steps: int = 0  # with --verify: stop after so many calls of a chosen site; with --learn: after so many updates
     seed: int | None = None
