@@ -24,9 +24,7 @@ def main(argv: list[str]) -> int:
     argv, program = argv[:at], argv[at + 1 :]
     options = build_parser().parse_args(argv)
     if (options.check is not None) != bool(program):
-        raise FinegrainedError(
-            "--check N and a program belong together: fgcrl retrofit patch REPO --check 5 -- train.py"
-        )
+        raise FinegrainedError("--check N and a program belong together: .. patch REPO --check 5 -- python train.py")
     if options.check is not None and options.check < 1:
         raise FinegrainedError(f"--check must be at least 1, got {options.check}")
     root = asked_repository(options)

@@ -49,7 +49,7 @@ def test_what_only_the_callers_tell_is_found(check):
     after = "net.requires_grad_(False)\n    score()\n    net.requires_grad_(True)"
     done = check(loss="score()", after=after)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "--check: loss 2 differs" in done.stderr
+    assert "differs between the patched and the retrofitted program" in done.stderr
 
 
 def test_a_check_needs_a_program(check):

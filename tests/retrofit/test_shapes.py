@@ -13,6 +13,7 @@ IDLE = "no backward pass went through 4 of 8"
 NEVER = "no backward pass reached parameters"
 ATTACK = "no parameter was changed by them"
 ITSELF = "a function of itself"
+HAND = "the target's probability that is written by hand"
 NLL = "its input does not come from log_softmax"
 REPORTED = {
     # ingredients of another loss
@@ -43,6 +44,21 @@ REPORTED = {
     "own_function": "through Focal",
     "times_itself": ITSELF,
     "over_itself": ITSELF,
+    "ldl_mean_log": "through Log",
+    "rsqrt": "through Rsqrt",
+    "logsumexp_rows": "through Logsumexp",
+    "bootstrapped": "through Pow",
+    "tsallis": "through Exp",
+    "half_poly": FUNCTION,
+    "poly_other_view": HAND,
+    "crl_own_forward": HAND,
+    "temperature_hand": HAND,
+    "detached_scale_rows": FOLLOWS,
+    "rank_weights": FOLLOWS,
+    "focal_no_grad_alpha": FOLLOWS,
+    "through_numpy_weight": FOLLOWS,
+    "asymmetric_weight": FOLLOWS,
+    "std_rows": "a negative factor",
     "smoothing_by_hand": "label smoothing by hand",
     "negative": "a negative factor",
     # evaluation, and what is no training
@@ -50,6 +66,10 @@ REPORTED = {
     "matched": IDLE,
     "method_guard": IDLE,
     "get_guard": IDLE,
+    "try_guard": IDLE,
+    "env_guard": IDLE,
+    "callback": IDLE,
+    "best_of_two": NEVER,
     "only_logged": NEVER,
     "no_hints": NEVER,
     "fgsm_grad": NEVER,

@@ -7,6 +7,7 @@ distillation).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,9 +18,9 @@ from torch import Tensor
 from finegrained_crl.retrofit.losses.gain import expected_gradient
 
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 6e-2}
-MONOTONE_ROWS = 8  # the chance that unrelated factors of so many rows are in order is 1 / 20160
+CHANCE = 1e-4  # of factors that are in order by accident; eight rows have 5e-5
 KEPT_ROWS = 256  # of a chain's calls, for batches that are smaller
-History = list[tuple[Tensor, Tensor]]
+History = list[tuple[Tensor, ...]]
 Kind = Literal["fits", "note", "refuse"]
 
 
@@ -32,7 +33,7 @@ class Rows:
     factor: Tensor
     options: Any
     crl: tuple[float, float]
-    history: History  # probabilities and factors of earlier rows of this chain
+    history: History  # probabilities, factors and labels of earlier rows of this chain
 
     @property
     def expected(self) -> Tensor:
@@ -98,24 +99,53 @@ def _factors(calls: Sequence[Rows], misfit: float) -> Finding | None:
 
 
 def follows_value(call: Rows) -> bool:
-    """Whether the factors of a loss per row rise or fall with the target's probability, row by row."""
+    """Whether the factors of a loss per row rise or fall with the target's probability.
+
+    Class weights do so by accident where the probabilities differ by class; so rows of one class are compared, and all
+    rows only where the class does not explain the factors.
+    """
     if call.options.reduction != "none":
         return False
-    p = call.scores.softmax(1).gather(1, call.target.clamp(min=0).long()[:, None])[:, 0]
+    target = call.target.clamp(min=0).long()
+    p = call.scores.softmax(1).gather(1, target[:, None])[:, 0]
     used = (call.factor > 0) & (call.target != call.options.ignore_index)
-    factor, p = call.factor[used].double().cpu(), p[used].double().cpu()
-    if len(p) < MONOTONE_ROWS and sum(len(rows) for rows, _ in call.history) < KEPT_ROWS:
-        call.history.append((p, factor))
-        p, factor = (torch.cat(parts) for parts in zip(*call.history, strict=True))
-    return _in_order(p, factor)
+    rows = tuple(part[used].double().cpu() for part in (p, call.factor, target))
+    if sum(len(earlier[0]) for earlier in call.history) < KEPT_ROWS:
+        call.history.append(rows)
+    for p, factor, labels in (rows, tuple(torch.cat(parts) for parts in zip(*call.history, strict=True))):
+        of_class = [(p[labels == label], factor[labels == label]) for label in labels.unique()]
+        if _in_order(of_class):
+            return True
+        repeated = [weights for _, weights in of_class if len(weights) > 1]
+        is_by_class = bool(repeated) and all(_is_constant(weights) for weights in repeated)
+        if not is_by_class and _in_order([(p, factor)]):
+            return True
+    return False
 
 
-def _in_order(p: Tensor, factor: Tensor) -> bool:
-    if len(p) < MONOTONE_ROWS or float(factor.std()) < 1e-3 * float(factor.mean()):
-        return False
-    rises = factor[p.argsort()].diff()
-    slack = 1e-6 * factor.max()  # rows of nearly one probability
-    return bool((rises >= -slack).all() or (rises <= slack).all()) and len(factor.unique()) > MONOTONE_ROWS // 2
+def _in_order(groups: Sequence[tuple[Tensor, Tensor]]) -> bool:
+    """Whether factors are in the order of the probabilities in each group, and not by chance."""
+    chance = 2.0  # rising or falling
+    rises, falls = True, True
+    for p, factor in groups:
+        steps = factor[p.argsort()].diff()
+        slack = 1e-5 * float(factor.max()) if len(factor) else 0.0  # rows of nearly one probability
+        rises, falls = rises and bool((steps >= -slack).all()), falls and bool((steps <= slack).all())
+        if not (rises or falls):
+            return False
+        chance *= 1.0 if _is_constant(factor) else _chance(factor)
+    return chance < CHANCE
+
+
+def _chance(factor: Tensor) -> float:
+    """The share of a set's orders that are sorted: its equal members may stand in any order."""
+    _, counts = factor.round(decimals=9).unique(return_counts=True)
+    orders = math.lgamma(len(factor) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
+    return math.exp(-orders)
+
+
+def _is_constant(factor: Tensor) -> bool:
+    return not len(factor) or float(factor.max() - factor.min()) <= 1e-3 * float(factor.max())
 
 
 def _explained(

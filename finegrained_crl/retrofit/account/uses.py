@@ -72,17 +72,20 @@ def _unseen(children: dict[Any, list[Any]]) -> str:
         name = name_of(node)
         if name in LOSSES and node.metadata.get(MARK) is None:
             return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
-        if name in ("Gather", "Index") and any(_is_log_softmax(child) for child in below):
+        entries = {_origin(child) for child in below} if name in ("Gather", "Index") else set()
+        if "LogSoftmax" in entries:
             return "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
+        if "Softmax" in entries:
+            return "a loss of the target's probability that is written by hand (softmax, and the target's entry of it)"
     return ""
 
 
-def _is_log_softmax(node: Any) -> bool:
+def _origin(node: Any) -> str:
     for _ in range(STEPS):
         if name_of(node) not in UNCHANGED or not node.next_functions or node.next_functions[0][0] is None:
             break
         node = node.next_functions[0][0]
-    return name_of(node) == "LogSoftmax"
+    return name_of(node)
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
