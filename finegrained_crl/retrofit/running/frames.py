@@ -24,7 +24,8 @@ TRAINERS = frozenset(
     ("timm", "transformers", "lightning", "lightning_fabric", "pytorch_lightning", "fastai", "mmengine", "mmpretrain")
 ) | frozenset(("mmcls", "ultralytics", "accelerate"))
 """Libraries that train classifiers: their code is read like the program's, wherever it lies."""
-PACKAGE = str(Path(__file__).resolve().parents[2]) + os.sep
+PACKAGE = tuple({f"{file.parents[2]}{os.sep}" for file in (Path(__file__).absolute(), Path(__file__).resolve())})
+"""Both spellings: the package may be installed as a link."""
 
 
 class Frames:

@@ -198,6 +198,24 @@ def _numpy(numpy: Any, note: Note) -> None:
         "NaN": "nan",
     }
     _add(numpy, names | {old: getattr(numpy, new) for old, new in more.items() if hasattr(numpy, new)}, note)
+    _ragged(numpy, note)
+
+
+def _ragged(numpy: Any, note: Note) -> None:
+    """Lists of unequal length made an array of objects; today they are refused."""
+    make = numpy.array
+
+    @functools.wraps(make)
+    def array(*args: Any, **options: Any) -> Any:
+        try:
+            return make(*args, **options)
+        except ValueError as error:
+            if "inhomogeneous" not in str(error) or len(args) > 1 or "dtype" in options:
+                raise
+            note("numpy.array of lists of unequal length")
+            return make(*args, dtype=object, **options)
+
+    numpy.array = array
 
 
 def _pillow(pil: Any, note: Note) -> None:

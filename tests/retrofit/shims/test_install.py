@@ -28,6 +28,7 @@ assert isinstance(loss.data[0], float)
 assert isinstance([], collections.Iterable)
 assert torch.zeros(3, 2).t().view(-1).shape == (6,)
 assert (np.int, np.float) == (int, float)
+assert np.array([[1], [2, 3]]).dtype == object
 assert (PIL.PILLOW_VERSION, Image.ANTIALIAS) == (PIL.__version__, Image.LANCZOS)
 transforms.Scale((4, 4))
 print(__name__, __file__, old_part.moved(torch.ones(1)).item())
@@ -58,6 +59,7 @@ def test_with_the_shims_the_old_program_runs_and_they_are_listed(old):
     for what in (
         "loss.data[0] of a scalar is its number",
         "numpy.int",
+        "numpy.array of lists of unequal length",
         "collections.Iterable",
         "ReduceLROnPlateau(verbose=) is left out",
     ):
