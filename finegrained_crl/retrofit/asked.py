@@ -49,9 +49,4 @@ def check_asked(found: Scan, words: Iterable[str]) -> None:
 
 def _answers(site: Site, word: str) -> bool:
     roles = site.role.split("/")
-    return word in roles or any(names_place(word, place) for place in (site.place, *map(_place, site.built)))
-
-
-def _place(text: str) -> Place:
-    file, _, line = text.rpartition(":")
-    return Place(file, int(line))
+    return word in roles or any(names_place(word, place) for place in (site.place, *map(Place.of, site.built)))

@@ -20,6 +20,7 @@ from finegrained_crl.files import write_json
 from finegrained_crl.retrofit.account.ledger import read_ledgers
 from finegrained_crl.retrofit.launch import run_program
 from finegrained_crl.retrofit.running.learned import sites_of
+from finegrained_crl.retrofit.sites.place import Place
 from finegrained_crl.retrofit.sites.settings import Settings
 
 FORMAT = 1
@@ -88,7 +89,7 @@ def read(path: Path, root: Path) -> tuple[dict[str, Any], ...]:
 
 def _files(sites: Iterable[dict[str, Any]]) -> list[str]:
     places = {place for site in sites for place in (site["site"], *site["callers"])}
-    return sorted({place.rpartition(":")[0] for place in places})
+    return sorted({Place.of(place).file for place in places})
 
 
 def _hash(path: Path) -> str:

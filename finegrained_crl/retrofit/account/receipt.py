@@ -35,7 +35,8 @@ class Receipt:
         """The calls, replaced ones first."""
         order = {"replace": 0, "refuse": 1, "leave": 2}
         calls = [row for row in self.rows if row["kind"] == "call" and row["count"]]
-        return sorted(calls, key=lambda row: (order[row["action"]], row["site"].rpartition(":")[0], _line(row["site"])))
+        places = {row["site"]: Place.of(row["site"]) for row in calls}
+        return sorted(calls, key=lambda r: (order[r["action"]], places[r["site"]].file, places[r["site"]].line))
 
     @property
     def built(self) -> list[dict[str, Any]]:
@@ -264,20 +265,12 @@ def _public(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers(word: str, row: dict[str, Any]) -> bool:
-    places = [_place(row["site"], row["function"]), *(_place(site) for site in (*row["callers"], *row["built"]))]
+    places = [Place.of(row["site"], row["function"]), *map(Place.of, (*row["callers"], *row["built"]))]
     return (
         word == row["role"]
         or any(names_place(word, place) for place in places)
         or row["reason"].endswith((f"--only {word}", f"--skip {word}"))
     )
-
-
-def _place(site: str, function: str = "") -> Place:
-    return Place(site.rpartition(":")[0], _line(site), function)
-
-
-def _line(site: str) -> int:
-    return int(site.rpartition(":")[2])
 
 
 def _crl(settings: Settings) -> dict[str, float]:

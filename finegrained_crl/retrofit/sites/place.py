@@ -26,6 +26,16 @@ class Place:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
 
+    @classmethod
+    def of(cls, text: str, function: str = "") -> Place:
+        """Read what `str` wrote: `file:line`.
+
+        >>> Place.of("src/train.py:36")
+        Place(file='src/train.py', line=36, function='')
+        """
+        file, _, line = text.rpartition(":")
+        return cls(file, int(line), function)
+
 
 def check_sites(words: Iterable[str]) -> None:
     """Refuse what can name no site.
