@@ -59,6 +59,10 @@ REPORTED = {
     "through_numpy_weight": FOLLOWS,
     "asymmetric_weight": FOLLOWS,
     "std_rows": "a negative factor",
+    "focal_after_warm_up": "Exp, Pow",
+    "focal_late": FOLLOWS,
+    "poly_soft": "another function of the targets' probabilities",
+    "poly_smoothed": FUNCTION,
     "smoothing_by_hand": "label smoothing by hand",
     "negative": "a negative factor",
     # evaluation, and what is no training
@@ -78,6 +82,8 @@ REPORTED = {
     # trained by the program's own loss
     "evaluate_hidden": "LEFT AND YET TRAINED",
     "model_in_eval_mode": "LEFT AND YET TRAINED",
+    "attack_in_one_loop": "LEFT AND YET TRAINED",
+    "own_gradient": "inside an autograd function",
     "compiled": "torch.compile",
     "vmapped": "torch.vmap",
     "nll_of_mean": NLL,

@@ -71,7 +71,7 @@ class Flow:
     def __init__(self, account: Account, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
         self.account, self.stream = account, stream
         self.leaves, self.sample = leaves, sample
-        self.open, self.unchecked = True, leaves is not None
+        self.open, self.unchecked = True, False
         self.is_kept = self.is_updated = self.is_waiting = False
         self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
 
@@ -119,6 +119,7 @@ class Account:
             leaves = _leaves(node)
             stream.parameters |= {id(leaf.variable) for leaf in leaves if _is_parameter(leaf)}
         flow = Flow(self, stream, value, leaves, sample)
+        flow.unchecked = leaves is not None or sample is not None
         self.unchecked += flow.unchecked
         node.metadata[MARK] = flow
         node.register_prehook(flow)

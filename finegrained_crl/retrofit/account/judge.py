@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 BY_CHOICE = ("--skip ", "not named by --only", "training; --phase eval", "training: ")
+UNWATCHED = ("inside torch.vmap", "inside an autograd function")
 BY_ROLE = ("distillation: ", "contrastive: ")
 
 
@@ -17,12 +18,12 @@ def problems_of(sites: Iterable[dict[str, Any]], phase: str, has_stepped: bool) 
         phase: "train", "eval" or "both", as the user chose.
         has_stepped: an optimiser's step was seen.
     """
-    problems: dict[str, str] = {}
+    problems: dict[str, list[str]] = {}
     for row in sites:
         problem = _problem(row, phase, has_stepped)
         if problem:
-            problems.setdefault(row["site"], problem)
-    return problems
+            problems.setdefault(row["site"], []).append(problem)
+    return {site: "; and ".join(dict.fromkeys(texts)) for site, texts in problems.items()}
 
 
 def _problem(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
@@ -63,7 +64,7 @@ def _of_replaced(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
 def _of_refused(row: dict[str, Any]) -> str:
     if row.get("unseen"):
         return f"TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}, which stays what it is"
-    if row.get("compiled") or row["updated"] or row["reason"].startswith("inside torch.vmap"):
+    if row.get("compiled") or row["updated"] or row["reason"].startswith(UNWATCHED):
         return f"REFUSED, SO IT TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}"
     return ""
 

@@ -167,6 +167,9 @@ def _explained(
             " or a CRL written by hand, or cross-entropy a second time"
         )
         return Finding("refuse", misfit, rows, text)
+    if not call.is_plain and _of_probabilities(residual, p, call.target, share_along):
+        text = f"another function of the targets' probabilities enters the loss ({share}): Poly-1, or a loss by hand"
+        return Finding("refuse", misfit, rows, text)
     if _of_smoothing(residual, p - 1 / p.shape[1], call.factor, share_along):
         text = f"label smoothing by hand ({share}): its smoothed part would stay cross-entropy"
         return Finding("refuse", misfit, rows, text)
@@ -186,6 +189,13 @@ def _of_target(residual: Tensor, direction: Tensor, share: float) -> bool:
     length = _lengths(residual, direction)
     by_p = length[(direction.abs().sum(1)).argsort()].diff()
     return bool((by_p >= -1e-6).all() or (by_p <= 1e-6).all())
+
+
+def _of_probabilities(residual: Tensor, p: Tensor, q: Tensor, share: float) -> bool:
+    """The same for targets that are distributions: cross-entropy again, or a function of sum_k q_k p_k."""
+    q = q.float()
+    expectation = p * q - p * (p * q).sum(1, keepdim=True)
+    return p.shape[1] > 2 and (along(residual, p - q, share) or along(residual, expectation, share))
 
 
 def _of_smoothing(residual: Tensor, direction: Tensor, factor: Tensor, share: float) -> bool:

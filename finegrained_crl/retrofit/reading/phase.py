@@ -191,13 +191,17 @@ def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST], fixed: se
     """The reverse of an `if not training: return loss` between the site and the backward pass."""
     below = around[0].lineno if around and hasattr(around[0], "lineno") else 0
     for node in _own_nodes(scope):
-        if not isinstance(node, ast.If) or node.orelse or node in around:
+        if not isinstance(node, ast.If) or node.orelse or node in around or _holds(node, backward):
             continue
         leaves = isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
         is_between = below <= node.lineno < _start(backward)[0]
         if leaves and is_between and _asks_for_training(node.test, fixed):
             return _negated(node.test)
     return None
+
+
+def _holds(node: ast.AST, part: ast.AST) -> bool:
+    return any(inner is part for inner in ast.walk(node))
 
 
 def _negated(test: ast.expr) -> ast.expr:

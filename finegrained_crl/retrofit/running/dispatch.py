@@ -42,7 +42,7 @@ FUSED_REASON = "linear_cross_entropy is fused with the classifier: it has no per
 VMAP_REASON = "inside torch.vmap, where no gradient can be watched; move the loss out of it to replace it"
 NO_GRADIENT = "evaluation: no gradient can flow through it (grad mode is off, or the logits need none)"
 PLAIN = (Tensor, nn.Parameter)
-SAMPLED = frozenset((1, 2, 3, 4, 10, 100, 1000, 10_000, 100_000))  # calls of a stream whose gradient is proven
+OWN_GRADIENT = "inside an autograd function of the program, which writes its gradient by hand; edit it by hand"
 Token = tuple[Stream, Sample | None]  # what is watched, of a call that PyTorch's own body computes
 Result = tuple[Tensor | None, Token | None]
 NOTHING: Result = (None, None)
@@ -58,6 +58,7 @@ class Chain:
     reason: str
     takes_evaluation: bool
     streams: dict[tuple[str, str], Stream] = field(default_factory=dict)  # (action, reason) -> its row and values
+    has_own_gradient: bool = False  # inside the forward of an autograd function
     checkpoint: str = ""  # "first" or "again": inside activation checkpointing
     measured: bool = False
     replacing: Stream | None = None  # the stream of its replaced calls, at hand
@@ -187,7 +188,7 @@ class Dispatcher:
         if self.settings.phase == "eval":
             return ("replace", chain.reason) if evaluation else ("leave", "training; --phase eval")
         if evaluation and not chain.takes_evaluation:
-            return ("refuse" if evaluation == VMAP_REASON else "leave"), evaluation
+            return ("refuse" if evaluation in (VMAP_REASON, OWN_GRADIENT) else "leave"), evaluation
         return "replace", chain.reason
 
     def _evaluates(self, chain: Chain, call: Call, frame: FrameType) -> str:
@@ -199,6 +200,8 @@ class Dispatcher:
                 return "evaluation: " + " and ".join(chain.site.guard_texts) + " did not hold"
             return "evaluation: the model is in eval mode"
         if not call.can_train and chain.checkpoint != "first":
+            if chain.has_own_gradient:
+                return OWN_GRADIENT
             is_vmapped = torch.is_grad_enabled() and torch._C._functorch.is_functorch_wrapped_tensor(call.input)
             return VMAP_REASON if is_vmapped else NO_GRADIENT
         return ""
@@ -248,7 +251,7 @@ class Dispatcher:
     def _sampled(self, chain: Chain, stream: Stream, call: Call, beta: float) -> Sample | None:
         """Keep rows of this call for the proof at its backward pass, on the first calls and then seldom."""
         stream.calls += 1
-        if stream.calls not in SAMPLED or not self.replacement.is_crl or chain.checkpoint:
+        if not _is_sampled(stream.calls) or not self.replacement.is_crl or chain.checkpoint:
             return None
         with contextlib.suppress(Exception), torch.no_grad():
             crl = (self.settings.alpha, beta)
@@ -317,8 +320,10 @@ class Dispatcher:
             site = replace(site, facts=replace(site.facts, problem=why))
         site.action, reason = decide(site.facts, choice)
         takes_evaluation = asked_for_evaluation(site.facts, choice)
-        checkpoint = self.frames.checkpoint(frame)
-        return Chain(call.loss, site, site.action == "replace", reason, takes_evaluation, checkpoint=checkpoint)
+        chain = Chain(call.loss, site, site.action == "replace", reason, takes_evaluation)
+        chain.checkpoint = self.frames.checkpoint(frame)
+        chain.has_own_gradient = self.frames.in_autograd_function(frame)
+        return chain
 
     def _counted(self, chain: Chain, action: str, reason: str) -> Stream:
         """The stream of calls with this outcome, one call longer; recomputed calls are not counted again."""
@@ -385,6 +390,11 @@ class Dispatcher:
             model = frames[chain.site.module_depth][1].f_locals.get("self")
             return bool(getattr(model, "training", True))
         return True
+
+
+def _is_sampled(number: int) -> bool:
+    """Which calls of a stream are proven: a loss may become another one after a warm-up."""
+    return number <= 32 or (number % 10 == 0 if number <= 1000 else number % 100 == 0)
 
 
 def _doubt(input: Tensor) -> str:

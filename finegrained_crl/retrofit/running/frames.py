@@ -15,6 +15,8 @@ import sysconfig
 from pathlib import Path
 from types import CodeType, FrameType
 
+from torch.autograd.function import FunctionCtx
+
 from finegrained_crl.retrofit.reading.source import Source, parse_source
 from finegrained_crl.retrofit.sites.place import Place
 
@@ -95,6 +97,15 @@ class Frames:
         if names & {"unpack_hook", "recompute_fn", "backward"}:
             return "again"
         return "first" if "forward" in names else ""
+
+    def in_autograd_function(self, frame: FrameType | None) -> bool:
+        """Whether a call is made by the `forward` of a `torch.autograd.Function` of the program."""
+        for _, caller in self.frames(frame):
+            first = caller.f_code.co_varnames[:1]
+            context = caller.f_locals.get(first[0]) if first else None
+            if caller.f_code.co_name == "forward" and isinstance(context, FunctionCtx):
+                return True
+        return False
 
     def _sort(self, code: CodeType) -> int:
         if id(code) not in self._kinds:
