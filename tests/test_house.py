@@ -33,6 +33,18 @@ def test_an_arrow_back_up_is_seen(monkeypatch, tmp_path):
     assert measure.pointing_up() == ["metrics -> training (1 imports)"]
 
 
+def test_an_arrow_back_up_inside_a_room_is_seen(monkeypatch, tmp_path):
+    measure = house()
+    for name in ("running", "reading"):
+        (tmp_path / "finegrained_crl" / "retrofit" / name).mkdir(parents=True)
+    (tmp_path / "finegrained_crl" / "retrofit" / "reading" / "bad.py").write_text(
+        "from finegrained_crl.retrofit.running import hooks\n"
+    )
+    monkeypatch.setattr(measure, "ROOT", tmp_path)
+    monkeypatch.setattr(measure, "PACKAGE", tmp_path / "finegrained_crl")
+    assert measure.pointing_up() == ["retrofit/reading -> retrofit/running (1 imports)"]
+
+
 def test_the_measures_are_printed():
     shown = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=True).stdout
     assert {"losses", "retrofit", "all"} <= {line.split()[0] for line in shown.splitlines()}

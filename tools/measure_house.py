@@ -30,6 +30,8 @@ LAYERS = (
     ("",),
 )
 """Rooms from the top down; "" is the package's own files. A room may import rooms of lower layers, and itself."""
+INNER = {"retrofit": (("",), ("running",), ("shims",), ("account",), ("losses",), ("sites",), ("reading",))}
+"""The same for rooms inside a room; "" is the room's own files, which only the rooms above it use."""
 GENERIC = {"found", "known", "made", "mine", "theirs", "stuff", "thing", "temp", "tmp", "res", "ret", "obj"}
 OPERATIONS = (ast.Call, ast.BinOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.UnaryOp)
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -166,16 +168,40 @@ def arrows() -> Counter[tuple[str, str]]:
     return found
 
 
+def inner_arrows(room: str) -> Counter[tuple[str, str]]:
+    """The same between the rooms inside a room."""
+    numbers: Counter[tuple[str, str]] = Counter()
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        parts = path.relative_to(PACKAGE / room).parts
+        inner = parts[0] if len(parts) > 1 else ""
+        for module in imports(path):
+            names = module.split(".")[1:]
+            if names[:1] != [room] or len(names) < 2:
+                continue
+            target = names[1] if (PACKAGE / room / names[1]).is_dir() else ""
+            if target != inner:
+                numbers[inner, target] += 1
+    return numbers
+
+
 def pointing_up() -> list[str]:
-    """Arrows from a room to one that does not lie below it."""
+    """Arrows from a room to one that does not lie below it, the rooms inside rooms included."""
     layer = {room: i for i, rooms in enumerate(LAYERS) for room in rooms}
     wrong = [(a, b, n) for (a, b), n in arrows().items() if layer[b] <= layer[a] and a != ""]
-    return [f"{a} -> {b or 'package'} ({n} imports)" for a, b, n in sorted(wrong)]
+    lines = [f"{a} -> {b or 'package'} ({n} imports)" for a, b, n in sorted(wrong)]
+    for room, layers in INNER.items():
+        inner = {name: i for i, rooms in enumerate(layers) for name in rooms}
+        up = [(a, b, n) for (a, b), n in inner_arrows(room).items() if inner[b] <= inner[a]]
+        lines += [f"{room}/{a} -> {room}/{b} ({n} imports)" for a, b, n in sorted(up)]
+    return lines
 
 
 def show_imports() -> int:
     for (room, target), number in sorted(arrows().items()):
         print(f"{room or '(package)':10} -> {target or '(package)':10} {number}")
+    for outer in INNER:
+        for (room, target), number in sorted(inner_arrows(outer).items()):
+            print(f"{outer}/{room or '*':10} -> {outer}/{target or '*':10} {number}")
     wrong = pointing_up()
     print("\n".join(["back up:", *wrong]) if wrong else "no arrow points back up")
     return 1 if wrong else 0

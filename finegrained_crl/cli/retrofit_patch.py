@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.decision import Choice
-from finegrained_crl.retrofit.profiles import find_profile, recognise
-from finegrained_crl.retrofit.rewrite import make_patch
+from finegrained_crl.retrofit.patch import make_patch
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.profiles import find_profile, recognise
 
 summary = "print the same choice as a diff for `git apply`"
 
 
 def main(argv: list[str]) -> int:
     """Print the diff to standard output and a summary to standard error."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    argv, program = argv[:at], argv[at + 1 :]
     options = build_parser().parse_args(argv)
+    if (options.check is not None) != bool(program):
+        raise FinegrainedError("--check N and a program belong together: .. patch REPO --check 5 -- python train.py")
+    if options.check is not None and options.check < 1:
+        raise FinegrainedError(f"--check must be at least 1, got {options.check}")
     root = asked_repository(options)
     check_sites([*options.only, *options.skip])
     for name in ("alpha", "beta"):
@@ -40,6 +47,8 @@ def main(argv: list[str]) -> int:
         )
     if not patch.diff:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
+    if options.check is not None:
+        _check(root, patch.diff, program, options, choice if profile is None else profile.choice(choice, root))
     sys.stdout.buffer.write(patch.diff)
     sys.stdout.flush()
     print(
@@ -48,6 +57,16 @@ def main(argv: list[str]) -> int:
         file=sys.stderr,
     )
     return 0
+
+
+def _check(root: Path, diff: bytes, program: list[str], options: argparse.Namespace, choice: Choice) -> None:
+    from finegrained_crl.retrofit.check import check
+    from finegrained_crl.retrofit.launch import command_of
+    from finegrained_crl.retrofit.sites.settings import Settings
+
+    settings = Settings(only=choice.only, skip=choice.skip, roles=choice.roles, alpha=options.alpha, beta=options.beta)
+    compared = check(root, diff, command_of(program), settings, options.check)
+    print(f"--check: {compared} losses of the patched program equal the retrofitted one's bit for bit", file=sys.stderr)
 
 
 def build_parser() -> Parser:
@@ -71,6 +90,12 @@ def build_parser() -> Parser:
         "--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are"
     )
     parser.add_argument("--profile", metavar="NAME", help="use this profile instead of the one that is recognised")
+    parser.add_argument(
+        "--check",
+        type=int,
+        metavar="N",
+        help="first run the patched and the retrofitted program (behind --, in REPO) for N losses, and compare",
+    )
     parser.add_argument("--alpha", type=float, default=1.5, help="of CRL [1.5]")
     parser.add_argument("--beta", type=float, default=1.0, help="of CRL [1]")
     return parser

@@ -15,11 +15,11 @@ from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.files import write_json
 from finegrained_crl.losses.catalogue import LOSSES
 from finegrained_crl.retrofit import launch
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.ledger import read_ledgers
-from finegrained_crl.retrofit.receipt import NOTHING, Receipt, make_receipt, show
-from finegrained_crl.retrofit.settings import Settings
-from finegrained_crl.retrofit.shim_names import check_shims, shim_help
+from finegrained_crl.retrofit.account.ledger import read_ledgers
+from finegrained_crl.retrofit.account.receipt import NOTHING, Receipt, make_receipt, show
+from finegrained_crl.retrofit.shims.names import check_shims, shim_help
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.settings import Settings
 
 summary = "run a program with the chosen places computing CRL; writes retrofit.json"
 DESCRIPTION = """Run a program as its author would, with chosen calls of its classification losses computing CRL.
@@ -33,7 +33,8 @@ EPILOG = """examples:
   fgcrl retrofit run --alpha 2 --beta 0.25 -- torchrun --nproc-per-node 2 train.py
   fgcrl retrofit run --profile dcl -- python train.py --data CUB --cls_mul
 
-exit code: the program's own; 3 where it succeeded but nothing was replaced; 1 where it could not be started."""
+exit code: the program's own; 3 where it succeeded but nothing was replaced, or what happened is not what was decided
+(trained and left, replaced and never trained, an ingredient of another loss); 1 where it could not be started."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,6 +51,7 @@ def main(argv: list[str]) -> int:
     _check_receipt(receipt_path)
     completed = launch.command_of(words)
     settings = replace(settings, root=str(_root(completed)))
+    settings = _learned(completed, words, settings, options)
     if options.verify:
         from finegrained_crl.retrofit.verify import verify
 
@@ -58,9 +60,25 @@ def main(argv: list[str]) -> int:
     write_json(receipt_path, receipt.as_dict())
     show(receipt, receipt_path)
     assert receipt.exit_code is not None
-    if receipt.exit_code == 0 and not receipt.replaced:
+    if receipt.exit_code == 0 and not receipt.is_success:
         return NOTHING
     return launch.end_like(receipt.exit_code)
+
+
+def _learned(
+    completed: Sequence[str], words: Sequence[str], settings: Settings, options: argparse.Namespace
+) -> Settings:
+    """With --learn, --lock or --verify: decide from what was seen in the untouched program."""
+    if options.learn is None and options.lock is None and options.verify is None:
+        return settings
+    from finegrained_crl.retrofit import lock
+
+    if options.learn is None and options.lock is not None:
+        return replace(settings, learned=lock.read(Path(options.lock), Path(settings.root)))
+    sites = lock.learn(completed, settings, options.learn or options.verify)
+    if options.learn is not None:
+        lock.write(Path(options.lock or "retrofit.lock"), Path(settings.root), words, sites)
+    return replace(settings, learned=tuple(sites))
 
 
 def _run(completed: Sequence[str], words: Sequence[str], settings: Settings) -> Receipt:
@@ -95,6 +113,17 @@ def _parser() -> Parser:
     parser.add_argument(
         "--skip", nargs="+", action="extend", default=[], metavar="SITE", help="leave these calls as they are"
     )
+    parser.add_argument(
+        "--phase",
+        choices=("train", "eval", "both"),
+        default="train",
+        help="which calls of the chosen sites: those in training, in evaluation, or both [train]",
+    )
+    parser.add_argument(
+        "--lenient",
+        action="store_true",
+        help="go on, with a warning, where what happened is not what was decided (else exit code 3)",
+    )
     parser.add_argument("--alpha", type=float, default=None, help="of CRL, >= 0 [1.5]")
     parser.add_argument("--beta", type=float, default=None, help="of CRL, >= 0 [1]; 0 is cross-entropy")
     parser.add_argument(
@@ -113,6 +142,19 @@ def _parser() -> Parser:
         help="first show over N calls [10] that beta = 0 changes no bit",
     )
     parser.add_argument(
+        "--learn",
+        type=int,
+        nargs="?",
+        const=10,
+        metavar="N",
+        help="first watch N updates [10] and a validation of the untouched program, and decide from what was seen",
+    )
+    parser.add_argument(
+        "--lock",
+        metavar="FILE",
+        help="what was learned: written by --learn [retrofit.lock]; alone: used, if the sources are the same",
+    )
+    parser.add_argument(
         "--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]"
     )
     return parser
@@ -122,8 +164,10 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
     check_sites([*options.only, *options.skip])
     shims = check_shims([name for name in options.shims.split(",") if name])
     _check_loss(options)
-    if options.verify is not None and options.verify < 1:
-        raise FinegrainedError(f"--verify must be at least 1, got {options.verify}")
+    for name in ("verify", "learn"):
+        steps = getattr(options, name)
+        if steps is not None and steps < 1:
+            raise FinegrainedError(f"--{name} must be at least 1, got {steps}")
     settings = Settings(
         only=tuple(options.only),
         skip=tuple(options.skip),
@@ -131,9 +175,11 @@ def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings
         alpha=1.5 if options.alpha is None else options.alpha,
         beta=1.0 if options.beta is None else options.beta,
         shims=tuple(shims),
+        phase=options.phase,
+        lenient=options.lenient,
     )
     if options.profile:
-        from finegrained_crl.retrofit.profiles import apply_profile, find_profile
+        from finegrained_crl.retrofit.sites.profiles import apply_profile, find_profile
 
         settings = apply_profile(options.profile, settings)
         if not (known := find_profile(options.profile)).match(Path.cwd()):
@@ -161,7 +207,7 @@ def _check_other_loss(name: str) -> None:
     """Against the catalogue first: it answers without torch, whose import costs a second."""
     if name not in LOSSES:
         raise FinegrainedError(f"unknown loss '{name}': {nearest(name, LOSSES)}")
-    from finegrained_crl.retrofit.replacement import Replacement
+    from finegrained_crl.retrofit.losses.replacement import Replacement
 
     Replacement(name)
 

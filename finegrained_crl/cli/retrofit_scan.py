@@ -8,10 +8,10 @@ from pathlib import Path
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.decision import Choice
-from finegrained_crl.retrofit.profiles import find_profile, recognise
 from finegrained_crl.retrofit.scan import Scan, scan
+from finegrained_crl.retrofit.sites.decision import Choice
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.profiles import find_profile, recognise
 
 summary = "list every place where a classification loss is built or called; runs nothing"
 WOULD = {"replace": "replace", "leave": "leave", "refuse": "refuse", "look": "look here", "": ""}

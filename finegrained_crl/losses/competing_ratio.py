@@ -146,7 +146,7 @@ def ratio_loss(
     checked.
     """
     if alpha >= SMALL_ALPHA:
-        term = partial(_of_cross_entropy, alpha=alpha, beta=beta, subtract_floor=subtract_floor)
+        term = partial(of_cross_entropy, alpha=alpha, beta=beta, subtract_floor=subtract_floor)
         return reduce_function_of_cross_entropy(logits, target, term, weight, ignore_index, reduction, label_smoothing)
     losses = competing_ratio_losses(logits, alpha, beta, subtract_floor=subtract_floor)
     return reduce_class_losses(losses, target, weight, ignore_index, reduction, label_smoothing)
@@ -177,7 +177,7 @@ def competing_ratio_losses(
         )
     log_p = F.log_softmax(to_full_precision(logits), axis)
     if alpha >= SMALL_ALPHA:
-        return _of_cross_entropy(-log_p, alpha, beta, subtract_floor)
+        return of_cross_entropy(-log_p, alpha, beta, subtract_floor)
     log_ratio = log_complement(log_p, axis)
     if alpha > 0:  # alpha + 1 - p = alpha p + (1 + alpha)(1 - p), summed in log space
         floor = math.log(alpha)
@@ -185,8 +185,8 @@ def competing_ratio_losses(
     return torch.add(-log_p, log_ratio, alpha=beta)
 
 
-def _of_cross_entropy(ce: Tensor, alpha: float, beta: float, subtract_floor: bool) -> Tensor:
-    """Evaluate the loss from ce = -log p.
+def of_cross_entropy(ce: Tensor, alpha: float, beta: float, subtract_floor: bool) -> Tensor:
+    """Evaluate the loss from ce = -log p, elementwise; arguments are not checked.
 
     Against the floor 1 - p is taken by expm1, so that the result reaches 0. Otherwise alpha + 1 - exp(-ce) is as exact,
     because ce itself carries the rounding of 1 - p, and its backward is one operation shorter.

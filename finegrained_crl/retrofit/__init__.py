@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finegrained_crl.retrofit.inprocess import retrofit
-    from finegrained_crl.retrofit.replacement import log_probability_loss
-    from finegrained_crl.retrofit.twin import retrofit_criterion
+    from finegrained_crl.retrofit.losses.replacement import log_probability_loss
+    from finegrained_crl.retrofit.losses.twin import retrofit_criterion
 
 __all__ = ["log_probability_loss", "retrofit", "retrofit_criterion"]
-_HOMES = {"log_probability_loss": "replacement", "retrofit": "inprocess", "retrofit_criterion": "twin"}
+_HOMES = {
+    "log_probability_loss": "losses.replacement",
+    "retrofit": "inprocess",
+    "retrofit_criterion": "losses.twin",
+}
 
 
 def __getattr__(name: str) -> Any:

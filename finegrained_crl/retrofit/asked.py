@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.chosen import Place, names_place
+from finegrained_crl.retrofit.reading.tree import repository
 from finegrained_crl.retrofit.scan import Scan, Site
-from finegrained_crl.retrofit.tree import repository
+from finegrained_crl.retrofit.sites.place import Place, names_place
 
 SHOWN = 5
 
@@ -49,9 +49,4 @@ def check_asked(found: Scan, words: Iterable[str]) -> None:
 
 def _answers(site: Site, word: str) -> bool:
     roles = site.role.split("/")
-    return word in roles or any(names_place(word, place) for place in (site.place, *map(_place, site.built)))
-
-
-def _place(text: str) -> Place:
-    file, _, line = text.rpartition(":")
-    return Place(file, int(line))
+    return word in roles or any(names_place(word, place) for place in (site.place, *map(Place.of, site.built)))

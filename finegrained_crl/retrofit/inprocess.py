@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.chosen import check_sites
-from finegrained_crl.retrofit.instrument import Instruments
-from finegrained_crl.retrofit.ledger import Ledger
-from finegrained_crl.retrofit.receipt import Receipt, make_receipt, show
-from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.receipt import Receipt, make_receipt, show
+from finegrained_crl.retrofit.running.hooks import Instruments
+from finegrained_crl.retrofit.sites.decision import Phase
+from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.settings import Settings
 
 
 class retrofit:  # noqa: N801  (used like a function)
@@ -22,6 +23,7 @@ class retrofit:  # noqa: N801  (used like a function)
         alpha, beta: of CRL.
         loss: another loss of the catalogue that works on logits.
         only, skip: SITEs as on the command line; without `only`, every call in training.
+        phase: "train", "eval" or "both": which calls of the chosen sites.
         root: folder that sites are named from; None: the working folder.
     Raises:
         FinegrainedError: a SITE or the loss is unknown, or another `with retrofit()` is active.
@@ -46,12 +48,15 @@ class retrofit:  # noqa: N801  (used like a function)
         loss: str = "crl",
         only: Sequence[str] = (),
         skip: Sequence[str] = (),
+        phase: Phase = "train",
         root: Path | None = None,
     ) -> None:
         if isinstance(only, str) or isinstance(skip, str):
             raise FinegrainedError('only and skip are lists of SITEs: only=["train.py:36"]')
         check_sites([*only, *skip])
-        self._settings = Settings(str(root or Path.cwd()), "", tuple(only), tuple(skip), {}, loss, alpha, beta)
+        self._settings = Settings(
+            str(root or Path.cwd()), "", tuple(only), tuple(skip), {}, loss, alpha, beta, phase=phase
+        )
         self._ledger = Ledger()
         self._instruments: Instruments | None = None
 
@@ -73,7 +78,7 @@ class retrofit:  # noqa: N801  (used like a function)
     @property
     def receipt(self) -> Receipt:
         """What happened so far."""
-        rows = [{**row, "count": count} for row, count in zip(self._ledger.rows, self._ledger.counts(), strict=True)]
+        rows = [{**row, **counts} for row, counts in zip(self._ledger.rows, self._ledger.counts(), strict=True)]
         return make_receipt(self._settings, [{"pid": 0, "rows": rows, "facts": self._ledger.facts}])
 
     @property
@@ -90,6 +95,11 @@ class retrofit:  # noqa: N801  (used like a function)
     def explanation(self) -> str:
         """Why nothing was replaced; "" where something was."""
         return self.receipt.explanation
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Site -> what happened there against its decision; empty where all is as it should be."""
+        return self.receipt.problems
 
     def as_dict(self) -> dict[str, Any]:
         """The receipt as JSON values."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import FrameType
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.settings import Settings
-from finegrained_crl.retrofit.source import read_source
+from finegrained_crl.retrofit.reading.source import read_source
+from finegrained_crl.retrofit.sites.settings import Settings
 
-HOOK = Path(__file__).parent / "hook"
+HOOK = Path(__file__).parent / "running" / "hook"
 PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 PYTHON_VALUES = ("-W", "-X", "--check-hash-based-pycs")
 
@@ -96,12 +96,13 @@ def environment(settings_file: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FGCRL_RETROFIT": str(settings_file)}
 
 
-def run_program(command: Sequence[str], settings: Settings) -> int:
+def run_program(command: Sequence[str], settings: Settings, folder: Path | None = None) -> int:
     """Run a command to its end.
 
     Args:
         command: completed by `command_of`.
         settings: written into `settings.folder` for the program's processes.
+        folder: to run it in; None: here.
     Returns:
         the exit code; -N where it died of signal N.
     Raises:
@@ -112,7 +113,7 @@ def run_program(command: Sequence[str], settings: Settings) -> int:
     command = with_old_main(command) if "old-torch" in settings.shims else command
     with _signals_passed_on() as child:
         try:
-            process = subprocess.Popen(command, env=environment(file))
+            process = subprocess.Popen(command, env=environment(file), cwd=folder)
         except OSError as error:
             raise FinegrainedError(f"can't run {command[0]}: {error.strerror}") from error
         child.append(process)

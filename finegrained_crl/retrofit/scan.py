@@ -8,25 +8,27 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.retrofit.chosen import Place
-from finegrained_crl.retrofit.context import Context, context_of, function_of
-from finegrained_crl.retrofit.decision import Choice, Facts, decide
-from finegrained_crl.retrofit.flow import dotted
-from finegrained_crl.retrofit.holders import BY_NAME, Build, Holders, Module, make_module, spread
-from finegrained_crl.retrofit.names import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
-from finegrained_crl.retrofit.roles import guess_role, hand_made
-from finegrained_crl.retrofit.source import Source, read_source
-from finegrained_crl.retrofit.tree import python_files
+from finegrained_crl.retrofit.reading.flow import dotted
+from finegrained_crl.retrofit.reading.holders import BY_NAME, Build, Holders, Module, make_module, other_holders, spread
+from finegrained_crl.retrofit.reading.imports import CRITERIA, FUNCTIONS, OTHER_TIMM, SOFTMAX_LOGS
+from finegrained_crl.retrofit.reading.ingredients import ingredient
+from finegrained_crl.retrofit.reading.phase import Context, context_of, function_of
+from finegrained_crl.retrofit.reading.roles import guess_role, hand_made
+from finegrained_crl.retrofit.reading.source import PYTHON2, Source, read_source
+from finegrained_crl.retrofit.reading.tree import python_files
+from finegrained_crl.retrofit.sites.decision import Choice, Facts, decide
+from finegrained_crl.retrofit.sites.place import Place
 
 SEEDS = re.compile(
-    rb"cross_entropy|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\("
+    rb"cross_entropy|[cC]ompeting_?[rR]atio|CRL|crl_|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\("
 )
 TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
 SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
+HELD_CRL = re.compile(r"(?i)competing_?ratio|(^|_)crl($|_)|^CRL|CRL(Loss)?$")
 ROUNDS = 6
 
 
@@ -50,6 +52,7 @@ class Site:
     end: tuple[int, int] = (0, 0)
     # "" for a plain `CrossEntropyLoss(..)`, else what stands between: "partial", "indirect", or the computing subclass.
     owner: str = ""
+    is_certain: bool = True  # what is called can be nothing but a criterion, as far as names tell
 
     @property
     def place(self) -> Place:
@@ -75,7 +78,10 @@ class Scan:
             "repository": str(self.root),
             "files": self.files,
             "profile": self.profile or None,
-            "sites": [{k: v for k, v in asdict(site).items() if k not in ("end", "owner")} for site in self.sites],
+            "sites": [
+                {k: v for k, v in asdict(site).items() if k not in ("end", "owner", "is_certain")}
+                for site in self.sites
+            ],
             "unreadable": self.unreadable,
             "notes": self.notes,
         }
@@ -96,6 +102,7 @@ def scan(root: Path, choice: Choice | None = None) -> Scan:
         _read_callers(root, result, modules, holders)
         if not grown and len(modules) == before:
             break
+    holders.others = other_holders(modules, holders) | _others_elsewhere(root, modules, holders)
     for module in modules:
         try:
             result.sites += _sites_of(module, holders, choice or Choice())
@@ -131,7 +138,7 @@ def _bytes(path: Path) -> bytes | None:
 
 def _looks_broken(data: bytes) -> bool:
     """Python 2 is named even where no loss is mentioned: such a file may call one under any name."""
-    return re.search(rb"^\s*print\s+[\"'\w%]", data, re.MULTILINE) is not None
+    return PYTHON2.search(data) is not None
 
 
 def _take(root: Path, path: Path, found: Scan, modules: list[Module]) -> None:
@@ -180,6 +187,17 @@ def _read_callers(root: Path, found: Scan, modules: list[Module], holders: Holde
             _take(root, path, found, modules)
 
 
+def _others_elsewhere(root: Path, modules: list[Module], holders: Holders) -> set[tuple[str, str]]:
+    """Attributes that a file without any loss gives a value to: whatever it is, it is no criterion."""
+    if not holders.shared_attributes:
+        return set()
+    files = {module.file for module in modules}
+    names = b"|".join(re.escape(name.encode()) for name in sorted(holders.shared_attributes))
+    stores = re.compile(rb"\.(" + names + rb")\s*=(?!=|\s*None\b)")
+    data = (_bytes(path) for path in python_files(root) if _name(root, path) not in files)
+    return {("", match.decode()) for content in data if content for match in stores.findall(content)}
+
+
 def _handed_to(module: Module, holders: Holders) -> Iterable[str]:
     """Names of functions that get a criterion as an argument."""
     for node in module.nodes:
@@ -207,13 +225,15 @@ def _sites_of(module: Module, holders: Holders, choice: Choice) -> Iterable[Site
         if built := holders.built(module, node):
             yield _construction(module, node, built)
         elif loss in FUNCTIONS:
-            yield _call(module, node, loss, set(), choice)
+            yield _call(module, node, loss, set(), choice, holders)
         elif builds := _called_criterion(module, node, holders):
-            yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice)
+            yield _call(module, node, "/".join(sorted({b.loss for b in builds})), builds, choice, holders)
         elif last[:1].isupper() and SMOOTHING_CLASS.search(last):
             yield _looked(
                 module, node, last, "builds a loss class of the repository's own, or of a library that is not changed"
             )
+        elif HELD_CRL.search(last):
+            yield _looked(module, node, last, "the program holds CRL already")
         elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):
             yield _looked(
                 module,
@@ -242,10 +262,10 @@ def _construction(module: Module, node: ast.Call, loss: str) -> Site:
     return _site(module, node, "construction", loss, "", "refuse" if problem else "", problem)
 
 
-def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice: Choice) -> Site:
+def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice: Choice, holders: Holders) -> Site:
     source = module.source
     context = context_of(source, node, is_loss=True)
-    problem = _problem(module, node, loss)
+    problem = _problem(module, node, loss) or ingredient(module.source, node)
     place = Place(module.file, node.lineno, function_of(source, node))
     built = tuple(Place(b.file, b.line) for b in sorted(builds, key=lambda b: (b.file, b.line)))
     role = choice.role_at(place, guess_role(source, node))
@@ -256,7 +276,12 @@ def _call(module: Module, node: ast.Call, loss: str, builds: set[Build], choice:
     if context.verdict == "" and action == "replace":
         reason += "; in a run its callers decide"
     shown = "validation" if context.verdict == "eval" else role
-    return _site(module, node, "call", loss, shown, action, reason, context, tuple(dict.fromkeys(map(str, built))))
+    places = tuple(dict.fromkeys(map(str, built)))
+    if builds and holders.may_be_another(module, node.func):
+        reason = "look here: the attribute is also given what is no criterion, so that this may be another object"
+        site = _site(module, node, "call", loss, "", "look", reason, context, places)
+        return replace(site, is_certain=False)
+    return _site(module, node, "call", loss, shown, action, reason, context, places)
 
 
 def _problem(module: Module, node: ast.Call, loss: str) -> str:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.account.ledger import read_ledgers
 from finegrained_crl.retrofit.launch import run_program
-from finegrained_crl.retrofit.ledger import read_ledgers
-from finegrained_crl.retrofit.settings import Settings
+from finegrained_crl.retrofit.sites.settings import Settings
 
 SEED = 0
 Values = dict[tuple[str, int, str], list[list[str]]]

@@ -15,7 +15,7 @@ from finegrained_crl.losses import (
     competing_ratio_loss,
     loss_class,
 )
-from finegrained_crl.retrofit.replacement import log_probability_loss
+from finegrained_crl.retrofit.losses.replacement import log_probability_loss
 
 LOGITS, TARGET = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 5
 WEIGHTED = [name for name in LOSSES if "weight" in inspect.signature(loss_class(name)).parameters]

@@ -120,6 +120,21 @@ def test_an_existing_sitecustomize_still_runs(workshop):
     assert "never imported torch" in done.stderr
 
 
+def test_torch_that_a_sitecustomize_imports_is_reached(workshop):
+    (workshop.folder / "site").mkdir()
+    (workshop.folder / "site" / "sitecustomize.py").write_text("import torch\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "finegrained_crl", "retrofit", "run", "--", "python", "functional.py", "out.pt"],
+        cwd=workshop.folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(workshop.folder / "site"), *_environment()])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert workshop.receipt()["replaced_calls"] == 6
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -316,7 +316,7 @@ def test_a_name_that_sounds_like_evaluation_yields_to_a_backward_pass():
 
 
 def test_a_place_that_can_not_be_judged_is_computed_as_ever(monkeypatch):
-    monkeypatch.setattr("finegrained_crl.retrofit.dispatch.look_around", lambda *a: 1 / 0)
+    monkeypatch.setattr("finegrained_crl.retrofit.running.dispatch.look_around", lambda *a: 1 / 0)
     with retrofit() as receipt:
         value = F.cross_entropy(logits(), Y)
     assert torch.equal(value, F.cross_entropy(Z, Y))
@@ -359,3 +359,12 @@ def test_the_line_that_builds_a_criterion_names_its_calls():
     assert torch.equal(values[0], CompetingRatioLoss()(Z, Y))
     assert torch.equal(values[1], F.cross_entropy(Z, Y))
     assert [row["count"] for row in receipt.receipt.built] == [1, 1]
+
+
+def test_another_object_goes_on_unchanged_with_one_warning_where_that_is_asked():
+    criterion = nn.MSELoss()
+    with pytest.warns(UserWarning, match="MSELoss is no cross-entropy") as caught:
+        same = [retrofit_criterion(criterion, strict=False) for _ in range(2)]
+    assert same == [criterion, criterion]
+    assert len(caught) == 1
+    assert isinstance(retrofit_criterion(nn.CrossEntropyLoss(), strict=False), CompetingRatioLoss)

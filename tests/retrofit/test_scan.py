@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from finegrained_crl.cli.main import main
-from finegrained_crl.retrofit.decision import Choice
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -271,3 +271,22 @@ def test_machine_written_code_is_taken_as_it_comes(tmp_path):
     )
     assert [s.action for s in found.sites] == ["replace"] * 102
     assert found.sites[-1].expression.startswith("F.cross_entropy(a+a")
+
+
+@pytest.mark.parametrize("line", ["except ValueError, e:\n    pass", "raise ValueError, 'x'", "exec 'x'"])
+def test_every_python_2_file_is_named_though_it_mentions_no_loss(tmp_path, line):
+    text = f"try:\n    pass\n{line}\n" if line.startswith("except") else f"{line}\n"
+    (tmp_path / "old.py").write_text(text)
+    assert scan(tmp_path.resolve()).unreadable == {"old.py": "Python 2"}
+
+
+def test_what_an_attribute_alone_calls_a_loss_has_no_role(tmp_path):
+    (tmp_path / "a.py").write_text(
+        "from torch import nn\nclass A:\n    def __init__(self):\n        self.loss = nn.CrossEntropyLoss()\n"
+    )
+    (tmp_path / "mae.py").write_text(
+        "class MAE:\n    def __init__(self, head):\n        self.loss = head\n"
+        "    def train_step(self, x, y):\n        return self.loss(x, y)\n"
+    )
+    sites = {site.file: site for site in scan(tmp_path.resolve()).sites if site.kind == "call"}
+    assert (sites["mae.py"].role, sites["mae.py"].action) == ("", "look")

@@ -2,7 +2,7 @@
 
 
 def test_workers_started_by_spawn_are_reached(workshop, same_bits):
-    done = workshop.retrofit("--", "python", "spawn_loader.py", "out.pt")
+    done = workshop.retrofit("--phase", "both", "--", "python", "spawn_loader.py", "out.pt")
     assert done.returncode == 0, done.stderr
     twin = workshop.edited()
     assert twin.python("spawn_loader.py", "out.pt").returncode == 0

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from finegrained_crl.retrofit.decision import Choice
-from finegrained_crl.retrofit.rewrite import make_patch
+from finegrained_crl.retrofit.patch import make_patch
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.sites.decision import Choice
 
 PAGE = (Path(__file__).parents[2] / "docs" / "retrofit.md").read_text()
 
@@ -48,7 +48,7 @@ def test_run_with_verify(flowers):
     shown = [
         [c.strip() for c in line.strip("│").split("│")] for line in done.stderr.splitlines() if line.startswith("│")
     ]
-    assert [row[:5] for row in shown] == [row[:5] for row in [*rows("train.py:", 8), *rows("losses.py:3", 8)]]
+    assert [row[:6] for row in shown] == [row[:6] for row in [*rows("train.py:", 10), *rows("losses.py:3", 10)]]
 
 
 def test_verify_stops_before_the_run_where_losses_differ(workshop):

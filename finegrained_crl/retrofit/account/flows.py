@@ -1,0 +1,270 @@
+"""Which calls did a backward pass go through, and which took part in an update of parameters?
+
+A hook sits on the graph node of each call's value; it costs some microseconds. Whether the pass reached parameters
+(training) or stopped at the pictures (an attack, a saliency map) is asked on the first passes of each chain of calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
+from finegrained_crl.retrofit.account.uses import MARK, name_of, uses_of_values
+
+WALKS = 3  # passes of a chain whose graph is walked
+TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
+WAITING = 2048  # passes that are kept until an update
+PASSES = 3  # backward passes of a process that are looked at in any case
+NODES = 3000  # of a graph walked for its parameters
+FEW = 8  # values of a parameter kept, to see whether it was changed by hand
+FLOWED, UPDATED, SKIPPED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped"))
+
+
+@dataclass
+class Stream:
+    """What is known about the values of one chain of calls.
+
+    Args:
+        row: of the ledger.
+        refuse: called with the reason when the value turns out to be an ingredient of another loss.
+        is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
+    """
+
+    row: int
+    refuse: Callable[[str], None]
+    is_replaced: bool = False
+    tries: int = 0
+    calls: int = 0
+    walks: int = 0
+    to_parameters: bool = True
+    parameters: set[int] = field(default_factory=set)
+    waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
+    history: list[Any] = field(default_factory=list)  # of rows, for the proof
+    by_hand: bool = False  # its parameters change although no optimiser's step is seen
+    before: tuple[Any, int, Tensor] | None = None
+
+
+class Flow:
+    """Stands at the node of one call's value until a backward pass goes through."""
+
+    __slots__ = (
+        "account",
+        "is_kept",
+        "is_updated",
+        "is_waiting",
+        "leaves",
+        "open",
+        "sample",
+        "stream",
+        "unchecked",
+        "value",
+    )
+
+    def __init__(self, account: Account, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
+        self.account, self.stream = account, stream
+        self.leaves, self.sample = leaves, sample
+        self.open, self.unchecked = True, False
+        self.is_kept = self.is_updated = self.is_waiting = False
+        self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
+
+    def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
+        """Called by the engine, with the gradient that arrives at the value."""
+        if self.sample is not None and gradients[0] is not None:
+            self.sample.weigh(gradients[0])
+        if not self.is_updated:
+            self.account.passed(self)
+
+    def __del__(self) -> None:
+        self.account.unchecked -= self.unchecked
+        # A value that the program drops because it is not finite says nothing about training or evaluation.
+        if self.open and self.value is not None:
+            with contextlib.suppress(Exception):
+                if not math.isfinite(self.value.item()):
+                    self.account.ledger.count(self.stream.row, SKIPPED)
+
+
+class Account:
+    """Backward passes and updates of one process.
+
+    Args:
+        ledger: where they are counted.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.after_update: Callable[[], None] | None = None
+        self._waiting: dict[int, Stream] = {}
+        self.unchecked = 0
+        self._owned: dict[tuple[int, int], bool] = {}
+        self._stepped = False
+        self._passes = 0
+        self.unseen: Callable[[str], None] | None = None
+
+    def watch(self, stream: Stream, value: Tensor, sample: Any = None) -> None:
+        """Follow the value of a call; does nothing where no gradient can flow."""
+        node: Any = value.grad_fn
+        if node is None:
+            return
+        leaves = None
+        if stream.walks < WALKS and stream.tries < TRIES:
+            stream.tries += 1
+            leaves = _leaves(node)
+            stream.parameters |= {id(leaf.variable) for leaf in leaves if _is_parameter(leaf)}
+        flow = Flow(self, stream, value, leaves, sample)
+        flow.unchecked = leaves is not None or sample is not None
+        self.unchecked += flow.unchecked
+        node.metadata[MARK] = flow
+        node.register_prehook(flow)
+
+    def passed(self, flow: Flow) -> None:
+        """A backward pass goes through a value."""
+        stream = flow.stream
+        if flow.leaves is not None:
+            stream.walks += flow.open
+            stream.to_parameters = _reaches_parameters(flow.leaves)
+            self._compare_by_hand(stream)
+            stream.before = _remembered(flow.leaves)
+        # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
+        flow.is_kept = flow.is_kept or torch.is_grad_enabled()
+        if stream.to_parameters or flow.is_kept:
+            if flow.open:
+                self.ledger.count(stream.row, FLOWED)
+                flow.open = False
+            if not flow.is_waiting:
+                flow.is_waiting = True
+                stream.waiting.append(flow)
+            self._waiting[id(stream)] = stream
+            if len(stream.waiting) > WAITING:  # a program whose updates are not seen
+                del stream.waiting[: WAITING // 2]
+            if stream.by_hand:
+                self._credit(stream)
+
+    def backward_starts(self, roots: Any) -> None:
+        """Before a backward pass: look at the way from its roots to values that were not looked at."""
+        if not self.unchecked and self._passes >= PASSES:
+            return
+        self._passes += 1
+        uses = uses_of_values(roots if isinstance(roots, tuple | list) else (roots,))
+        if uses.unseen and self.unseen is not None:
+            self.unseen(uses.unseen)
+        for flow, reason in uses.values:
+            if not flow.unchecked:
+                continue
+            flow.unchecked = False
+            self.unchecked -= 1
+            if reason:
+                flow.stream.refuse(reason)
+
+    def updated(self, optimizer: Any, *_: Any) -> None:
+        """After an optimiser's step."""
+        if not self._stepped:
+            self._stepped = True
+            self.ledger.state(stepped=True)
+        for stream in list(self._waiting.values()):
+            if self._owns(optimizer, stream):
+                self._credit(stream)
+        if self.after_update is not None:
+            self.after_update()
+
+    def zeroed(self, owner: Any) -> None:
+        """Before gradients are set to zero: what was not used by now is lost, unless parameters changed by hand."""
+        for stream in list(self._waiting.values()):
+            if self._owns(owner, stream):
+                self._compare_by_hand(stream)
+                kept = [flow for flow in stream.waiting if flow.is_kept]
+                for flow in stream.waiting:
+                    flow.is_waiting = flow.is_kept
+                self._forget(stream, kept)
+
+    def _credit(self, stream: Stream) -> None:
+        self.ledger.count(stream.row, UPDATED, len(stream.waiting))
+        for flow in stream.waiting:
+            flow.is_updated = True
+        self._forget(stream, [])
+
+    def _forget(self, stream: Stream, kept: list[Flow]) -> None:
+        stream.waiting = kept
+        if not kept:
+            self._waiting.pop(id(stream), None)
+
+    def _compare_by_hand(self, stream: Stream) -> None:
+        """A parameter that changed since the pass was updated by the program's own arithmetic."""
+        if stream.before is None or not stream.waiting:
+            return
+        reference, version, values = stream.before
+        stream.before, parameter = None, reference()
+        changed = parameter is not None and (
+            parameter._version != version or not torch.equal(_few(parameter), values.to(parameter.device))
+        )
+        if changed:
+            stream.by_hand = True
+            self._credit(stream)
+
+    def _owns(self, owner: Any, stream: Stream) -> bool:
+        """Whether an optimiser, or a module, holds parameters that the stream's gradients reach."""
+        if not stream.parameters:
+            return True
+        key = (id(owner), id(stream))
+        if key not in self._owned or stream.walks < WALKS:
+            self._owned[key] = any(id(parameter) in stream.parameters for parameter in _parameters_of(owner))
+        return self._owned[key]
+
+
+def _parameters_of(owner: Any) -> Iterable[Any]:
+    groups = getattr(owner, "param_groups", None)
+    if groups is None:
+        yield from owner.parameters()
+        return
+    for group in groups:
+        yield from group["params"]
+
+
+def _leaves(root: Any) -> list[Any]:
+    """The nodes where gradients are accumulated."""
+    leaves, visited, todo = [], {root}, [root]
+    while todo and len(visited) < NODES:
+        node = todo.pop()
+        if name_of(node) == "AccumulateGrad" or hasattr(node, "variable"):
+            leaves.append(node)
+        for child, _ in node.next_functions:
+            if child is not None and child not in visited:
+                visited.add(child)
+                todo.append(child)
+    return leaves
+
+
+def _is_parameter(leaf: Any) -> bool:
+    return isinstance(leaf.variable, torch.nn.Parameter)
+
+
+def _reaches_parameters(leaves: list[Any]) -> bool:
+    """Whether this pass ends at parameters; a program without any trains other leaves."""
+    parameters = [leaf for leaf in leaves if _is_parameter(leaf)]
+    return not leaves or any(_runs(leaf) for leaf in parameters or leaves)
+
+
+def _runs(leaf: Any) -> bool:
+    try:
+        return bool(torch._C._will_engine_execute_node(leaf))
+    except RuntimeError:
+        return True  # `autograd.grad` asks for this leaf itself
+
+
+def _remembered(leaves: list[Any]) -> tuple[Any, int, Tensor] | None:
+    for leaf in leaves:
+        if _is_parameter(leaf):
+            return weakref.ref(leaf.variable), leaf.variable._version, _few(leaf.variable)
+    return None
+
+
+def _few(parameter: Tensor) -> Tensor:
+    with torch.no_grad():
+        return parameter.detach().flatten()[:FEW].clone()

@@ -1,0 +1,79 @@
+"""The judge: what happened at a site, against what was decided there from names, guards and modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+BY_CHOICE = ("--skip ", "not named by --only", "training; --phase eval", "training: ")
+UNWATCHED = ("inside torch.vmap", "inside an autograd function")
+BY_ROLE = ("distillation: ", "contrastive: ")
+
+
+def problems_of(sites: Iterable[dict[str, Any]], phase: str, has_stepped: bool) -> dict[str, str]:
+    """Site -> what is wrong there, for each site where something is.
+
+    Args:
+        sites: rows of the receipt with their counters.
+        phase: "train", "eval" or "both", as the user chose.
+        has_stepped: an optimiser's step was seen.
+    """
+    problems: dict[str, list[str]] = {}
+    for row in sites:
+        problem = _problem(row, phase, has_stepped)
+        if problem:
+            problems.setdefault(row["site"], []).append(problem)
+    return {site: "; and ".join(dict.fromkeys(texts)) for site, texts in problems.items()}
+
+
+def _problem(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
+    if "flowed" not in row:
+        return ""
+    if row["action"] == "replace":
+        return _of_replaced(row, phase, has_stepped)
+    if row["action"] == "refuse":
+        return _of_refused(row)
+    return _of_left(row)
+
+
+def _of_replaced(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
+    if row.get("ingredient"):
+        return f"NOT A LOSS THERE: {row['ingredient']}"
+    if row.get("takes_evaluation") or phase != "train":
+        return ""
+    calls = row["count"] - row["skipped"]
+    idle = calls - row["flowed"]
+    if calls > 0 and not row["flowed"]:
+        return (
+            f"REPLACED AND NEVER TRAINED: no backward pass reached parameters through any of {calls} calls; it is"
+            " evaluation, or its value is only shown (--skip it, or name it with --phase both)"
+        )
+    if idle > 0:
+        return (
+            f"REPLACED IN EVALUATION: no backward pass went through {idle} of {calls} replaced calls; --learn N tells"
+            " them apart by what is seen, --only by the caller's line"
+        )
+    if has_stepped and row["flowed"] and not row["updated"] and not row["reason"].startswith("--only "):
+        return (
+            f"REPLACED, NEVER IN AN UPDATE: gradients flowed through {row['flowed']} calls, and no parameter was"
+            " changed by them (an attack, a saliency map); --skip it, or name it with --only"
+        )
+    return ""
+
+
+def _of_refused(row: dict[str, Any]) -> str:
+    if row.get("unseen"):
+        return f"TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}, which stays what it is"
+    if row.get("compiled") or row["updated"] or row["reason"].startswith(UNWATCHED):
+        return f"REFUSED, SO IT TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}"
+    return ""
+
+
+def _of_left(row: dict[str, Any]) -> str:
+    if row["reason"].startswith((*BY_CHOICE, *BY_ROLE)) or not row["updated"]:
+        return ""
+    calls = f"{row['updated']} of its {row['count']} calls"
+    return (
+        f"LEFT AND YET TRAINED: left as `{row['reason']}`, but gradients of {calls} took part in updates, as the"
+        " program's own loss; name it with --only, or use --learn N"
+    )

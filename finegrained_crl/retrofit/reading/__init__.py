@@ -1,0 +1,1 @@
+"""What source code says, without running it."""

@@ -1,0 +1,1 @@
+"""Help for old and CUDA-only code."""

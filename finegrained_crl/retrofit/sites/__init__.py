@@ -1,0 +1,1 @@
+"""Which place a word names, and what is to be done there."""

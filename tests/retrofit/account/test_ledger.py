@@ -1,0 +1,58 @@
+"""What a process writes down outlives it, and a broken disk does not stop it."""
+
+import os
+import shutil
+
+from finegrained_crl.retrofit.account.ledger import Ledger, read_ledgers
+from finegrained_crl.retrofit.account.receipt import make_receipt
+from finegrained_crl.retrofit.sites.settings import Settings
+
+CALL = {
+    "site": "a.py:1",
+    "column": 0,
+    "function": "f",
+    "loss": "cross_entropy",
+    "role": "class",
+    "action": "replace",
+    "reason": "r",
+}
+
+
+def test_counts_of_a_process_and_its_fork_are_added_up_even_if_the_fork_is_killed(tmp_path):
+    ledger = Ledger(tmp_path)
+    row = ledger.row("call", **CALL, callers=[], built=[])
+    for _ in range(3):
+        ledger.count(row)
+    if (pid := os.fork()) == 0:
+        try:
+            ledger.count(ledger.row("call", **CALL, callers=[], built=[]))
+        finally:
+            os.kill(os.getpid(), 9)
+    assert os.waitpid(pid, 0)[1] == 9
+    parts = read_ledgers(tmp_path)
+    assert sorted(part["rows"][0]["count"] for part in parts) == [1, 3]
+    receipt = make_receipt(Settings(), parts)
+    assert (receipt.replaced, receipt.sites[0]["processes"]) == (4, 2)
+
+
+def test_a_folder_that_vanishes_stops_nothing(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    ledger = Ledger(folder)
+    shutil.rmtree(folder)
+    row = ledger.row("call", **CALL)
+    ledger.count(row)
+    assert ledger.counts()[row]["count"] == 1
+
+
+def test_the_explanation_says_what_to_do():
+    armed = [{"pid": 1, "rows": [], "facts": {"armed": True}}]
+    assert "never imported torch" in make_receipt(Settings(), []).explanation
+    assert "no cross-entropy was built or called" in make_receipt(Settings(), armed).explanation
+    built = {"kind": "construction", "site": "a.py:2", "function": "f", "loss": "CrossEntropyLoss", "count": 1}
+    assert "built but never called: a.py:2" in make_receipt(Settings(), [{**armed[0], "rows": [built]}]).explanation
+    row = {"kind": "call", **CALL, "callers": [], "built": [], "count": 2, "action": "leave"}
+    only = make_receipt(Settings(only=("b.py:7",)), [{**armed[0], "rows": [row]}])
+    assert only.explanation == "--only b.py:7: no loss was called there; calls seen at a.py:1"
+    evaluation = make_receipt(Settings(), [{**armed[0], "rows": [{**row, "role": "validation"}]}])
+    assert evaluation.explanation.startswith("called only in evaluation: a.py:1")

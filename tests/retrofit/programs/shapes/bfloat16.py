@@ -1,0 +1,16 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch import nn
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+optimizer = small.optimiser(net)
+net, x = net.bfloat16(), x.bfloat16()
+for _ in range(4):
+    z = net(x)
+    loss = F.cross_entropy(z, y)  # by hand: loss = competing_ratio_loss(z, y).to(torch.bfloat16)
+    assert loss.dtype == torch.bfloat16
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(net)

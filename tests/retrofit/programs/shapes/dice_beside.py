@@ -1,0 +1,17 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch import nn
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+optimizer = small.optimiser(net)
+for _ in range(4):
+    z = net(x)
+    ce = F.cross_entropy(z, y)  # by hand: ce = competing_ratio_loss(z, y)
+    p = z.softmax(1)
+    hot = F.one_hot(y, 4).float()
+    loss = ce + 1 - (2 * (p * hot).sum(0) / (p + hot).sum(0)).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(net)

@@ -1,0 +1,15 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch import nn
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+optimizer = small.optimiser(net)
+for _ in range(4):
+    z = net(x)
+    h = z[:, :4]
+    loss = F.cross_entropy(h, y) + F.cross_entropy(-h, y)  # by hand: loss = competing_ratio_loss(h, y) + competing_ratio_loss(-h, y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(net)

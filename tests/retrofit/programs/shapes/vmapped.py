@@ -1,0 +1,14 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch import nn
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+optimizer = small.optimiser(net)
+for _ in range(4):
+    z = net(x)
+    loss = torch.func.vmap(lambda z, y: F.cross_entropy(z[None], y[None]))(z, y).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(net)
