@@ -22,7 +22,7 @@ def report_sheets(collected: Collected, figures: StudyFigures) -> list[Sheet]:
 
 
 def write_report(folder: Path, collected: Collected, figures: StudyFigures) -> list[Path]:
-    """Write report.md and tables/*.csv (full precision), tables/*.tex (as printed) into a study's folder.
+    """Write report.md and tables/*.csv (full precision), tables/*.tex and *.md (as printed) into a study's folder.
 
     Returns:
         the files written, report.md first.
@@ -37,8 +37,11 @@ def write_report(folder: Path, collected: Collected, figures: StudyFigures) -> l
         f"{name}: {text}" for name, text in facts(collected).items() if name in ("data", "folds", "seeds")
     )
     for sheet in sheets:
-        written.append(folder / "tables" / f"{escaping.file_name(sheet.name)}.tex")
-        files.write_text(written[-1], latex(sheet, protocol))
+        stem = escaping.file_name(sheet.name)
+        texts = {".tex": latex(sheet, protocol), ".md": f"{markdown(sheet)}\n\n{escaping.markdown(sheet.text)}\n"}
+        for suffix, text in texts.items():
+            written.append(folder / "tables" / f"{stem}{suffix}")
+            files.write_text(written[-1], text)
     files.write_text(folder / "report.md", report_text(collected, figures, sheets))
     return written
 

@@ -96,6 +96,10 @@ def test_disagreements_are_counted_both_ways_on_mean_probabilities(study):
 def test_headline_and_files(study):
     text = text_of(study)
     assert "CRL is better than CE in exact" in text or "cannot tell whether CRL or CE is better" in text
+    for sheet in ("losses-last", "intervals-last", "differences-last"):
+        text = (study / "tables" / f"{sheet}.md").read_text()
+        assert text.split("\n\n")[0] in (study / "report.md").read_text()
+        assert r"\toprule" in (study / "tables" / f"{sheet}.tex").read_text()
     html = (study / "report.html").read_text()
     assert html.count('src="data:image/jpeg;base64,') > 5
     for name in ("forest", "folds", "reliability", "coverage-risk", "distances", "recall", "confusion-difference"):
