@@ -34,6 +34,14 @@ def study(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def no_charts(monkeypatch):
+    """Charts take most of the time of a page; where they are not looked at they are left out."""
+    from finegrained_crl.reports.page import context
+
+    monkeypatch.setattr(context, "_charts", lambda *everything: {})
+
+
 def text_of(study, name="report.html"):
     html = (study / name).read_text()
     body = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.DOTALL)
@@ -112,7 +120,7 @@ def test_headline_and_files(study):
     assert len(ids) == len(set(ids))
 
 
-def test_no_more_pictures_than_asked_for(study, tmp_path):
+def test_no_more_pictures_than_asked_for(study, tmp_path, no_charts):
     assert main(["report", str(study), "--out", str(tmp_path), "--max-images", "3"]) == 0
     html = (tmp_path / "report.html").read_text()
     assert len(set(re.findall(r'src="(data:image[^"]+)"', html))) == 3
@@ -154,13 +162,13 @@ def test_little_to_show(variants, tmp_path):
     assert "One variant: nothing is compared." in text or "cannot tell" in text
 
 
-def test_unfinished_cells_are_told(tmp_path):
+def test_unfinished_cells_are_told(tmp_path, no_charts):
     folder = write_study(tmp_path / "s", STRENGTHS, skip=["ce_f0_s0"])
     assert main(["report", str(folder)]) == 0
     assert "1 of 18 cells are not finished" in text_of(folder)
 
 
-def test_watching_ends_with_the_last_cell(tmp_path, monkeypatch):
+def test_watching_ends_with_the_last_cell(tmp_path, monkeypatch, no_charts):
     from finegrained_crl.cli import report as module
 
     whole = write_study(tmp_path / "whole", {"ce": 1.0, "crl": 2.0})
@@ -177,7 +185,7 @@ def test_watching_ends_with_the_last_cell(tmp_path, monkeypatch):
     assert "not finished" not in text_of(folder)
 
 
-def test_the_page_opens_on_request(study, tmp_path, monkeypatch):
+def test_the_page_opens_on_request(study, tmp_path, monkeypatch, no_charts):
     from finegrained_crl.cli import report as module
 
     opened = []
