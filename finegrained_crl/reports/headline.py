@@ -40,7 +40,7 @@ def _sentence(row: Any, primary: Figure, rope: float) -> str:
     who, other = variant_title(row["variant"]), variant_title(row["baseline"])
     unit = "points" if primary.percent else primary.unit
     what = primary.title.removesuffix(" %")
-    return f"{_said(row, who, other, what, rope)}: {_numbers(row, primary, unit)}."
+    return f"{_said(row, who, other, what, rope)}: {_numbers(row, primary, unit, rope)}."
 
 
 def _said(row: Any, who: str, other: str, what: str, rope: float) -> str:
@@ -59,13 +59,15 @@ def _said(row: Any, who: str, other: str, what: str, rope: float) -> str:
     return f"This study cannot tell whether {who} or {other} is better in {what}{why}"
 
 
-def _numbers(row: Any, primary: Figure, unit: str) -> str:
+def _numbers(row: Any, primary: Figure, unit: str, rope: float) -> str:
     value = f"{primary.show(row['difference'], signed=True)} {unit}"
     if pd.isna(row["low"]):
         return value
     low, high = (primary.show(row[end], signed=True) for end in ("low", "high"))
     numbers = f"{value}, 95 % interval {low} to {high}"
-    if pd.notna(row["p_holm"]):
-        numbers += f", p = {row['p_holm']:.3f}"
+    # The p of a difference says nothing for equivalence; with a region it is that of a difference beyond it.
+    if pd.notna(row["p_holm"]) and row["verdict"] != "equivalent":
+        beyond = f" for more than {rope:g} points" if rope else ""
+        numbers += f", p = {row['p_holm']:.3f}{beyond}"
     won = f"a new run of {variant_title(row['variant'])} beats a new run of {variant_title(row['baseline'])}"
     return f"{numbers}; {won} in {100 * row['runs_won']:.0f} % of cases"
