@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.foresight import Foresight, foresee
-from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_checks import check_data
-from finegrained_crl.cli.study_plan import add_axes, plan_study
+from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
 from finegrained_crl.crossval.processes import Processes, processes
@@ -88,17 +87,11 @@ def _as_before(machine: Machine, study: Study, jobs: int) -> Machine:
 
 
 def _parser(words: list[str]) -> settings.SettingsParser:
-    recipe = settings.peek(words, "--recipe")
-    method = settings.peek(words, "--method.name") or settings.peek(words, "--methods") or "resnet"
-    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
-    base, _ = fitted_to_epochs(words, base)
     usage = (
         "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any"
         " setting below]"
     )
-    return settings.recipe_parser(
-        words, base, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}"
-    )
+    return study_parser(words, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
 
 
 def _add_flags(parser: settings.SettingsParser) -> None:

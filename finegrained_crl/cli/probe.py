@@ -11,9 +11,8 @@ from typing import Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.foresight import foresee
-from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.study_checks import check_data
-from finegrained_crl.cli.study_plan import add_axes, plan_study
+from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
@@ -133,17 +132,11 @@ def _plan_text(study: Study) -> str:
 
 
 def _parser(words: list[str]) -> settings.SettingsParser:
-    recipe = settings.peek(words, "--recipe")
-    method = settings.peek(words, "--method.name") or "resnet"
-    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
-    base, _ = fitted_to_epochs(words, base)
     usage = (
         "fgcrl probe --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--grid lr=A,B ..] [--select val]"
         " [--seeds 0 1 ..] [any setting below]"
     )
-    return settings.recipe_parser(
-        words, base, _add_flags, prog="fgcrl probe", usage=usage, epilog=f"example: {example}"
-    )
+    return study_parser(words, _add_flags, prog="fgcrl probe", usage=usage, epilog=f"example: {example}")
 
 
 def _add_flags(parser: settings.SettingsParser) -> None:

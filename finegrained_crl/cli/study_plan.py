@@ -7,6 +7,7 @@ from typing import Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.finetune import with_absolute_paths
+from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
 from finegrained_crl.crossval.study import Study
 from finegrained_crl.errors import FinegrainedError
@@ -14,6 +15,23 @@ from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Component, Recipe
 
 ParserOf = Callable[[list[str]], settings.SettingsParser]
+
+
+def study_parser(
+    words: list[str], add_flags: Callable[[settings.SettingsParser], None], **texts: str
+) -> settings.SettingsParser:
+    """The parser of a command that runs studies: its flags, and every setting with the recipe's values as defaults.
+
+    Args:
+        words: of the command line; they name the recipe and the method.
+        add_flags: adds the command's own.
+        texts: prog, usage and epilog of the help.
+    """
+    recipe = settings.peek(words, "--recipe")
+    method = settings.peek(words, "--method.name") or settings.peek(words, "--methods") or "resnet"
+    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
+    base, _ = fitted_to_epochs(words, base)
+    return settings.recipe_parser(words, base, add_flags, **texts)
 
 
 def add_axes(parser: settings.SettingsParser) -> None:
