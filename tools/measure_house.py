@@ -25,7 +25,7 @@ LAYERS = (
     ("reports", "retrofit", "probes"),
     ("crossval",),
     ("training",),
-    ("data", "losses", "statistics"),
+    ("data", "losses", "networks", "statistics"),
     ("metrics",),
     ("",),
 )
