@@ -15,6 +15,7 @@ from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
 from finegrained_crl.data.missing import missing_text, without_missing
+from finegrained_crl.data.picture_source import is_there
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import ImageSettings
 from finegrained_crl.errors import FinegrainedError
@@ -145,7 +146,7 @@ def check_images(records: Records, rows: np.ndarray, *, convert: bool) -> None:
         errors = [text for text in pool.map(lambda path: check_header(path, convert), paths) if text]
     if not errors:
         return
-    absent = [str(path) for path in paths if not path.is_file()]
+    absent = [str(path) for path in paths if not is_there(path)]
     if absent:
         raise FinegrainedError(missing_text(absent, len(paths)))
     more = f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)"

@@ -162,6 +162,7 @@ TESTED_ELSEWHERE = {
         "dfl/model.py": ("plugins/dfl/test_method.py", "test_same_weights_same_numbers_as_the_public_model"),
     },
     "datasets/finegrained_crl_datasets": {
+        "arrays/parts.py": ("datasets/test_cifar10.py", "test_a_missing_batch_is_named"),
         **dict.fromkeys(("drawing/bird.py", "drawing/canvas.py", "drawing/scenery.py"), (BIRDS, "make_demo_birds")),
         **dict.fromkeys(("drawing/face.py", "drawing/person.py"), (FACES, "make_demo_faces")),
         "drawing/publish.py": (FACES, "make_demo_faces"),
