@@ -48,6 +48,7 @@ EXPECTED = {
     **dict.fromkeys(("clip_grad", "early_stopping", "test_every", "fold"), "[0, inf"),
     "val_fraction": "[0, 0.5]",
     "image_size": "[8, 8192]",
+    "pad": "[0, 8192]",
     "rotate": "[0, 180]",
     "seed": f"[0, {2**32 - 1}]",
 }
@@ -72,6 +73,7 @@ def test_every_number_has_a_range():
         ({"data": ""}, "--data is missing: give the folder (or CSV file) that holds the data set"),
         ({"split": "test", "fold": 0}, "give --split or --fold, not both"),
         ({"early_stopping": 1}, "--early-stopping needs a validation part"),
+        ({"pad": 4, "crop_scale": 0.5}, "--pad is for a plain random crop: add --crop-scale 1"),
         ({"mixup": 0.1, "batch_size": 3}, "--batch-size must be even, got 3"),
         ({"cutmix": 0.1, "batch_size": 3}, "--batch-size must be even, got 3"),
         ({"label_smoothing": 0.1, "loss": Component("smoothing")}, "smooth twice"),
