@@ -11,6 +11,7 @@ import numpy as np
 from finegrained_crl import discovery
 from finegrained_crl.data.audit import cheap_leaks
 from finegrained_crl.data.changes import differences
+from finegrained_crl.data.excerpt import excerpt
 from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
@@ -41,7 +42,9 @@ def read_records(recipe: Recipe) -> Records:
         )
     source = discovery.find("data set", recipe.dataset.name, discovery.datasets())
     records: Records = source(**recipe.dataset.options).read(data)
-    return without_missing(records) if recipe.missing == "skip" else records
+    if recipe.missing == "skip":
+        records = without_missing(records)
+    return excerpt(records, recipe.pictures_per_class) if recipe.pictures_per_class else records
 
 
 def make_parts(recipe: Recipe, records: Records, data: DataFingerprint) -> Partition:

@@ -44,6 +44,7 @@ PROBABILITY = Range(0, 1)
 
 RANGES = {
     "val_fraction": Range(0, 0.5),
+    "pictures_per_class": NOT_NEGATIVE,
     "drop_rate": SHARE,
     "drop_path_rate": SHARE,
     "label_smoothing": SHARE,

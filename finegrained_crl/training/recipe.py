@@ -52,6 +52,9 @@ class Recipe:
     missing: Literal["refuse", "skip"] = _set(
         "refuse", "data", "images that are listed and not there: 'skip' leaves them out, counted"
     )
+    pictures_per_class: int = _set(
+        0, "data", "take the first N pictures of each class and part alone, and say so in the protocol; 0 is all"
+    )
     allow_leaks: bool = _set(
         False, "data", "train although a subject or picture is on both sides of the split; noted in results.json"
     )

@@ -45,7 +45,7 @@ EXPECTED = {
     **dict.fromkeys(("resize_ratio", "eval_resize_ratio"), "[1, 16]"),
     **dict.fromkeys(("epochs", "batch_size", "accumulate", "decay_epochs"), "[1, inf"),
     **dict.fromkeys(("mixup", "cutmix", "lr", "head_lr", "weight_decay", "warmup_epochs", "min_lr"), "[0, inf"),
-    **dict.fromkeys(("clip_grad", "early_stopping", "test_every", "fold"), "[0, inf"),
+    **dict.fromkeys(("clip_grad", "early_stopping", "test_every", "fold", "pictures_per_class"), "[0, inf"),
     "val_fraction": "[0, 0.5]",
     "image_size": "[8, 8192]",
     "pad": "[0, 8192]",
