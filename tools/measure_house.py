@@ -24,7 +24,7 @@ LAYERS = (
     ("cli",),
     ("reports", "retrofit", "probes"),
     ("crossval",),
-    ("training",),
+    ("training", "studies"),
     ("data", "losses", "networks", "statistics"),
     ("metrics",),
     ("",),
