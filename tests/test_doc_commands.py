@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from safetensors.torch import save_file
+from small_pictures import make_cifar10
 from studies_here import crossval_here
 
 from finegrained_crl import discovery
@@ -109,6 +110,7 @@ def desk(tmp_path_factory, tiny_folder):
     demo_birds.make_demo_birds(desk / "birds", num_classes=3, images_per_class=12, size=64)
     shutil.copytree(desk / "birds" / "CUB_200_2011", desk / "CUB_200_2011")
     demo_faces.make_demo_faces(desk / "adience", subjects_per_group=15, photos_per_subject=1, size=32)
+    make_cifar10(desk / "cifar-10-batches-py")
     save_file({}, desk / "tf_efficientnet_lite0.safetensors")
     make_repository(desk / "DCL")
     shutil.copy(desk / "DCL" / "train.py", desk / "train.py")

@@ -38,6 +38,7 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(built):
     assert {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"} == info
     assert "finegrained_crl/py.typed" in names
     assert "finegrained_crl_plugins/resnet/recipes/cub.yaml" in names
+    assert "finegrained_crl/studies/crl-2019/table-3.yaml" in names
 
 
 def test_the_sdist_can_build_and_test_itself(built):

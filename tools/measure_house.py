@@ -24,8 +24,8 @@ LAYERS = (
     ("cli",),
     ("reports", "retrofit", "probes"),
     ("crossval",),
-    ("training",),
-    ("data", "losses", "statistics"),
+    ("training", "studies"),
+    ("data", "losses", "networks", "statistics"),
     ("metrics",),
     ("",),
 )

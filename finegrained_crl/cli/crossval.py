@@ -17,6 +17,7 @@ from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
+from finegrained_crl.cli.study_words import with_study
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
 from finegrained_crl.crossval.processes import Processes, processes
 from finegrained_crl.crossval.study import Study, StudyFolder
@@ -36,7 +37,7 @@ example = (
 
 def main(argv: list[str]) -> int:
     """Plan, show the plan, run what is missing."""
-    words = settings.normalise(argv)
+    words = with_study(settings.normalise(argv))
     parser = _parser(words)
     parsed = parser.parse(words)
     if not parsed.out:

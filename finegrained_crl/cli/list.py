@@ -1,4 +1,4 @@
-"""`fgcrl list`: methods, data sets, losses and recipes, one line each."""
+"""`fgcrl list`: methods, data sets, losses, recipes and studies, one line each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from finegrained_crl.cli import settings
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.losses import catalogue
+from finegrained_crl.studies import find_study, study_files
 
-summary = "show methods, data sets, losses and recipes, one line each"
+summary = "show methods, data sets, losses, recipes and studies, one line each"
 example = "fgcrl list losses"
 
 
@@ -54,4 +55,19 @@ def recipe_lines() -> dict[str, str]:
     }
 
 
-KINDS = {"methods": method_lines, "datasets": dataset_lines, "losses": loss_lines, "recipes": recipe_lines}
+def study_lines() -> dict[str, str]:
+    """OWNER/NAME -> title, with its parts where it has several."""
+    files = {name: find_study(name) for name in study_files()}
+    return {
+        name: f"{file.title} ({', '.join(file.parts)})" if len(file.parts) > 1 else file.title
+        for name, file in files.items()
+    }
+
+
+KINDS = {
+    "methods": method_lines,
+    "datasets": dataset_lines,
+    "losses": loss_lines,
+    "recipes": recipe_lines,
+    "studies": study_lines,
+}

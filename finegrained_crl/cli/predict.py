@@ -53,7 +53,7 @@ def _parser() -> Parser:
         "paths",
         metavar="PATHS",
         nargs="+",
-        help="pictures, folders, quoted globs, or CSV or TSV tables with a path column",
+        help="pictures (FILE#INDEX in a file of many, FILE# for all), folders, quoted globs, CSV or TSV tables",
     )
     parser.add_argument("--out", metavar="FILE", help="CSV file to write [standard output]")
     parser.add_argument("--weights", choices=("last", "selected"), help="which of the run's weights [its headline]")

@@ -37,6 +37,9 @@ def study_parser(
 def add_axes(parser: settings.SettingsParser) -> None:
     """Add the flags that say what is compared."""
     what = parser.add_argument_group("what is compared")
+    settings.add_flag(what, "study", str | None, None, "a table of a paper; `fgcrl list studies` shows them")
+    settings.add_flag(what, "part", str | None, None, "part (data set) of the study, where it has several")
+    settings.add_flag(what, "scale", str | None, None, "paper (as printed), gpu-hour or cpu-smoke [paper]")
     settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
     settings.add_flag(
         what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it"

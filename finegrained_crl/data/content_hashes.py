@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from finegrained_crl.data.regular import sha256_of, status
+from finegrained_crl.data.picture_source import source_sha256, source_status
 from finegrained_crl.errors import FinegrainedError
 
 CACHE_VARIABLE = "FINEGRAINED_CRL_CACHE"
@@ -76,7 +76,7 @@ def _hash(path: Path, cached: tuple[Status, str] | None) -> tuple[Status | None,
         return cached
     started = time.time_ns()
     try:
-        digest = sha256_of(path)
+        digest = source_sha256(path)
     except FinegrainedError:
         return None, ""
     settled = before is not None and max(before[1], before[2]) < started - RACY_NS
@@ -84,7 +84,7 @@ def _hash(path: Path, cached: tuple[Status, str] | None) -> tuple[Status | None,
 
 
 def _status(path: Path) -> Status | None:
-    state = status(path)
+    state = source_status(path)
     return (state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino) if state else None
 
 

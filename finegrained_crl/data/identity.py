@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finegrained_crl.data.regular import status
+from finegrained_crl.data.picture_source import item_of, source_status
 from finegrained_crl.errors import FinegrainedError
 
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
@@ -83,12 +83,14 @@ def same_files(root: Path, paths: pd.Series) -> pd.Series:
 
     Where a file isn't there its own path stays.
     """
-    first: dict[tuple[int, int], str] = {}
+    first: dict[tuple[int, int, int], str] = {}
     names: dict[str, str] = {}
     for path in dict.fromkeys(paths):
-        state = status(root / path)
+        state = source_status(root / path)
+        item = item_of(root / path)
         plain = plain_path(path)
-        names[path] = first.setdefault((state.st_dev, state.st_ino), plain) if state and state.st_ino else plain
+        index = item[1] if item else -1  # a file of many holds another picture at each index
+        names[path] = first.setdefault((state.st_dev, state.st_ino, index), plain) if state and state.st_ino else plain
     return paths.map(names)
 
 

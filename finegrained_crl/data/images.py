@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from finegrained_crl.data.picture_files import open_picture
-from finegrained_crl.data.regular import read_regular
+from finegrained_crl.data.picture_source import open_source, source_bytes
 from finegrained_crl.errors import FinegrainedError
 
 if TYPE_CHECKING:
@@ -120,8 +121,8 @@ ENDINGS = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82", "GIF": b";"}
 
 def _ends_well(path: Path, kind: str | None) -> bool:
     ending = ENDINGS.get(kind or "")
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 64))
+    with open_source(path) as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 64))
         return ending is None or file.read().rstrip(b"\x00\n\r ").endswith(ending)
 
 
@@ -179,7 +180,7 @@ def _deep_colour(path: Path, opened: Image) -> Image:
     import cv2
     from PIL import Image as pil
 
-    content = np.frombuffer(read_regular(path), dtype=np.uint8)
+    content = np.frombuffer(source_bytes(path), dtype=np.uint8)
     values = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if (
         values is None

@@ -1,5 +1,5 @@
-"""The process behind `matlab.read_mat`: a .mat file from standard input, JSON to standard output; run as a script,
-alone.
+"""The process behind `matlab.read_mat`: a .mat file from standard input, JSON to standard output; with a folder named,
+each numeric variable into a .npy file there instead. Run as a script, alone.
 """
 
 import contextlib
@@ -23,6 +23,8 @@ def main() -> int:
     try:
         from scipy.io import loadmat
 
+        if sys.argv[1:]:
+            return _into(sys.argv[1], loadmat(sys.stdin.buffer))
         content = loadmat(io.BytesIO(sys.stdin.buffer.read()), squeeze_me=True)
         variables = {key: _flat(value) for key, value in content.items() if not key.startswith("__")}
         text = json.dumps(variables, default=str)
@@ -30,6 +32,16 @@ def main() -> int:
         print((str(error) or type(error).__name__).splitlines()[0], file=sys.stderr)
         return REFUSED
     sys.stdout.write(text)
+    return 0
+
+
+def _into(folder: str, content: dict[str, Any]) -> int:
+    """Names from the file are no file names: only plain words are kept."""
+    import numpy as np
+
+    for name, value in content.items():
+        if name.isidentifier() and isinstance(value, np.ndarray) and value.dtype.kind in "uif":
+            np.save(f"{folder}/{name}.npy", value, allow_pickle=False)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from finegrained_crl.data.picture_source import is_there
 from finegrained_crl.data.records import Records, check_records
 from finegrained_crl.errors import FinegrainedError
 
@@ -17,7 +18,7 @@ def without_missing(records: Records) -> Records:
     Raises:
         FinegrainedError: no image is left, or a class has none left.
     """
-    there = records.table["path"].map(lambda path: (records.root / path).is_file()).astype(bool)
+    there = records.table["path"].map(lambda path: is_there(records.root / path)).astype(bool)
     if there.all():
         return records
     if not there.any():

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from finegrained_crl.data.regular import open_regular
+from finegrained_crl.data.picture_source import open_source
 from finegrained_crl.errors import FinegrainedError
 
 if TYPE_CHECKING:
@@ -90,14 +90,15 @@ class PixelBudget:
 @contextlib.contextmanager
 def _open_file(path: Path) -> Iterator[BinaryIO]:
     try:
-        file = open_regular(path)
+        file = open_source(path)
     except FinegrainedError as error:
         if "no such file" not in str(error):
             raise
         raise FinegrainedError(f"{path}: no such image; check --data and the path column, or remove its row") from error
     with file:
-        if os.fstat(file.fileno()).st_size == 0:
+        if not file.read(1):
             raise FinegrainedError(f"{path}: zero bytes; {BROKEN}")
+        file.seek(0)
         yield file
 
 

@@ -32,6 +32,7 @@ class ImageSettings:
     erase: float
     views: View
     rotate_border: Literal["reflect", "black"] = "reflect"
+    pad: int = 0
 
     def side_before_crop(self, ratio: float) -> int:
         """Pixels of the (short) side before cropping."""
@@ -119,6 +120,8 @@ def _train_pipeline(s: ImageSettings) -> Any:
     if s.rotate:
         border = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}[s.rotate_border]
         steps.append(A.Rotate(s.rotate, border_mode=border, fill=0, p=1.0))
+    if s.pad:
+        steps.append(A.Pad(s.pad, border_mode=cv2.BORDER_CONSTANT, fill=0))
     if s.crop_scale == 1:
         steps.append(A.RandomCrop(*square))
     else:

@@ -15,8 +15,8 @@ import pandas as pd
 from finegrained_crl.data.identity import same_files
 from finegrained_crl.data.images import DoubtfulModeError, decode
 from finegrained_crl.data.picture_files import PixelBudget, TooLargeError, open_picture
+from finegrained_crl.data.picture_source import is_there, source_sha256, source_status
 from finegrained_crl.data.records import Records
-from finegrained_crl.data.regular import is_regular, sha256_of, status
 from finegrained_crl.data.source import DataSource
 from finegrained_crl.errors import FinegrainedError
 
@@ -192,15 +192,15 @@ def _check_all(records: Records, convert: bool, progress: Callable[[int, int], N
 
 
 def _check_file(path: Path, convert: bool, budget: PixelBudget) -> _FileCheck:
-    state = status(path)
+    state = source_status(path)
     if state is None:
         return _FileCheck("missing", "no such file")
-    if not is_regular(path):
+    if not is_there(path):
         return _FileCheck("irregular", "not a regular file")
     if state.st_size == 0:
         return _FileCheck("zero-byte", "zero bytes")
     try:
-        digest = sha256_of(path)
+        digest = source_sha256(path)
     except FinegrainedError as error:
         return _FileCheck("unreadable", str(error).removeprefix(f"{path}: "))
     try:

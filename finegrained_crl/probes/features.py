@@ -19,8 +19,9 @@ from finegrained_crl.training.session import Session
 
 DTYPE = np.float16
 IMAGE_SETTINGS = (
-    "dataset", "data", "convert_images", "missing", "backbone", "weights", "image_size", "resize", "resize_ratio",
-    "eval_resize_ratio", "crop_scale", "hflip", "rotate", "rotate_border", "color_jitter", "erase", "views",
+    "dataset", "data", "pictures_per_class", "convert_images", "missing", "backbone", "weights", "image_size",
+    "resize", "resize_ratio", "eval_resize_ratio", "crop_scale", "pad", "hflip", "rotate", "rotate_border",
+    "color_jitter", "erase", "views",
 )  # fmt: skip
 """Settings of a recipe that features depend on; the seed of the augmentation is 0 for all."""
 

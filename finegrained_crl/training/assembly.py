@@ -11,10 +11,12 @@ import numpy as np
 from finegrained_crl import discovery
 from finegrained_crl.data.audit import cheap_leaks
 from finegrained_crl.data.changes import differences
+from finegrained_crl.data.excerpt import excerpt
 from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
 from finegrained_crl.data.missing import missing_text, without_missing
+from finegrained_crl.data.picture_source import is_there
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import ImageSettings
 from finegrained_crl.errors import FinegrainedError
@@ -40,7 +42,9 @@ def read_records(recipe: Recipe) -> Records:
         )
     source = discovery.find("data set", recipe.dataset.name, discovery.datasets())
     records: Records = source(**recipe.dataset.options).read(data)
-    return without_missing(records) if recipe.missing == "skip" else records
+    if recipe.missing == "skip":
+        records = without_missing(records)
+    return excerpt(records, recipe.pictures_per_class) if recipe.pictures_per_class else records
 
 
 def make_parts(recipe: Recipe, records: Records, data: DataFingerprint) -> Partition:
@@ -145,7 +149,7 @@ def check_images(records: Records, rows: np.ndarray, *, convert: bool) -> None:
         errors = [text for text in pool.map(lambda path: check_header(path, convert), paths) if text]
     if not errors:
         return
-    absent = [str(path) for path in paths if not path.is_file()]
+    absent = [str(path) for path in paths if not is_there(path)]
     if absent:
         raise FinegrainedError(missing_text(absent, len(paths)))
     more = f" ({len(errors) - 1} more files have problems: `fgcrl data verify` lists them all)"

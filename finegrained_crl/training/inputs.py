@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 
 from finegrained_crl.data.images import IMAGE_SUFFIXES
+from finegrained_crl.data.picture_source import is_there, items_in
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
 
@@ -16,7 +17,8 @@ def find_pictures(given: str, path_column: str = "path") -> list[Path]:
     """The image files that an argument means.
 
     Args:
-        given: a picture, a folder (searched below), a glob pattern, or a CSV, TSV or Parquet table.
+        given: a picture (`FILE#INDEX` in a file of many, `FILE#` for all of it), a folder (searched below), a glob
+            pattern, or a CSV, TSV or Parquet table.
         path_column: column of a table that names the pictures, relative to the table.
     Raises:
         FinegrainedError: nothing there, or a table that can't be read or lacks the column.
@@ -26,8 +28,10 @@ def find_pictures(given: str, path_column: str = "path") -> list[Path]:
         pictures = sorted(file for file in path.rglob("*") if _is_picture(file))
     elif path.suffix.lower() in TABLES and path.is_file():
         pictures = _from_table(path, path_column)
-    elif path.is_file():
+    elif is_there(path):
         pictures = [path]
+    elif given.endswith("#") and is_there(Path(given[:-1])):
+        pictures = items_in(Path(given[:-1]))
     else:
         pictures = [Path(name) for name in sorted(glob.glob(given, recursive=True)) if _is_picture(Path(name))]
     if not pictures:

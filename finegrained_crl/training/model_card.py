@@ -13,6 +13,7 @@ import yaml
 
 from finegrained_crl import escaping
 from finegrained_crl.metrics.catalogue import Figure, Scores, figures_for, make_scores
+from finegrained_crl.networks import NETWORKS
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.runs import make_run
 
@@ -46,9 +47,15 @@ def model_card(results: dict[str, Any], predictions: pd.DataFrame) -> str:
             *([FACES] if ordered else []), "", *_subgroups(results, rows, scores), "## Load", "",
             "    fgcrl predict RUN picture.jpg", "",
             f"or `timm.create_model(\"{results['backbone']}\", num_classes={classes})` with"
-            f" `checkpoints/model_{which}.safetensors`, where the method is plain fine-tuning.", "",
+            f" `checkpoints/model_{which}.safetensors`, where the method is plain fine-tuning{_before(results)}.", "",
         ]
     )  # fmt: skip
+
+
+def _before(results: dict[str, Any]) -> str:
+    """What comes before `timm.create_model` for a network that timm does not bring itself."""
+    ours = str(results["backbone"]).partition(".")[0] in NETWORKS
+    return ", after `from finegrained_crl.networks import register_networks; register_networks()`" if ours else ""
 
 
 def _row(figure: Figure, scores: Scores, clusters: np.ndarray) -> str:

@@ -44,6 +44,7 @@ PROBABILITY = Range(0, 1)
 
 RANGES = {
     "val_fraction": Range(0, 0.5),
+    "pictures_per_class": NOT_NEGATIVE,
     "drop_rate": SHARE,
     "drop_path_rate": SHARE,
     "label_smoothing": SHARE,
@@ -53,6 +54,7 @@ RANGES = {
     "resize_ratio": Range(1, 16),
     "eval_resize_ratio": Range(1, 16),
     "crop_scale": Range(0, 1, low_closed=False),
+    "pad": Range(0, 8192),
     "hflip": PROBABILITY,
     "rotate": Range(0, 180),
     "color_jitter": PROBABILITY,
@@ -118,6 +120,8 @@ def _conflicts(r: Recipe) -> Iterator[str]:
         yield ("--early-stopping needs a validation part: add --val-fraction 0.1 (the test part is never used to stop)")
     if (r.mixup > 0 or r.cutmix > 0) and r.batch_size % 2 == 1:
         yield f"mixup and CutMix pair the images of a batch: --batch-size must be even, got {r.batch_size}"
+    if r.pad > 0 and r.crop_scale < 1:
+        yield "--pad is for a plain random crop: add --crop-scale 1"
     if r.label_smoothing > 0 and r.loss.name == "smoothing":
         yield "--label-smoothing and --loss smoothing would smooth twice: give one of them"
     if r.schedule == "step" and len(r.decay_epochs) != 1:

@@ -52,6 +52,9 @@ class Recipe:
     missing: Literal["refuse", "skip"] = _set(
         "refuse", "data", "images that are listed and not there: 'skip' leaves them out, counted"
     )
+    pictures_per_class: int = _set(
+        0, "data", "take the first N pictures of each class and part alone, and say so in the protocol; 0 is all"
+    )
     allow_leaks: bool = _set(
         False, "data", "train although a subject or picture is on both sides of the split; noted in results.json"
     )
@@ -77,6 +80,7 @@ class Recipe:
     resize_ratio: float = _set(1.143, "images", "size before cropping over image_size (1.143 = 512 / 448 = 256 / 224)")
     eval_resize_ratio: float = _set(1.143, "images", "the same at evaluation; 1 with 'squash' shows the whole picture")
     crop_scale: float = _set(0.08, "images", "smallest share of the area a random crop may have; 1 = plain random crop")
+    pad: int = _set(0, "images", "black pixels put around a training picture before a plain random crop (CIFAR: 4)")
     hflip: float = _set(0.5, "images", "probability of a horizontal flip")
     rotate: float = _set(0.0, "images", "largest rotation, degrees")
     rotate_border: Literal["reflect", "black"] = _set("reflect", "images", "what a rotation fills the corners with")

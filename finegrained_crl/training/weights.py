@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError, guess
+from finegrained_crl.networks import NETWORKS, register_networks
 from finegrained_crl.training.input_size import adapted_state, check_size, misfit, size_options
 from finegrained_crl.training.method import ModelSpec
 from finegrained_crl.training.weights_source import WeightsSource, of_file, of_pretrained
@@ -30,6 +31,7 @@ def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
     """
     import timm
 
+    register_networks()
     if not timm.is_model(spec.backbone.partition(".")[0]):
         hint = "; ".join(filter(None, (guess(spec.backbone, timm.list_models()), "`timm.list_models()` lists all")))
         raise FinegrainedError(f"timm has no model '{spec.backbone}'; {hint}")
@@ -47,6 +49,7 @@ def timm_classifier(spec: ModelSpec) -> tuple[nn.Module, list[str]]:
 def _with_weights(spec: ModelSpec, options: dict[str, Any]) -> tuple[nn.Module, WeightsSource, list[str]]:
     """The model, where its weights came from, and notes."""
     if spec.weights == "pretrained":
+        _refuse_untrained(spec.backbone)
         model = _from_hub(spec, options)
         return model, of_pretrained(model, spec.backbone), ["head new"]
     model = _create(spec, options)
@@ -119,6 +122,11 @@ def _create(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:
             raise misfit(spec.backbone, spec.image_size, _line(error)) from error
         raise FinegrainedError(f"timm can't build '{spec.backbone}' with {options}: {_line(error)}") from error
     return model
+
+
+def _refuse_untrained(backbone: str) -> None:
+    if backbone.partition(".")[0] in NETWORKS:
+        raise FinegrainedError(f"nobody published weights of '{backbone}': give --weights none, or a --weights FILE")
 
 
 def _from_hub(spec: ModelSpec, options: dict[str, Any]) -> nn.Module:

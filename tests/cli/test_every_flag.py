@@ -322,6 +322,27 @@ def machines(base, tmp_path, monkeypatch):
     return begin
 
 
+def test_crossval_study(machines):
+    words = ["--study", "crl-2019/table-3", "--part", "svhn", "--scale", "cpu-smoke"]
+    typed = ["--dataset", "table", "--pictures-per-class", "0", "--grid", "lr=0.1", "--folds", "0"]
+    recipe = machines(*words, *typed)[1][0]
+    assert (recipe["schedule"], recipe["epochs"], recipe["decay_epochs"]) == ("multistep", 2, [1, 2])
+
+
+def test_crossval_part(machines):
+    typed = ["--dataset", "table", "--pictures-per-class", "0", "--grid", "lr=0.1", "--folds", "0"]
+    for part, pad in (("svhn", 0), ("cifar10", 4)):
+        recipe = machines("--study", "crl-2019/table-3", "--part", part, *typed)[1][0]
+        assert recipe["pad"] == pad
+
+
+def test_crossval_scale(machines):
+    typed = ["--dataset", "table", "--pictures-per-class", "0", "--grid", "lr=0.1", "--folds", "0"]
+    for scale, epochs in (("paper", 300), ("gpu-hour", 30)):
+        recipe = machines("--study", "crl-2019/table-3", "--part", "cifar10", "--scale", scale, *typed)[1][0]
+        assert recipe["epochs"] == epochs
+
+
 def test_crossval_recipe(machines):
     (plain,), (other,) = (machines("--folds", "0", *words)[1] for words in ([], ["--recipe", "small-cpu"]))
     assert plain["lr"] != other["lr"]

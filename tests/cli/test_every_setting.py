@@ -297,6 +297,8 @@ TABLE = {
         True,
         False,
     ),
+    "pictures_per_class": ([], ["--pictures-per-class", "2"], lambda s: len(s.records), 42, 18),
+    "pad": (NO_CHANCE, ["--pad", "4"], spread, False, True),
     "hflip": (NO_CHANCE, ["--hflip", "0.2"], share_of_mirrored, 0.0, 0.2),
     "rotate": (NO_CHANCE, ["--rotate", "90"], spread, False, True),
     "rotate_border": ([*NO_CHANCE, "--rotate", "90"], ["--rotate-border", "black"], lambda s: sharp_edges(s)[0], 0, 1),

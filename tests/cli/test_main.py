@@ -39,7 +39,7 @@ def test_every_command_has_help(name, capsys):
 def test_list_explains_everything_in_a_line(capsys):
     assert main(["list", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"methods", "datasets", "losses", "recipes"}
+    assert set(found) == {"methods", "datasets", "losses", "recipes", "studies"}
     assert {"crl", "ce"} <= set(found["losses"])
     assert {"cub200", "cars196", "adience", "image_folder", "table"} <= set(found["datasets"])
     assert {"resnet/cub", "resnet/cars", "adience/resnet34"} <= set(found["recipes"])

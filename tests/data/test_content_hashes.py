@@ -26,13 +26,13 @@ def settled(monkeypatch):
 @pytest.fixture
 def reads(monkeypatch):
     """Names of the files that are really read."""
-    names, real = [], hashing.sha256_of
+    names, real = [], hashing.source_sha256
 
     def counting(path):
         names.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(hashing, "sha256_of", counting)
+    monkeypatch.setattr(hashing, "source_sha256", counting)
     return names
 
 

@@ -137,6 +137,15 @@ def test_sizes_before_cropping_are_each_their_own(train, evaluation):
     assert spans == [pytest.approx(120 / ratio, abs=6) for ratio in (train, evaluation)]
 
 
+def test_padding_moves_a_picture_by_so_many_pixels_over_black():
+    dot = np.full((20, 20, 3), 50, np.uint8)
+    dot[10, 10] = 250
+    shown = many(replace(PLAIN, image_size=20, resize="crop", resize_ratio=1.0, pad=3), dot, 300)
+    moves = {tuple(int(place) - 10 for place in np.argwhere(one[..., 0] == 250)[0]) for one in shown}
+    assert moves == {(down, right) for down in range(-3, 4) for right in range(-3, 4)}
+    assert {int(value) for one in shown for value in np.unique(one)} == {0, 50, 250}
+
+
 def test_the_views_of_a_wide_picture():
     pixels = np.arange(20 * 30 * 3).reshape(20, 30, 3).astype(np.uint8)
     crops = cut_views(pixels, 10, "ten-crop")

@@ -269,8 +269,8 @@ protocol.fault("ignored option", '"decoder": session.scorer.decoder', '"decoder"
 assembly = Source(T + "assembly.py", "tests/training/test_assembly.py", "tests/cli/test_finetune.py")
 assembly.fault(
     "ignored option",
-    'if recipe.missing == "skip" else records',
-    "if False else records",
+    'if recipe.missing == "skip":\n',
+    "if False:\n",
     "tests/cli/test_missing_images.py",
 )
 assembly.fault(

@@ -35,6 +35,9 @@ TESTED_ELSEWHERE = {
         "cli/probe.py": ("probes/test_study.py", "test_mistakes_are_one_line_before_anything_is_computed"),
         "cli/study_checks.py": ("cli/test_crossval.py", "test_a_mistake_is_one_line_and_leaves_nothing"),
         "cli/study_plan.py": ("cli/test_every_flag.py", "test_crossval_methods"),
+        "networks/config.py": ("networks/test_resnet.py", "test_normalisation_is_that_of_cifar"),
+        "networks/preact_resnet.py": ("networks/test_resnet.py", "cifar_preact_resnet164"),
+        "networks/vgg.py": ("networks/test_resnet.py", "cifar_vgg16_bn"),
         "probes/features.py": ("probes/test_study.py", "test_other_features_are_not_mixed_in"),
         "reports/page/context.py": ("reports/page/test_page.py", "test_headline_and_files"),
         "reports/page/gallery.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
@@ -159,6 +162,7 @@ TESTED_ELSEWHERE = {
         "dfl/model.py": ("plugins/dfl/test_method.py", "test_same_weights_same_numbers_as_the_public_model"),
     },
     "datasets/finegrained_crl_datasets": {
+        "arrays/parts.py": ("datasets/test_cifar10.py", "test_a_missing_batch_is_named"),
         **dict.fromkeys(("drawing/bird.py", "drawing/canvas.py", "drawing/scenery.py"), (BIRDS, "make_demo_birds")),
         **dict.fromkeys(("drawing/face.py", "drawing/person.py"), (FACES, "make_demo_faces")),
         "drawing/publish.py": (FACES, "make_demo_faces"),

@@ -60,3 +60,9 @@ def test_selected_weights_are_the_ones_described():
     both = pd.concat([frame, frame.assign(weights="selected", logits=list(9 * np.eye(3)[LABELS]))])
     assert "| top-1 % | 100.00 |" in model_card(results(headline="selected"), both)
     assert "model_selected.safetensors" in model_card(results(headline="selected"), both)
+
+
+def test_a_network_that_timm_does_not_bring_is_registered_first():
+    card = model_card(results(backbone="cifar_resnet20"), predictions())
+    assert "after `from finegrained_crl.networks import register_networks; register_networks()`" in card
+    assert "register_networks" not in model_card(results(), predictions())

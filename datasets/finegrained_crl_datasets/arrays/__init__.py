@@ -1,0 +1,1 @@
+"""Data sets that are published as files of many pictures: CIFAR and SVHN."""

@@ -1,0 +1,160 @@
+"""Files that hold many pictures each: pickled batches, binary batches, .mat files, Parquet tables.
+
+Each picture is given as the bytes of an image file of its own. A picture that is an array becomes a PPM, which keeps
+every value, so that what reads, hashes, checks and shows image files does the same with pictures in arrays.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finegrained_crl.data.matlab import read_mat_arrays
+from finegrained_crl.data.plain_pickle import read_plain_pickle
+from finegrained_crl.data.regular import open_regular, read_regular, status
+from finegrained_crl.errors import FinegrainedError
+
+MOST_BYTES = 1 << 30
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE
+COARSE_AND_FINE = ("train.bin", "test.bin")
+"""CIFAR-100's binary files, whose records begin with two labels; those of CIFAR-10 begin with one."""
+OPEN_FILES = 8
+AGAIN = "download it again"
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """The content of one file.
+
+    Attributes:
+        pictures: index -> bytes of an image file.
+        size: number of pictures.
+        columns: what stands beside the pictures, a value each ("labels", "fine_labels", "filenames" ..).
+    """
+
+    pictures: Callable[[int], bytes]
+    size: int
+    columns: dict[str, list[Any]]
+
+
+def open_array_file(path: Path) -> ArrayFile:
+    """Read a file of pictures; the last few stay in memory as long as they are not changed.
+
+    Args:
+        path: .parquet, .mat, .bin, or a pickle under any other name.
+    Raises:
+        FinegrainedError: damaged, or holding no pictures.
+    """
+    state = status(path)
+    # One at a time: a file that several threads ask for is read once.
+    with _LOCK:
+        return _read(path, (state.st_size, state.st_mtime_ns, state.st_ino) if state else None)
+
+
+_LOCK = threading.Lock()
+
+
+@functools.lru_cache(maxsize=OPEN_FILES)
+def _read(path: Path, _state: tuple[int, int, int] | None) -> ArrayFile:
+    reader = READERS.get(path.suffix.lower(), _from_pickle)
+    content = reader(path)
+    wrong = [name for name, values in content.columns.items() if len(values) != content.size]
+    if wrong:
+        raise FinegrainedError(
+            f"{path}: {content.size} pictures and {len(content.columns[wrong[0]])} '{wrong[0]}'; {AGAIN}"
+        )
+    return content
+
+
+def _of_arrays(pixels: np.ndarray, columns: dict[str, list[Any]]) -> ArrayFile:
+    """Pictures, uint8 (n, height, width, 3), as PPM files."""
+    header = f"P6 {pixels.shape[2]} {pixels.shape[1]} 255\n".encode()
+    return ArrayFile(lambda index: header + pixels[index].tobytes(), len(pixels), columns)
+
+
+def _from_pickle(path: Path) -> ArrayFile:
+    """A batch of CIFAR's Python version: rows of red, green and blue planes."""
+    content = read_plain_pickle(path)
+    if not isinstance(content, dict):
+        raise FinegrainedError(f"{path}: no batch of pictures (a {type(content).__name__}); {AGAIN}")
+    batch = {_text(key): value for key, value in content.items()}
+    data = batch.pop("data", None)
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != PIXELS:
+        raise FinegrainedError(f"{path}: no 'data' of {PIXELS} bytes a picture; {AGAIN}")
+    columns = {name: [_text(value) for value in values] for name, values in batch.items() if isinstance(values, list)}
+    return _of_arrays(_planes(data), columns)
+
+
+def _from_binary(path: Path) -> ArrayFile:
+    """A batch of CIFAR's binary version: one label byte (CIFAR-100: coarse and fine), then the planes."""
+    names = ["coarse_labels", "fine_labels"] if path.name in COARSE_AND_FINE else ["labels"]
+    content = np.frombuffer(read_regular(path, MOST_BYTES), dtype=np.uint8)
+    record = len(names) + PIXELS
+    if not len(content) or len(content) % record:
+        raise FinegrainedError(f"{path}: {len(content):,} bytes, not a whole number of records of {record}; {AGAIN}")
+    rows = content.reshape(-1, record)
+    columns: dict[str, list[Any]] = {name: rows[:, place].tolist() for place, name in enumerate(names)}
+    return _of_arrays(_planes(rows[:, len(names) :]), columns)
+
+
+def _from_mat(path: Path) -> ArrayFile:
+    """SVHN's cropped digits: X (height, width, 3, n) and y."""
+    arrays = read_mat_arrays(path)
+    pixels, labels = arrays.get("X"), arrays.get("y")
+    if pixels is None or labels is None or pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[2] != 3:
+        raise FinegrainedError(f"{path}: no pictures 'X' (height, width, 3, n) with labels 'y' in it; {AGAIN}")
+    return _of_arrays(pixels.transpose(3, 0, 1, 2), {"labels": labels.ravel().tolist()})
+
+
+def _from_parquet(path: Path) -> ArrayFile:
+    """A table with a column of image files: bytes, or {bytes, path} as Hugging Face writes them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with open_regular(path) as file:
+            table = pq.read_table(file)
+        table.validate(full=True)
+        images = next((name for name in table.column_names if _holds_images(table.schema.field(name).type)), None)
+        if images is None:
+            raise FinegrainedError(f"{path}: no column of image files (JPEG or PNG bytes); is it the right file?")
+        files = table.column(images)
+        if pa.types.is_struct(files.type):
+            files = pa.compute.struct_field(files, "bytes")
+        columns = {name: table.column(name).to_pylist() for name in table.column_names if name != images}
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise FinegrainedError(f"{path} cannot be read as a .parquet table: {reason}; {AGAIN}") from error
+    files = files.combine_chunks()
+    return ArrayFile(lambda index: files[index].as_py() or b"", len(files), columns)
+
+
+def _holds_images(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+READERS: dict[str, Callable[[Path], ArrayFile]] = {
+    ".bin": _from_binary,
+    ".mat": _from_mat,
+    ".parquet": _from_parquet,
+}
+
+
+def _planes(rows: np.ndarray) -> np.ndarray:
+    """(n, 3072) of red, green and blue planes as (n, 32, 32, 3)."""
+    return rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1)
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
