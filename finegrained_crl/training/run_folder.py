@@ -141,7 +141,12 @@ class RunFolder:
     def _require_format(self) -> None:
         if not self.results.is_file():
             return
-        number = files.read_json(self.results).get("format")
+        try:
+            number = files.read_json(self.results).get("format")
+        except FinegrainedError:
+            if self.is_done:
+                return  # the COMMITTED record says better what happened to it
+            raise
         if number != FORMAT:
             raise FinegrainedError(
                 f"{self.results} has format {number}, this version reads {FORMAT}: use the version that wrote it, or"

@@ -73,7 +73,7 @@ class Story(RuleBasedStateMachine):
 
     def _check(self, code):
         """Refused where something is not as it was, and only there."""
-        if self.is_begun and (self.is_damaged or (self.is_changed and not self.is_done)):
+        if self.is_begun and (self.is_damaged or self.is_changed):
             assert code == 1
             return
         assert code in (0, None)
@@ -157,4 +157,4 @@ def test_a_few_stories():
 @pytest.mark.slow
 @pytest.mark.usefixtures("_quiet")
 def test_many_stories():
-    run_state_machine_as_test(Story, settings=settings(max_examples=60, stateful_step_count=15, **HOW))
+    run_state_machine_as_test(Story, settings=settings(max_examples=30, stateful_step_count=15, **HOW))

@@ -164,4 +164,4 @@ def test_a_few_stories():
 @pytest.mark.slow
 @pytest.mark.usefixtures("_quiet")
 def test_many_stories():
-    run_state_machine_as_test(Story, settings=settings(max_examples=40, stateful_step_count=12, **HOW))
+    run_state_machine_as_test(Story, settings=settings(max_examples=8, stateful_step_count=12, **HOW))

@@ -206,7 +206,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(words, text, flags, tmp_path, 
 
 def test_no_study_no_report(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 1
-    assert "holds no study" in capsys.readouterr().err
+    assert "holds neither a study" in capsys.readouterr().err
 
 
 def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):

@@ -39,6 +39,7 @@ def test_leaves_a_complete_run_folder(run):
         "predictions.parquet",
         "results.json",
         "data.parquet",
+        "model_card.md",
         "COMMITTED",
         "checkpoints/last.pt",
         "checkpoints/model_last.safetensors",
