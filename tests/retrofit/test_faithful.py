@@ -81,6 +81,8 @@ def test_exit_codes_are_the_programs_own(workshop, ending, code):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_both_alike_and_the_receipt_knows_what_happened_before(workshop, number):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        pytest.skip("this process was started in the background of a shell: children ignore Ctrl-C too")
     (workshop.folder / "waits.py").write_text(
         "import torch, time\nz = torch.zeros(2, 3, requires_grad=True)\ntorch.nn.functional.cross_entropy(z,"
         " torch.tensor([0, 1])).backward()\nopen('ready', 'w').close()\ntime.sleep(100)\n"
