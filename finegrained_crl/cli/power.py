@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError, nearest
-from finegrained_crl.metrics.catalogue import Figure
+from finegrained_crl.metrics.catalogue import Figure, primary_figure
 from finegrained_crl.statistics.power import Design, Plan, Sources, assumed, plans, power, seeds_needed
 
 summary = "the smallest difference that a study can show, and what more folds, seeds or people buy"
@@ -76,14 +76,12 @@ def _of_study(parsed: argparse.Namespace) -> Question:
 
 
 def _of_assumptions(words: list[str]) -> Question:
-    from finegrained_crl.reports.pilot import default_figure
-
     values = ASSUMPTIONS | dict(map(_assumption, words))
     folds, seeds = int(values["folds"]), int(values["seeds"])
     shares = {name: values[name] / 100 for name in ("run", "fold", "taste", "disagree")}
     sources = assumed(**shares, people=int(values["people"]), folds=folds)
     text = "assumed: " + ", ".join(f"{name} {value:g}" for name, value in values.items())
-    return Question(text, default_figure(), sources, Design(folds, seeds))
+    return Question(text, primary_figure(ordered=False), sources, Design(folds, seeds))
 
 
 def _assumption(word: str) -> tuple[str, float]:

@@ -13,6 +13,7 @@ from finegrained_crl.crossval.consistency import inconsistencies
 from finegrained_crl.crossval.launch import failure_reason
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.data.identity import clusters
 from finegrained_crl.errors import FinegrainedError
 
 SHOWN = 5
@@ -90,10 +91,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
         raise FinegrainedError(
             f"{path} can't be read ({str(error).splitlines()[0]}): remove its cell and run fgcrl crossval again"
         ) from None
-    subject = (
-        frame["subject"].astype("string") if "subject" in frame else pd.Series(pd.NA, index=frame.index, dtype="string")
-    )
-    return frame.assign(cluster=("subject " + subject).fillna("image " + frame["path"]))
+    return frame.assign(cluster=clusters(frame))
 
 
 def _row(place: StudyFolder, cell: Cell, done: bool) -> dict[str, Any]:

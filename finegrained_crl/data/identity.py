@@ -129,3 +129,12 @@ def joined(*keys: pd.Series) -> pd.Series:
     edges = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(nodes_so_far, nodes_so_far))
     _, groups = connected_components(edges, directed=False)
     return pd.Series(pd.factorize(groups[:size])[0].astype(np.int64), index=keys[0].index)
+
+
+def clusters(frame: pd.DataFrame) -> pd.Series:
+    """Who is drawn as a whole by chance, for each row of a predictions table: its subject, or its picture where none is
+    known.
+    """
+    unknown = pd.Series(pd.NA, index=frame.index, dtype="string")
+    subject = frame["subject"].astype("string") if "subject" in frame else unknown
+    return ("subject " + subject).fillna("image " + frame["path"].astype("string"))

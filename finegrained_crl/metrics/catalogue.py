@@ -224,6 +224,11 @@ def find_figure(name: str) -> Figure:
     return {figure.name: figure for figure in FIGURES}[name]
 
 
+def primary_figure(*, ordered: bool) -> Figure:
+    """The figure that a headline is about: exact where classes have an order (by the decoder in use), else top-1."""
+    return find_figure("exact_accuracy" if ordered else "top1_accuracy")
+
+
 def all_figures(scores: Scores, *, ordered: bool) -> dict[str, float | int | None]:
     """Everything that results.json says of one part of the data.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +28,7 @@ from finegrained_crl.probes.heads import OPTIMIZERS, Head, Training, bytes_per_h
 from finegrained_crl.training import committed
 from finegrained_crl.training.assembly import make_parts, require_no_leaks
 from finegrained_crl.training.protocol import describe_protocol
-from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.results import prediction_frame
 from finegrained_crl.training.run_folder import FORMAT, RunFolder
 from finegrained_crl.training.session import Session
@@ -255,7 +255,7 @@ def groups(study: Study) -> list[Group]:
 
 def with_probe(recipe: Recipe, options: ProbeOptions) -> Recipe:
     """The recipe of a cell: its method is the probe, its options those of the probe."""
-    return recipe.replace(method=replace(recipe.method, name="probe", options=dict(vars(options))))
+    return recipe.replace(method=Component("probe", dict(vars(options))))
 
 
 def check_probe(recipe: Recipe) -> None:

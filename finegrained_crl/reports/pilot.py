@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import base_name
 from finegrained_crl.errors import FinegrainedError, nearest
-from finegrained_crl.metrics.catalogue import FIGURES, Figure, figures_for, find_figure
+from finegrained_crl.metrics.catalogue import Figure, figures_for, find_figure, primary_figure
 from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import find_baselines, pair_up
 from finegrained_crl.reports.parts import grouped, read_parts, runs_of
-from finegrained_crl.reports.study import PRIMARY
 from finegrained_crl.statistics.power import Design, Sources, sources_of
 
 
@@ -59,10 +58,10 @@ def read_pilot(
         asked = f"no comparison of '{variant}'" if variant else "nothing is compared"
         raise FinegrainedError(f"{asked} in this study: {nearest(variant or '', compared or variants)}")
     chosen = variant or compared[0]
-    measured = _figure(figure or PRIMARY[ordered], len(first["class_names"]), ordered)
+    measured = _figure(figure or primary_figure(ordered=ordered).name, len(first["class_names"]), ordered)
     parts = [part for part in read_parts(collected, None) if part.which == first["headline"]]
     if select:
-        parts, _ = choose_settings(parts, select, find_figure(PRIMARY[ordered]))
+        parts, _ = choose_settings(parts, select, primary_figure(ordered=ordered))
     groups = {group[0].cell.variant: group for group in grouped(parts)}
     pairs = pair_up(groups.get(chosen, []), groups.get(baselines[chosen], []))
     runs = runs_of([a for a, _ in pairs], measured, [b for _, b in pairs]) if pairs else None
@@ -81,8 +80,3 @@ def _figure(name: str, classes: int, ordered: bool) -> Figure:
     if name not in names:
         raise FinegrainedError(f"--figure {name}: {nearest(name, names)}")
     return find_figure(name)
-
-
-def default_figure() -> Figure:
-    """The figure that assumptions are about: a share of the pictures."""
-    return FIGURES[0]

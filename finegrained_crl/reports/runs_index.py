@@ -11,11 +11,9 @@ from typing import Any
 
 from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.catalogue import FIGURES
+from finegrained_crl.metrics.catalogue import primary_figure
 from finegrained_crl.training.recipe import recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder
-
-PRIMARY = {True: "exact_accuracy", False: "top1_accuracy"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
     collected = gather([folder]).collected
     results = next(iter(collected.results.values()))
-    figure = {one.name: one for one in FIGURES}[PRIMARY[bool(results["data"]["ordered"])]]
+    figure = primary_figure(ordered=bool(results["data"]["ordered"]))
     parts = [part for part in read_parts(collected, None) if part.which == results["headline"]]
     runs = runs_of(parts, figure)
     one = estimate(runs or [], figure.statistic, scale=figure.scale)

@@ -21,7 +21,7 @@ import pandas as pd
 
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import Cell, base_name
-from finegrained_crl.metrics.catalogue import Figure, figures_for, find_figure
+from finegrained_crl.metrics.catalogue import Figure, figures_for, primary_figure
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
 from finegrained_crl.reports.headline import headline
@@ -30,9 +30,6 @@ from finegrained_crl.reports.paired import differences, find_baselines
 from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, pooled_value, read_parts, runs_of
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.spread import fold_spread
-
-PRIMARY = {True: "exact_accuracy", False: "top1_accuracy"}
-"""The figure of the headline, for classes with and without an order."""
 
 
 @dataclass
@@ -97,7 +94,7 @@ def study_figures(
     parts = list(read_parts(collected, decoder if ordered else "argmax"))
     if all(part.scores.calibrated is None for part in parts):
         chosen = [figure for figure in chosen if figure.name != "ece_calibrated"]
-    primary, select = find_figure(PRIMARY[ordered]), collected.study.select
+    primary, select = primary_figure(ordered=ordered), collected.study.select
     choices, everything = pd.DataFrame(), parts
     if select:
         parts, choices = choose_settings(parts, select, primary)

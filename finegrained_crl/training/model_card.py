@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from finegrained_crl import escaping
+from finegrained_crl.data.identity import clusters
 from finegrained_crl.metrics.catalogue import Figure, Scores, figures_for, make_scores
 from finegrained_crl.networks import NETWORKS
 from finegrained_crl.statistics.estimate import estimate
@@ -33,7 +34,8 @@ def model_card(results: dict[str, Any], predictions: pd.DataFrame) -> str:
     logits = np.stack(rows["logits"].to_list())
     scores = make_scores(logits, rows["label"].to_numpy(), results["protocol"].get("decoder", "argmax"))
     figures = [figure for figure in figures_for(classes, ordered=ordered) if figure.name != "ece_calibrated"]
-    table = [_row(figure, scores, _clusters(rows)) for figure in figures]
+    people = clusters(rows).to_numpy(dtype=str)
+    table = [_row(figure, scores, people) for figure in figures]
     head = yaml.safe_dump(_metadata(results, scores, figures), sort_keys=False, allow_unicode=True)
     title = f"{results['backbone']}, {results['method']['name']}, loss {results['loss']['name']}"
     return "\n".join(
@@ -64,12 +66,6 @@ def _row(figure: Figure, scores: Scores, clusters: np.ndarray) -> str:
         return f"| {figure.title} | - | - |"
     one = estimate([make_run(None, clusters, totals)], figure.statistic, scale=figure.scale)
     return f"| {figure.title} | {figure.show(one.value)} | {figure.show(one.low)} to {figure.show(one.high)} |"
-
-
-def _clusters(rows: pd.DataFrame) -> np.ndarray:
-    unknown = pd.Series(pd.NA, index=rows.index, dtype="string")
-    subject = rows["subject"].astype("string") if "subject" in rows else unknown
-    return ("subject " + subject).fillna("image " + rows["id"].astype("string")).to_numpy(dtype=str)
 
 
 def _metadata(results: dict[str, Any], scores: Scores, figures: list[Figure]) -> dict[str, Any]:

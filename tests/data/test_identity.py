@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from finegrained_crl.data.identity import (
     class_warnings,
+    clusters,
     identities,
     joined,
     plain_path,
@@ -89,3 +90,10 @@ def test_groups_are_what_a_slow_merge_gives(rows):
                     groups[i] = groups[j] = min(groups[i], groups[j])
     merged = joined(one, other).to_numpy()
     assert np.array_equal(merged, pd.factorize(np.array(groups))[0])
+
+
+def test_people_are_drawn_as_a_whole_and_pictures_of_nobody_alone():
+    paths = ["a.jpg", "b.jpg", "c.jpg"]
+    known = pd.DataFrame({"path": paths, "subject": ["ann", None, "ann"]})
+    assert clusters(known).tolist() == ["subject ann", "image b.jpg", "subject ann"]
+    assert clusters(known[["path"]]).tolist() == [f"image {path}" for path in paths]

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from known_set import figures_by_hand, softmax
 
-from finegrained_crl.metrics.catalogue import FIGURES, all_figures, figures_for, find_figure, make_scores
+from finegrained_crl.metrics.catalogue import (
+    FIGURES,
+    all_figures,
+    figures_for,
+    find_figure,
+    make_scores,
+    primary_figure,
+)
 
 RANDOM = np.random.default_rng(4)
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 6, 6, 6, 5, 5, 0, 1])
@@ -72,3 +79,8 @@ def test_titles_and_names_are_distinct():
     assert len({f.title for f in FIGURES}) == len({f.name for f in FIGURES}) == len(FIGURES)
     with pytest.raises(KeyError):
         find_figure("accuracy")
+
+
+def test_a_headline_is_about_the_decision():
+    assert primary_figure(ordered=True).name == "exact_accuracy"
+    assert primary_figure(ordered=False).name == "top1_accuracy"

@@ -45,8 +45,9 @@ plan.fault("index", '_s{self.seed}"', '_s0"')
 plan.fault("dropped call", "    if alpha == 0:\n", "    if False:\n")
 
 collect = Source(C + "collect.py", "tests/crossval/test_collect.py", STUDIES, "tests/reports/test_study.py")
-collect.fault("swapped part", '("subject " + subject).fillna("image " + frame["path"])', '"image " + frame["path"]')
-collect.fault("swapped part", '.fillna("image " + frame["path"])', '.fillna("image")')
+drawn = Source("finegrained_crl/data/identity.py", "tests/data/test_identity.py", "tests/crossval/test_collect.py")
+drawn.fault("swapped part", 'return ("subject " + subject).fillna(', 'return ("subject " + unknown).fillna(')
+drawn.fault("swapped part", '.fillna("image " + frame["path"].astype("string"))', '.fillna("image")')
 collect.fault(
     "dropped call",
     "    if mismatches and not accept_differences:\n",

@@ -128,6 +128,9 @@ totals.fault("index", "(index, np.arange(len(index)))", "(np.sort(index), np.ara
 totals.fault("off-by-one", "present = (counts > 0).sum(-1)", "present = (counts > 1).sum(-1)")
 
 catalogue = Source(M + "catalogue.py", "tests/metrics/test_catalogue.py", MEANS, STUDIES)
+catalogue.fault(
+    "swapped part", 'find_figure("exact_accuracy" if ordered else', 'find_figure("top1_accuracy" if ordered else'
+)
 catalogue.fault("ignored option", 'choose(table, decoder or "argmax")', 'choose(table, "argmax")')
 catalogue.fault(
     "swapped part",

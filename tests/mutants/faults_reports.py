@@ -239,7 +239,7 @@ pilot.fault(
     "[b for _, b in pairs], measured, [b for _, b in pairs]",
 )
 pilot.fault("ignored option", "find_baselines(variants, baseline)", "find_baselines(variants)")
-pilot.fault("ignored option", "figure or PRIMARY[ordered]", "PRIMARY[ordered]")
+pilot.fault("ignored option", "figure or primary_figure(ordered=ordered).name", "primary_figure(ordered=ordered).name")
 pilot.fault("wrong reduction", "seeds = max(folds.count", "seeds = sum(folds.count")
 pilot.fault("index", "Design(len(set(folds)), seeds, len(compared))", "Design(len(set(folds)), seeds, 1)")
 

@@ -30,7 +30,9 @@ def results(**changes):
 
 def predictions():
     frame = pd.DataFrame({"id": range(60), "label": LABELS, "logits": list(LOGITS), "part": "test", "weights": "last"})
-    return frame.assign(subject=[f"p{i // 4}" for i in range(60)], gender=["f", "m", ""] * 20)
+    return frame.assign(
+        path=frame["id"].astype(str), subject=[f"p{i // 4}" for i in range(60)], gender=["f", "m", ""] * 20
+    )
 
 
 def test_numbers_and_metadata():

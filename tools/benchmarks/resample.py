@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from finegrained_crl.crossval.collect import collect
-from finegrained_crl.metrics.catalogue import find_figure
+from finegrained_crl.metrics.catalogue import primary_figure
 from finegrained_crl.metrics.totals import with_count
 from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import find_baselines, pair_up
 from finegrained_crl.reports.parts import grouped, read_parts
-from finegrained_crl.reports.study import PRIMARY
 from finegrained_crl.statistics.claims import judge
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.runs import Run
@@ -40,7 +39,7 @@ def hits_of(folder: Path, variant: str | None) -> tuple[str, str, np.ndarray]:
     ordered = bool(next(iter(collected.results.values()))["data"].get("ordered"))
     parts = list(read_parts(collected, None))
     if collected.study.select:
-        parts, _ = choose_settings(parts, collected.study.select, find_figure(PRIMARY[ordered]))
+        parts, _ = choose_settings(parts, collected.study.select, primary_figure(ordered=ordered))
     groups = {group[0].cell.variant: group for group in grouped(parts)}
     baselines = find_baselines(list(groups))
     chosen = variant or next(name for name in groups if baselines[name] != name)

@@ -74,8 +74,9 @@ def make_page(
     """
     first = next(iter(collected.results.values()))
     weights = TITLES[first["headline"]]
-    which = "selected" if first["headline"] == "selected" else "last"
-    groups = {group[0].cell.variant: group for group in grouped([p for p in figures.parts if p.which == which])}
+    groups = {
+        group[0].cell.variant: group for group in grouped([p for p in figures.parts if p.which == first["headline"]])
+    }
     pictures = Thumbnails(_root(first, options), options.max_images)
     names = [str(name) for name in first["class_names"]]
     compared = _compared_runs(groups, figures)
