@@ -25,6 +25,7 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.reporter import duration
 from finegrained_crl.training.run_folder import RunFolder
+from finegrained_crl.training.run_options import DataIn
 
 if TYPE_CHECKING:
     pass
@@ -106,10 +107,13 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "json", bool, False, "print as JSON")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
     settings.add_flag(how, "checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch")
+    settings.add_flag(
+        how, "data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"
+    )
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
-HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data")
+HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data", "--data-in")
 
 
 def _only_how(words: list[str]) -> bool:
@@ -127,7 +131,7 @@ def _machine(parsed: Any) -> Machine:
     if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     jobs = parsed.jobs or max(1, len(gpus))
-    return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
+    return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in)
 
 
 def _expected(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> tuple[float | None, str]:

@@ -20,6 +20,7 @@ from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.processes import CellProcess, Processes
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.run_options import DataIn
 
 POLL_SECONDS = 0.2
 State = Literal["waiting", "running", "done", "failed"]
@@ -35,6 +36,7 @@ class Machine:
         device: "auto" or "cpu", for `fgcrl finetune`.
         checkpoint_seconds: time between checkpoints within an epoch.
         accept_changed_data: let cells go on with data that changed since they began.
+        data_in: where their pictures come from (`training/routes.py`).
     """
 
     jobs: int = 1
@@ -42,6 +44,7 @@ class Machine:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
+    data_in: DataIn = "auto"
 
     def gpu(self, slot: int) -> dict[str, str]:
         """The environment of the cell in a slot: its GPU."""
@@ -144,7 +147,8 @@ class Launcher:
         m = self.machine
         cores = max(1, available_cores() // m.jobs)
         workers = min(8, cores) if m.gpus else self.study.threads // 2
-        words = ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
+        words = ["--device", m.device, "--data-in", m.data_in, "--workers", str(workers)]
+        words += ["--checkpoint-seconds", str(m.checkpoint_seconds)]
         return [*words, "--accept-changed-data"] if m.accept_changed_data else words
 
 

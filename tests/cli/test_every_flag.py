@@ -421,5 +421,9 @@ def test_crossval_checkpoint_seconds(machines):
     ]
 
 
+def test_crossval_data_in(machines):
+    assert [machines()[0].data_in, machines("--data-in", "files")[0].data_in] == ["auto", "files"]
+
+
 def test_crossval_accept_changed_data(machines):
     assert [machines(*w)[0].accept_changed_data for w in ([], ["--accept-changed-data"])] == [False, True]

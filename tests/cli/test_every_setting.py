@@ -21,7 +21,8 @@ from finegrained_crl.training import loop as loop_module
 from finegrained_crl.training.loop import Loop
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
-from finegrained_crl.training.session import RunOptions, Session
+from finegrained_crl.training.run_options import RunOptions
+from finegrained_crl.training.session import Session
 from finegrained_crl.training.stage_run import StageRun
 
 BASE = "--backbone test_resnet --weights none --image-size 32 --batch-size 8 --epochs 4 --lr 0.01 --loss ce".split()  # noqa: SIM905
@@ -472,6 +473,7 @@ def test_weights_are_those_of_the_file(session, tmp_path):
         (["--workers", "1"], "workers", 1),
         (["--device", "cpu"], "device", "cpu"),
         (["--checkpoint-seconds", "0.5"], "checkpoint_seconds", 0.5),
+        (["--data-in", "files"], "data_in", "files"),
         (["--accept-changed-data"], "accept_changed_data", True),
     ],
 )

@@ -131,26 +131,26 @@ finetune.fault(
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "300.0, parsed.accept_changed_data)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "300.0, parsed.accept_changed_data, parsed.data_in",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "parsed.checkpoint_seconds, False)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "parsed.checkpoint_seconds, False, parsed.data_in",
     ACCEPTED,
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    'RunOptions(parsed.workers, "auto",',
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    '        parsed.workers, "auto", parsed.checkpoint',
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    "RunOptions(-1, parsed.device,",
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    "        -1, parsed.device, parsed.checkpoint",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
@@ -175,8 +175,8 @@ crossval.fault("ignored option", "parsed.jobs or max(1, len(gpus))", "max(1, len
 crossval.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs, gpus, "auto",')
 crossval.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)\n",
-    "60.0, parsed.accept_changed_data)\n",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in)\n",
+    "60.0, parsed.accept_changed_data, parsed.data_in)\n",
 )
 crossval.fault("ignored option", "if parsed.plan:", "if False:")
 checks.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")

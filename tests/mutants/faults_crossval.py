@@ -132,7 +132,8 @@ launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removepr
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
 launch.fault("sign", 'self.status[cell.name].state != "done"]', 'self.status[cell.name].state == "done"]')
-launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')
+launch.fault("ignored option", '"--device", m.device, "--data-in"', '"--device", "cpu", "--data-in"')
+launch.fault("ignored option", '"--data-in", m.data_in, ', '"--data-in", "files", ')
 launch.fault("swapped part", "log=log, own=self.machine.gpu(slot)", "log=log, own={}")
 
 processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")

@@ -306,15 +306,27 @@ session.fault(
 )
 session.fault(
     "swapped part",
-    "transform = EvalTransform(image_settings(self.recipe))",
-    "transform: Any = TrainTransform(image_settings(self.recipe), 0)",
+    "make_pictures(self, EvalTransform(image_settings(self.recipe)))",
+    "make_pictures(self, self.train_transform)",
 )
 session.fault(
     "ignored option",
     "TrainTransform(image_settings(self.recipe), self.recipe.seed)",
     "TrainTransform(image_settings(self.recipe), 0)",
 )
-session.fault("ignored option", "per_image=per_image)", "per_image=None)", "tests/plugins/dcl/test_runs.py")
+
+routes = Source(T + "routes.py", "tests/training/test_routes.py")
+routes.fault(
+    "ignored option", "convert=convert, per_image=per_image)", "convert=convert)", "tests/plugins/dcl/test_runs.py"
+)
+routes.fault("ignored option", "per_image=per_image, device=device)", "device=device)")
+routes.fault("ignored option", "per_image=per_image, device=device)", "per_image=per_image)")
+routes.fault("sign", 'if asked == "auto" and not can_cut:', "if False:")
+routes.fault("sign", 'if asked == "device" and not can_cut:', "if False:")
+routes.fault("off-by-one", "room_for_stores() // 4)", "room_for_stores())")
+routes.fault("dropped call", "min(UNASKED_BYTES, room_for_stores() // 4)", "room_for_stores() // 4")
+routes.fault("sign", "if needed > free:", "if False:")
+routes.fault("wrong reduction", "np.mean(sizes) * len(rows)", "np.sum(sizes)")
 session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
 session.fault("ignored option", "ordered=self.records.ordered", "ordered=False", MEANS)
 session.fault("index", "best = timings[0]", "best = timings[-1]")
