@@ -45,6 +45,8 @@ class Loop:
         for placed in session.stages:
             check_stage(session, placed)
         self.ema = _ema(self.trainee, self.recipe.ema)
+        if self.recipe.compile:
+            self.trainee.model.compile()  # in place: names of weights stay, and a copy (EMA) is as it was
         self.progress = Progress()
         self.reporter = Reporter(epochs=self.epochs, shown=session.is_main)
         self.stage: StageRun

@@ -102,6 +102,10 @@ def train_batch(session):
     return run.train_batch(next(run.groups())[0])
 
 
+def is_compiled(session):
+    return Loop(session).trainee.model._compiled_call_impl is not None
+
+
 def target_of(session):
     target = train_batch(session).target
     return "labels" if target.ndim == 1 else round(float(target.max(1).values.min()), 3)
@@ -363,6 +367,7 @@ TABLE = {
         None,
     ),
     "precision": ([], ["--precision", "bf16"], lambda s: s.accelerator.mixed_precision, "no", "bf16"),
+    "compile": ([], ["--compile"], is_compiled, False, True),
     "memory_format": (
         [],
         ["--memory-format", "contiguous"],

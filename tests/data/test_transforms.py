@@ -93,6 +93,29 @@ def test_so_many_pictures_are_mirrored(share, image):
     assert np.mean(mirrored) == pytest.approx(share, abs=0.08)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.8, 1.0])
+def test_so_many_pictures_are_mirrored_where_pixels_change_too(share):
+    ramp = np.repeat(np.linspace(0, 200, 32).astype(np.uint8), 32 * 3).reshape(32, 32, 3).transpose(1, 0, 2)
+    made = many(replace(PLAIN, hflip=share, color_jitter=0.01), ramp)
+    assert np.mean(made[:, :, 0].mean((1, 2)) > made[:, :, -1].mean((1, 2))) == pytest.approx(share, abs=0.08)
+
+
+def test_the_seed_moves_plain_crops(image):
+    crops = replace(PLAIN, resize_ratio=1.5)
+    one, other = (np.stack([TrainTransform(crops, seed)(image, 0, row) for row in range(9)]) for seed in (0, 1))
+    assert not np.array_equal(one, other)
+
+
+def test_words_for_a_preparation_are_as_different_as_what_is_done(image):
+    settings = replace(PLAIN, resize_ratio=1.5, eval_resize_ratio=2.0)
+    for transform, side in ((TrainTransform(settings, 0), 48), (EvalTransform(settings), 64)):
+        assert transform.prepared == f"squash {side}"
+        assert transform.prepare(image).shape == (side, side, 3)
+    cropped = TrainTransform(replace(settings, resize="crop", crop_scale=0.5), 0)
+    assert cropped.prepared == "as decoded"
+    assert cropped.prepare(image) is image
+
+
 @pytest.mark.parametrize("share", [0.25, 0.75])
 def test_so_many_pictures_have_a_hidden_part(share, image):
     light = np.maximum(image, 1)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from finegrained_crl.cli.main import main
-from finegrained_crl.data.stored_pictures import StoredPictures
+from finegrained_crl.data.stored_pictures import StoredPictures, _DeviceCutter, _MemoryCutter
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import routes
 from finegrained_crl.training.routes import Route
@@ -66,6 +66,20 @@ def test_a_store_that_does_not_fit_is_refused_before_it_is_begun(session_of, mon
     monkeypatch.setattr(routes, "room_for_stores", lambda: 10)
     with pytest.raises(FinegrainedError, match=r"FINEGRAINED_CRL_CACHE.*--data-in files"):
         session_of("memory", *CUTS)
+
+
+def test_a_method_changes_stored_pictures_too(session_of):
+    dcl = ["--method", "dcl", "--method.destroy", "worker", "--method.grid", "2", "--backbone", "test_resnet"]
+    session = session_of("memory", *CUTS, *dcl, "--weights", "none")
+    assert session.train_pictures.per_image is not None
+    assert session.eval_pictures.per_image is None
+
+
+@pytest.mark.parametrize(("route", "cutter"), [("memory", _MemoryCutter), ("device", _DeviceCutter)])
+def test_batches_are_cut_where_they_were_asked_for(route, cutter, session_of):
+    session = session_of(route, *CUTS)
+    assert isinstance(session.train_pictures.cutter, cutter)
+    assert isinstance(session.eval_pictures.cutter, cutter)
 
 
 def test_the_estimate_is_the_size(session_of):
