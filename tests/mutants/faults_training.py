@@ -315,6 +315,23 @@ session.fault(
     "TrainTransform(image_settings(self.recipe), 0)",
 )
 
+figures = Source(T + "step_figures.py", "tests/training/test_step_figures.py")
+figures.fault("dropped call", "        if not self.late:\n            self.settle()\n", "")
+figures.fault("dropped call", "figures, self.waiting = self.waiting, None", "figures = self.waiting")
+figures.fault("index", "*losses, correct = self.values.tolist()", "correct, *losses = self.values.tolist()")
+loop.fault(
+    "dropped call",
+    "self.saved_at = time.monotonic()\n        self.figures.settle()\n",
+    "self.saved_at = time.monotonic()\n",
+    "tests/training/test_step_figures.py",
+)
+loop.fault(
+    "dropped call",
+    "                self._save_if_due()\n        self.figures.settle()\n",
+    "                self._save_if_due()\n",
+    "tests/training/test_step_figures.py",
+)
+
 routes = Source(T + "routes.py", "tests/training/test_routes.py")
 routes.fault(
     "ignored option", "convert=convert, per_image=per_image)", "convert=convert)", "tests/plugins/dcl/test_runs.py"
