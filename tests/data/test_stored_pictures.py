@@ -21,6 +21,8 @@ POLICIES = {
     "random resized crop, jitter": replace(CUTS, resize="crop", crop_scale=0.3, color_jitter=0.4, pad=0),
 }
 ROWS = np.array([1, 2, 4, 5, 6, 7, 9])
+DEVICES = {"device": "cpu", "gpu": "cuda"}
+GPU = pytest.param("gpu", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))
 
 
 @pytest.fixture(scope="module")
@@ -44,20 +46,22 @@ def made(records, transform, route):
     store = open_store(
         f"{transform.prepared} of {records.root.name}", picture_paths(records, ROWS), transform.prepare, convert=False
     )
-    return StoredPictures(records, transform, store, ROWS, device=torch.device("cpu") if route == "device" else None)
+    return StoredPictures(
+        records, transform, store, ROWS, device=torch.device(DEVICES[route]) if route in DEVICES else None
+    )
 
 
 def assert_same(one, other):
     assert len(one) == len(other) > 0
     for left, right in zip(one, other, strict=True):
         assert left.images.dtype == right.images.dtype == torch.uint8
-        assert torch.equal(left.images, right.images)
+        assert torch.equal(left.images.cpu(), right.images.cpu())
         assert left.labels.tolist() == right.labels.tolist()
         assert left.labels.dtype == right.labels.dtype
         assert left.rows.tolist() == right.rows.tolist()
 
 
-@pytest.mark.parametrize("route", ["memory", "device"])
+@pytest.mark.parametrize("route", ["memory", "device", GPU])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_training_batches_are_those_of_the_files(policy, route, records):
     epochs = []
@@ -69,7 +73,7 @@ def test_training_batches_are_those_of_the_files(policy, route, records):
     assert_same(*epochs)
 
 
-@pytest.mark.parametrize("route", ["memory", "device"])
+@pytest.mark.parametrize("route", ["memory", "device", GPU])
 @pytest.mark.parametrize("views", ["single", "flip", "ten-crop"])
 @pytest.mark.parametrize("resize", ["crop", "squash"])
 def test_evaluation_batches_are_those_of_the_files(resize, views, route, records):
@@ -81,7 +85,7 @@ def test_evaluation_batches_are_those_of_the_files(resize, views, route, records
     assert_same(*both)
 
 
-@pytest.mark.parametrize("route", ["memory", "device"])
+@pytest.mark.parametrize("route", ["memory", "device", GPU])
 def test_keys_of_several_epochs_in_one_batch(route, records):
     keys = [(0, 1), (2, 1), (1, 9), (0, 9)]
     transform = TrainTransform(CUTS, seed=1)

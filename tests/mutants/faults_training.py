@@ -54,7 +54,7 @@ loop.fault("ignored option", "seed_step(self.recipe.seed, p.epoch", "seed_step(0
 loop.fault("index", "seed_step(self.recipe.seed, p.epoch, p.update", "seed_step(self.recipe.seed, p.epoch, 0")
 loop.fault("index", "scores.detach().argmax(1) == hard", "scores.detach().argmin(1) == hard", MEANS)
 loop.fault("wrong reduction", 'p.add(f"loss/{role}", value * size)', 'p.add(f"loss/{role}", value)', MEANS)
-loop.fault("wrong reduction", "        size = len(batch.labels)", "        size = 1")
+loop.fault("wrong reduction", "        size = len(figures.batch.labels)", "        size = 1")
 loop.fault("dropped call", "        self.stage.train_mode()\n", "")
 loop.fault(
     "index",

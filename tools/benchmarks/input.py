@@ -178,7 +178,15 @@ def our_batches(session: Session) -> Iterator[torch.Tensor]:
 
 
 def torchvision_batches(data: Path, asked: argparse.Namespace, _size: int, workers: int) -> Iterator[torch.Tensor]:
-    """Batches as the usual CIFAR scripts make them: PIL pictures from arrays, torchvision's transforms."""
+    """Batches as the usual CIFAR scripts make them."""
+    device, loader = _device(), torchvision_loader(data, asked, workers)
+    while True:
+        for images, _ in loader:
+            yield images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+
+
+def torchvision_loader(data: Path, asked: argparse.Namespace, workers: int) -> Any:
+    """PIL pictures from arrays, torchvision's transforms."""
     from torch.utils.data import DataLoader
     from torchvision import transforms
     from torchvision.datasets.vision import VisionDataset
@@ -210,11 +218,7 @@ def torchvision_batches(data: Path, asked: argparse.Namespace, _size: int, worke
         "drop_last": True,
         "persistent_workers": workers > 0,
     }
-    device = _device()
-    loader = DataLoader(Arrays(), asked.batch_size, pin_memory=device.type == "cuda", **how)
-    while True:
-        for images, _ in loader:
-            yield images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    return DataLoader(Arrays(), asked.batch_size, pin_memory=torch.cuda.is_available(), **how)
 
 
 def timm_batches(data: Path, asked: argparse.Namespace, size: int, workers: int) -> Iterator[torch.Tensor]:
