@@ -19,6 +19,7 @@ import argparse
 import itertools
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -81,13 +82,15 @@ def measure(case: int, folder: Path, asked: argparse.Namespace, ceiling: float) 
     data = INPUT.make_small(folder, 50_000) if case == 32 else make_photos(folder / "photos")
     session = make_session(case, data, folder, compiled=not asked.no_compile)
     flops = flops_per_picture(session)
-    loops: dict[str, Updates] = {"ours": our_updates(session)}
-    next(loops["ours"])
-    loops["ours, one batch"] = our_updates(session, fixed=True)
+    loop = Loop(session)
+    loop.begin(session.stages[0])
+    loops: dict[str, Updates] = {"ours": our_updates(loop), "ours, one batch": our_updates(loop, fixed=True)}
     loops["peer"] = peer_updates(case, data, session, compiled=not asked.no_compile)
     loops["plain"] = peer_updates(case, data, session, compiled=False, plain=True)
-    for updates in loops.values():  # compile, tune convolutions, fill queues
+    for name, updates in loops.items():  # compile, tune convolutions, fill queues
+        begin = time.perf_counter()
         rate_of(updates, 2.0)
+        print(f"{case}: {name} ready after {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(asked.rounds):
         for name, updates in loops.items():
@@ -132,10 +135,9 @@ def make_session(case: int, data: Path, folder: Path, *, compiled: bool) -> Sess
     return Session(recipe, RunFolder(folder / f"never written {case}"), RunOptions(workers=0, data_in="device"))
 
 
-def our_updates(session: Session, *, fixed: bool = False) -> Updates:
+def our_updates(loop: Loop, *, fixed: bool = False) -> Updates:
     """Our training loop; `fixed`: over one batch again and again."""
-    loop = Loop(session)
-    loop.begin(session.stages[0])
+    session = loop.session
     for epoch in itertools.count():
         session.order.at(epoch)
         loop.stage.train_mode()
