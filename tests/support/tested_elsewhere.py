@@ -147,7 +147,7 @@ TESTED_ELSEWHERE = {
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
         "training/interruption.py": ("cli/test_integrity.py", "test_a_signal_saves_and_says_how_to_go_on"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
-        "training/predictor.py": ("meaning/test_predictions_mean.py", "test_every_column_of_predict"),
+        "training/answers.py": ("meaning/test_predictions_mean.py", "test_every_column_of_predict"),
         "training/recipe.py": ("cli/test_every_setting.py", "test_every_setting_is_in_the_table"),
         "training/reporter.py": ("cli/test_finetune.py", "test_auto_times_and_records_a_choice"),
         "training/timm_classifier.py": ("training/test_results.py", "timm_classifier"),
