@@ -81,6 +81,9 @@ class Predictor:
     def __init__(self, folder: Path, *, weights: Which | None = None, device: str = "auto") -> None:
         self.run = RunFolder(folder)
         results = self.run.read_results()
+        if "evaluation" in results:
+            run = results["evaluation"]["run"]
+            raise FinegrainedError(f"{folder} is an evaluation of the run {run} and holds no model: give that run")
         self.class_names: list[str] = results["class_names"]
         # The run's own weights replace whatever the backbone began with, which may be gone or need a network.
         self.recipe = recipe_from_dict(self.run.read_recipe()).replace(weights="none")
