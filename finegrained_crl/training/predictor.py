@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ from finegrained_crl.data.images import read_image
 from finegrained_crl.data.reading import Item, ReadBatch, Views, read_batches
 from finegrained_crl.data.transforms import EvalTransform
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.selective import Threshold, risk_threshold
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.answers import TOP, Answers
+from finegrained_crl.training.answers import TOP, Answers, confidence
 from finegrained_crl.training.assembly import image_settings, make_trainee
-from finegrained_crl.training.device import make_accelerator
+from finegrained_crl.training.calibrations import Kind, make_calibration, validation_rows
+from finegrained_crl.training.device import keep_freed_memory, make_accelerator
 from finegrained_crl.training.recipe import recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.scorer import make_scorer
@@ -91,6 +94,8 @@ class Predictor:
         self.which: Which = weights or results["headline"]
         self._load(self.which)
         accelerator: Any = make_accelerator(self.recipe.precision, device)
+        if accelerator.device.type == "cpu":
+            keep_freed_memory()
         self.scorer = make_scorer(self.trainee, self.recipe, accelerator, ordered=bool(results["data"]["ordered"]))
         self.trainee = self.trainee.to(accelerator.device).to(memory_format=self.scorer.memory_format).eval()
         self.transform = EvalTransform(image_settings(self.recipe))
@@ -113,6 +118,8 @@ class Predictor:
         convert: bool | None = None,
         workers: int = 0,
         top: int = TOP,
+        calibrate: Kind = "none",
+        max_risk: float | None = None,
     ) -> Predictions:
         """Classify pictures with the run's own views; one that can't be read does not stop the others.
 
@@ -123,10 +130,13 @@ class Predictor:
             convert: convert CMYK, 16-bit and transparent pictures; None: as the run did.
             workers: loader processes that decode; 0: this one does.
             top: how many of the most probable classes a row names.
+            calibrate: "temperature" of the run's validation part, "link" (CRL's closed form), or "none".
+            max_risk: abstain where more than this share of answers would be wrong; see `answers`.
         Raises:
+            FinegrainedError: the run can't be calibrated that way, or does not keep that risk.
             ValueError: an array that is no uint8 (height, width, 3).
         """
-        answers = self.answers(top=top)
+        answers = self.answers(top=top, calibrate=calibrate, max_risk=max_risk)
         rows: list[dict[str, Any]] = []
         errors: dict[str, str] = {}
         scores = [np.zeros((0, len(self.class_names)), np.float32)]
@@ -137,9 +147,36 @@ class Predictor:
             errors |= dict(batch.errors)
         return Predictions(pd.DataFrame(rows, columns=list(answers.columns)), errors, np.concatenate(scores))
 
-    def answers(self, *, top: int = TOP) -> Answers:
-        """How this run's scores are told."""
-        return Answers(self.class_names, self.scorer.choose, top)
+    def answers(self, *, top: int = TOP, calibrate: Kind = "none", max_risk: float | None = None) -> Answers:
+        """How this run's scores are told.
+
+        Args:
+            top: how many of the most probable classes a row names.
+            calibrate: how scores become probabilities.
+            max_risk: rows abstain whose probability lies below the threshold that keeps this risk on the run's
+                validation part, with probability 0.95; see `metrics.selective`.
+        Raises:
+            FinegrainedError: no validation part, another loss than CRL for its link, or no threshold that keeps the
+                risk.
+        """
+        calibration = make_calibration(calibrate, self.run, self.which)
+        answers = Answers(self.class_names, self.scorer.choose, top, calibration)
+        return (
+            answers if max_risk is None else dataclasses.replace(answers, threshold=self._threshold(answers, max_risk))
+        )
+
+    def _threshold(self, answers: Answers, max_risk: float) -> Threshold:
+        frame = validation_rows(self.run, self.which, "--max-risk")
+        scores = np.stack(frame["logits"].to_list())
+        chosen = self.scorer.choose(scores)
+        sure, is_right = confidence(scores, chosen, answers.calibration), chosen == frame["label"].to_numpy()
+        threshold = risk_threshold(sure, is_right, max_risk)
+        if threshold is None:
+            raise FinegrainedError(
+                f"--max-risk {max_risk:g}: on the {len(frame)} validation pictures no threshold keeps it with 95 %"
+                f" confidence ({100 * is_right.mean():.1f} % are right); ask for more risk, or a larger validation part"
+            )
+        return threshold
 
     def reader(self, items: Sequence[Item], *, convert: bool | None = None) -> Views:
         """The items as this run's evaluation shows them."""

@@ -11,6 +11,11 @@ BIRDS, FACES = "datasets/test_demo_birds.py", "datasets/test_demo_faces.py"
 
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
+        "cli/answer_table.py": (
+            "cli/test_predict_at_work.py",
+            "test_bad_files_stand_in_a_table_and_the_others_are_classified",
+        ),
+        "training/input_batches.py": ("cli/test_predict_at_work.py", "test_a_stream_that_gives_nothing_stops_nobody"),
         "cli/arguments.py": ("cli/test_main.py", "test_usage_errors_are_one_line_and_exit_code_1"),
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
         "cli/data_make.py": ("cli/test_help.py", '"data", "make", "demo-birds"'),
