@@ -23,6 +23,7 @@ COMMANDS = (
     "runs",
     "power",
     "predict",
+    "evaluate",
     "explain",
     "verify",
     "retrofit",

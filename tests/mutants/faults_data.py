@@ -150,7 +150,7 @@ stored.fault("ignored option", "transform.windows(epochs, rows", "transform.wind
 stored.fault("index", "transform.windows(epochs, rows", "transform.windows(epochs, places")
 
 images = Source(D + "images.py", "tests/data/test_images.py")
-images.fault("dropped call", "        picture = ImageOps.exif_transpose(picture)\n", "")
+images.fault("dropped call", "to_rgb(ImageOps.exif_transpose(picture))", "to_rgb(picture)")
 images.fault("dropped call", "        _refuse(path, opened, convert)\n        deep", "        deep")
 images.fault("ignored option", "_deep_colour(path, opened) if deep else opened", "opened")
 images.fault("index", "values[..., 2::-1]", "values[..., :3]")
@@ -236,3 +236,10 @@ changes.fault(
 changes.fault("dropped call", "& ~lost\n", "\n")
 changes.fault("swapped part", '{"train": "test", "test": "train"}', '{"train": "val", "val": "train"}')
 changes.fault("dropped call", "    return lines or _kinds(stored, now)", "    return lines")
+
+reading = Source(D + "reading.py", "tests/data/test_reading.py", "tests/training/test_predictor.py")
+reading.fault("swapped part", "[item.label for item, _ in good]", "[item.name for item, _ in good]")
+reading.fault("dropped call", "    if waiting:\n        yield collate(waiting)\n", "")
+reading.fault("dropped call", "            waiting = []\n", "")
+reading.fault("sign", "if isinstance(error, FinegrainedError)]", "if False]")
+reading.fault("off-by-one", "if len(waiting) == batch_size:", "if len(waiting) > batch_size:")

@@ -5,6 +5,7 @@ from faults import Source
 T = "finegrained_crl/training/"
 MEANS = "tests/meaning/test_training_means.py"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+WORK = "tests/cli/test_predict_at_work.py"
 CHANGED = "tests/cli/test_integrity.py::test_data_changed_between_kill_and_resume_is_refused"
 
 loop = Source(T + "loop.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
@@ -418,21 +419,29 @@ cache.fault("sign", "if needed > free:", "if needed < free:")
 cache.fault("dropped call", "            shutil.rmtree(self.path.parent, ignore_errors=True)", "            pass")
 cache.fault("dropped call", "np.abs(features).max(initial=0)", "features.max(initial=0)")
 
-predictor = Source(T + "predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
-predictor.fault("off-by-one", "TOP = 5", "TOP = 4")
-predictor.fault(
-    "index", "ranking(scores)[:, :TOP]", "ranking(scores)[:, :TOP][:, ::-1]", named="predict with the top 5 reversed"
-)
+answers = Source(T + "answers.py", PREDICTIONS, "tests/training/test_predictor.py")
+answers.fault("off-by-one", "TOP = 5", "TOP = 4")
+answers.fault("index", "[:, : self.top]", "[:, : self.top][:, ::-1]", named="predict with the top 5 reversed")
+answers.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
+answers.fault("dropped call", "self.calibration.probabilities(scores), ", "scores, ")
+answers.fault("sign", "probabilities[chosen] < self.threshold", "probabilities[chosen] > self.threshold", WORK)
+
+calibrations = Source(T + "calibrations.py", "tests/training/test_calibrations.py", WORK)
+calibrations.fault("wrong reduction", "softmax(scores / temperature)", "softmax(scores * temperature)")
+calibrations.fault("swapped part", "crl_link(softmax(scores), alpha, beta)", "crl_link(softmax(scores), beta, alpha)")
+calibrations.fault("ignored option", '& (frame["weights"] == which)', "")
+calibrations.fault("sign", "if len(roles) != 1:", "if False:")
+calibrations.fault("dropped call", '.get("temperatures") or {}).get(which)', '.get("temperatures") or {}).get("last")')
+
+predictor = Source(T + "predictor.py", "tests/training/test_predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
 predictor.fault(
     "swapped part",
     'self.class_names: list[str] = results["class_names"]',
     'self.class_names: list[str] = results["class_names"][::-1]',
     named="predict with the class names reversed",
 )
-predictor.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
 predictor.fault("ignored option", 'weights or results["headline"]', '"last"')
 predictor.fault("ignored option", 'ordered=bool(results["data"]["ordered"])', "ordered=False")
-predictor.fault("dropped call", "probabilities, chosen = softmax(scores), ", "probabilities, chosen = scores, ")
 predictor.fault(
     "ignored option",
     "convert=self.recipe.convert_images if convert is None else convert",
@@ -451,7 +460,6 @@ predictor.fault(
     "memory_format=self.scorer.memory_format)",
     "tests/cli/test_predict.py",
 )
-predictor.fault("off-by-one", "paths[start : start + batch_size]", "paths[start : start + batch_size - 1]")
 predictor.fault(
     "dropped call",
     "        if run.loss_weights(which).is_file():\n",
