@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.foresight import Foresight, foresee
@@ -19,15 +19,12 @@ from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import with_study
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
+from finegrained_crl.crossval.planning import write_plan
 from finegrained_crl.crossval.processes import Processes, processes
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.reporter import duration
-from finegrained_crl.training.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    pass
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = (
@@ -61,8 +58,8 @@ def main(argv: list[str]) -> int:
         planned = _expected_of_plan(folder, study, machine)
         return _show_plan(folder, study, machine, *planned, foreseen, as_json=parsed.json)
     try:
-        with Interruption(), RunFolder(folder.folder).lock():
-            study = folder.write(study)
+        with Interruption():
+            study = write_plan(folder, study)
             with processes(study.threads, machine.gpus) as starter:
                 expected, unknown = _expected(folder, study, machine, starter)
                 if not parsed.json:

@@ -52,6 +52,9 @@ class Processes(Protocol):
             own: of its environment.
         """
 
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until a command may have ended, at most so long."""
+
     def __enter__(self) -> Self:
         """Be ready."""
 
@@ -88,6 +91,10 @@ class FreshProcesses:
                 stderr=errors,
                 preexec_fn=_die_with_this(),
             )
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait so long: a process that ends wakes nobody."""
+        time.sleep(seconds)
 
     def __enter__(self) -> Self:
         """Nothing to prepare."""
@@ -136,6 +143,10 @@ class ForkedProcesses:
         request = {"words": words, "log": str(log), "output": str(output or os.devnull), "own": dict(own)}
         self.ask(cell.number, **request)
         return cell
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the server says that a command ended, at most so long."""
+        self.read_ends(seconds)
 
     def ask(self, number: int, **request: object) -> None:
         """Send the server a request; one that isn't there any more has ended its cells."""

@@ -4,6 +4,7 @@ study.yaml        format, variants (each a complete recipe), folds, seeds, threa
 cells/NAME/       run folder of a cell (see `training/run_folder.py`)
 recipes/NAME.yaml what the cell was started with
 logs/NAME.log     what it said
+claims/           who runs which cell (see `leases.py`), and the heartbeats of the workers
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ class Study:
     threads: int
     select: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def cells(self) -> list[Cell]:
         """Every run."""
         return make_cells(self.variants, self.folds, self.seeds)
@@ -128,7 +130,7 @@ class StudyFolder:
             FinegrainedError: another study, or files of something else; the differences are shown.
         """
         if not self.exists:
-            if self.folder.is_dir() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
+            if self.folder.is_dir() and any(_is_foreign(path.name) for path in self.folder.iterdir()):
                 raise FinegrainedError(f"{self.folder} is not empty and holds no study: choose another --out")
             return
         changed = study_differences(self.read(), study)
@@ -152,6 +154,11 @@ class StudyFolder:
             if not self.recipe(cell).is_file() or self.recipe(cell).read_text(encoding="utf-8") != text:
                 files.write_text(self.recipe(cell), text)
         return study
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a file can't be what a launcher left that ended before it wrote a plan."""
+    return not name.startswith(".") and name != "claims"
 
 
 def study_differences(stored: Study, asked: Study) -> list[str]:

@@ -19,6 +19,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
 FORMAT = 2
 """Number of the layout of a run folder, in results.json; a reader refuses any other."""
+
+
+SUCCESSOR = "FINEGRAINED_CRL_SUCCESSOR"
+"""Environment variable of a cell: the file that is there once another worker has taken it (crossval/leases.py)."""
 
 
 class RunFolder:
@@ -94,7 +99,17 @@ class RunFolder:
             files.write_text(self.recipe, committed.sealed(yaml.safe_dump(recipe, sort_keys=False)))
 
     def commit(self) -> None:
-        """Declare the run complete: every file is written."""
+        """Declare the run complete: every file is written.
+
+        Raises:
+            FinegrainedError: the run is a cell that another worker took, because this one was silent for too long.
+        """
+        successor = os.environ.get(SUCCESSOR)
+        if successor and os.path.exists(successor):
+            raise FinegrainedError(
+                f"another worker has taken over the run in {self.folder} (this one was silent for too long, {successor}"
+                " says): nothing is committed here, the other one goes on"
+            )
         committed.commit(self.folder)
 
     def checked(self, path: Path) -> Path:

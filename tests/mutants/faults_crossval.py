@@ -122,8 +122,16 @@ launch.fault(
     "set(range(1))",
     "tests/crossval/test_launch.py::test_as_many_cells_as_jobs_run_at_once",
 )
-launch.fault("sign", "if code == 0 and", "if")
-launch.fault("dropped call", "== 0 and self.folder.run(job.cell).is_done", "== 0")
+launch.fault("sign", "is_done and (stopped or code == 0):", "is_done:")
+launch.fault(
+    "dropped call", "if self.folder.run(job.cell).is_done and (stopped or code == 0):", "if stopped or code == 0:"
+)
+launch.fault("dropped call", "                    self._drop_lost(jobs)\n", "")
+launch.fault("dropped call", "                    self.orders.check()\n", "")
+launch.fault("dropped call", "                    self.taking.look()\n", "")
+launch.fault("index", "SUCCESSOR: str(self.taking.leases.successor(lease))", 'SUCCESSOR: ""')
+launch.fault("swapped part", 'outcome = "released"\n', 'outcome = "failed"\n')
+launch.fault("ignored option", "self.machine.share if self.machine.gpus", "1.0 if self.machine.gpus")
 launch.fault("ignored option", "if m.accept_changed_data else words", "if False else words")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
@@ -131,9 +139,31 @@ launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("sign", 'self.status[cell.name].state != "done"]', 'self.status[cell.name].state == "done"]')
 launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')
-launch.fault("swapped part", "log=log, own=self.machine.gpu(slot)", "log=log, own={}")
+launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
+
+leases = Source(C + "leases.py", "tests/crossval/test_leases.py")
+leases.fault("dropped call", "return not self.heart.is_late and not self.successor", "return not self.successor")
+leases.fault("dropped call", "not self.heart.is_late and not self.successor(lease).exists()", "not self.heart.is_late")
+leases.fault("dropped call", "worker.is_surely_dead or self.watch.is_silent(worker)", "worker.is_surely_dead")
+leases.fault("off-by-one", '{lease.cell}.{lease.number + 1}"', '{lease.cell}.{lease.number}"')
+leases.fault("ignored option", "if number > self.at_start.get(cell, 0) else None", "if number else None")
+
+worker = Source(C + "worker.py", "tests/crossval/test_worker.py", "tests/crossval/test_leases.py")
+worker.fault("off-by-one", "self.last > self.worker.term / 2", "self.last > self.worker.term")
+worker.fault("swapped part", "self.number + 1, began", "self.number + 1, self.clock()")
+worker.fault("off-by-one", "return now - before[1] > worker.term", "return now - before[1] >= worker.term")
+worker.fault("dropped call", "if before is None or before[0] != beat:", "if before is None:")
+worker.fault("dropped call", "return started is not None and started != self.started", "return False")
+
+taking = Source(C + "taking.py", "tests/crossval/test_taking.py", "tests/crossval/test_launch.py")
+taking.fault(
+    "dropped call", "lease = None if self._is_settled(cell) else self._claim(cell)", "lease = self._claim(cell)"
+)
+taking.fault("dropped call", "None if self._is_locked(cell) else self.leases.claim", "self.leases.claim")
+taking.fault("dropped call", "            self.waiting.append(cell)\n", "            pass\n")
+taking.fault("dropped call", "        elif self.folder.run(cell).is_done:  #", "        elif False:  #")
+taking.fault("sign", "        return reason is not None\n", "        return False\n")
 
 processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
 processes.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
