@@ -14,9 +14,13 @@ from typing import Any
 from finegrained_crl.errors import FinegrainedError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace a file's content at once: write beside it, flush to the disk, rename.
 
+    Args:
+        path: the file.
+        content: all of it.
+        durable: it outlives a power cut, for the price of waiting for the disk.
     Raises:
         FinegrainedError: the disk is full or the folder not writable; an older content of `path` is untouched.
     """
@@ -29,9 +33,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(partial, path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -146,9 +152,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """`write_bytes` of UTF-8 text."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), durable=durable)
 
 
 def write_json(path: Path, value: Any) -> None:

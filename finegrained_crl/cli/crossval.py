@@ -18,7 +18,9 @@ from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import with_study
+from finegrained_crl.crossval.census import take_census
 from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
+from finegrained_crl.crossval.orders import give_order
 from finegrained_crl.crossval.planning import write_plan
 from finegrained_crl.crossval.processes import Processes, processes
 from finegrained_crl.crossval.study import Study, StudyFolder
@@ -43,7 +45,10 @@ def main(argv: list[str]) -> int:
         raise FinegrainedError(
             "--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)"
         )
-    folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
+    folder = StudyFolder(Path(parsed.out))
+    if parsed.cancel:
+        return _cancel(folder)
+    machine = _machine(parsed)
     if folder.exists and _only_how(words):
         study = folder.read()
         machine = _as_before(machine, study, parsed.jobs)
@@ -69,6 +74,14 @@ def main(argv: list[str]) -> int:
         stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
         raise
     return _show_end(folder, launcher, as_json=parsed.json)
+
+
+def _cancel(folder: StudyFolder) -> int:
+    study = folder.read()
+    give_order(folder.folder)
+    running = take_census(folder, study).counts["running"]
+    print(f"asked all launchers to stop; {running} cells under way save first: fgcrl status {folder.folder}")
+    return 0
 
 
 def _say(text: str) -> None:
@@ -100,13 +113,14 @@ def _add_flags(parser: settings.SettingsParser) -> None:
     )
     settings.add_flag(how, "jobs", int, 0, "cells side by side [one per GPU, else 1]")
     settings.add_flag(how, "plan", bool, False, "show the plan and the expected time, run nothing")
+    settings.add_flag(how, "cancel", bool, False, "ask all launchers of the study in --out, on any machine, to stop")
     settings.add_flag(how, "json", bool, False, "print as JSON")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
     settings.add_flag(how, "checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch")
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
-HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data")
+HOW = ("--out", "--jobs", "--plan", "--cancel", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data")
 
 
 def _only_how(words: list[str]) -> bool:

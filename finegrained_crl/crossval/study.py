@@ -10,7 +10,9 @@ claims/           who runs which cell (see `leases.py`), and the heartbeats of t
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 import yaml
 
 from finegrained_crl import __version__, files
-from finegrained_crl.crossval.plan import Cell, make_cells
+from finegrained_crl.crossval.plan import Cell, cell_name, make_cells
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Recipe, recipe_from_dict
@@ -51,6 +53,12 @@ class Study:
     def cells(self) -> list[Cell]:
         """Every run."""
         return make_cells(self.variants, self.folds, self.seeds)
+
+    @property
+    def cell_names(self) -> list[str]:
+        """Of every run, in the order of `cells`, whose recipes are not made for it."""
+        order = itertools.product(self.seeds, self.folds, self.variants)
+        return [cell_name(variant, fold, seed) for seed, fold, variant in order]
 
     def as_dict(self) -> dict[str, Any]:
         """What study.yaml holds."""
@@ -149,11 +157,23 @@ class StudyFolder:
         if self.exists:
             study = replace(study, threads=self.read().threads)
         files.write_text(self.plan, yaml.safe_dump(study.as_dict(), sort_keys=False))
-        for cell in study.cells:
-            text = yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)
-            if not self.recipe(cell).is_file() or self.recipe(cell).read_text(encoding="utf-8") != text:
-                files.write_text(self.recipe(cell), text)
+        self._write_recipes(study)
         return study
+
+    def _write_recipes(self, study: Study) -> None:
+        """Keep the recipe of each cell; one that a power cut emptied is written again when the study goes on."""
+        texts = {name: yaml.safe_dump(recipe.as_dict(), sort_keys=False) for name, recipe in study.variants.items()}
+        for cell in study.cells:
+            text, path = _with_axes(texts[cell.variant], cell), self.recipe(cell)
+            if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                files.write_text(path, text, durable=False)
+
+
+def _with_axes(text: str, cell: Cell) -> str:
+    """A variant's recipe file with the cell's fold and seed: a tenth of the time of writing YAML anew."""
+    for key, value in (("fold", "null" if cell.fold is None else cell.fold), ("seed", cell.seed)):
+        text = re.sub(rf"^{key}: .*$", f"{key}: {value}", text, count=1, flags=re.MULTILINE)
+    return text
 
 
 def _is_foreign(name: str) -> bool:

@@ -22,18 +22,19 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from finegrained_crl import discovery, files
-from finegrained_crl.data.fingerprint import DataFingerprint
-from finegrained_crl.data.identity import require_unicode
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import COMPONENTS, Recipe
+
+if TYPE_CHECKING:  # these load pandas, which readers of states and recipes do without
+    from finegrained_crl.data.fingerprint import DataFingerprint
 
 FORMAT = 2
 """Number of the layout of a run folder, in results.json; a reader refuses any other."""
@@ -86,6 +87,8 @@ class RunFolder:
             FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something
                 else.
         """
+        from finegrained_crl.data.identity import require_unicode
+
         require_unicode([str(self.folder)], self.folder)  # TensorBoard takes no other name
         if self.holds_run:
             self._check_same(recipe, resume)
@@ -178,6 +181,8 @@ class RunFolder:
         Raises:
             FinegrainedError: the table is damaged.
         """
+        from finegrained_crl.data.fingerprint import DataFingerprint
+
         if not self.data.is_file():
             return None
         try:

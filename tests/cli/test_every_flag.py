@@ -16,10 +16,12 @@ from known_runs import known_flags
 from known_set import CLASSES
 from made_study import write_study
 from PIL import Image
+from stub_cells import study_of
 from studies_here import Here, crossval_here
 
 from finegrained_crl.cli import crossval, explain, predict, report
 from finegrained_crl.cli.main import main
+from finegrained_crl.crossval.orders import CancelledError, Orders
 from finegrained_crl.training import predictor
 
 HERE = Path(__file__)
@@ -400,6 +402,17 @@ def test_crossval_plan(planned, machines, tmp_path):
     assert list(tmp_path.iterdir()) == []
     machines()
     assert (tmp_path / "study0" / "study.yaml").is_file()
+
+
+def test_crossval_cancel(base, tmp_path, capsys):
+    assert main(["crossval", *base, "--out", str(tmp_path / "none"), "--cancel"]) == 1
+    assert "holds no study" in capsys.readouterr().err
+    study_of(tmp_path / "study", 2)
+    running = Orders(tmp_path / "study")
+    assert main(["crossval", "--out", str(tmp_path / "study"), "--cancel"]) == 0
+    assert "asked all launchers to stop; 0 cells under way" in capsys.readouterr().out
+    with pytest.raises(CancelledError):
+        running.check()
 
 
 def test_crossval_json(base, tmp_path, capsys):

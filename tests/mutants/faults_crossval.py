@@ -40,8 +40,8 @@ plan.fault(
     "for i, v in enumerate(values) if v in values[: i - 1]]",
 )
 plan.fault("ignored option", "controls or list(CONTROLS)", "list(CONTROLS)")
-plan.fault("ignored option", 'if self.fold is not None else ""', 'if self.fold else ""')
-plan.fault("index", '_s{self.seed}"', '_s0"')
+plan.fault("ignored option", 'if fold is not None else ""', 'if fold else ""')
+plan.fault("index", '_s{seed}"', '_s0"')
 plan.fault("dropped call", "    if alpha == 0:\n", "    if False:\n")
 
 collect = Source(C + "collect.py", "tests/crossval/test_collect.py", STUDIES, "tests/reports/test_study.py")
@@ -105,8 +105,8 @@ study.fault(
 study.fault("dropped call", '        if values.get("format") != FORMAT:', "        if False:")
 study.fault(
     "swapped part",
-    "yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)",
-    "yaml.safe_dump(study.cells[0].recipe.as_dict(), sort_keys=False)",
+    "_with_axes(texts[cell.variant], cell), self.recipe(cell)",
+    "_with_axes(texts[cell.variant], study.cells[0]), self.recipe(cell)",
 )
 
 launch = Source(C + "launch.py", "tests/crossval/test_launch.py", "tests/cli/test_crossval.py")
@@ -164,6 +164,14 @@ taking.fault("dropped call", "None if self._is_locked(cell) else self.leases.cla
 taking.fault("dropped call", "            self.waiting.append(cell)\n", "            pass\n")
 taking.fault("dropped call", "        elif self.folder.run(cell).is_done:  #", "        elif False:  #")
 taking.fault("sign", "        return reason is not None\n", "        return False\n")
+
+census = Source(C + "census.py", "tests/crossval/test_census.py", "tests/cli/test_status.py")
+census.fault("ignored option", "+ running * self.threads", "+ running")
+census.fault("ignored option", "end.seconds * end.gpus for", "end.seconds for")
+census.fault("wrong reduction", "+ begun) / len(running)", "+ begun)")
+census.fault("dropped call", "worker.is_surely_dead or self.clock - beat", "self.clock - beat")
+census.fault("swapped part", "self.clock - beat > worker.term", "False")
+census.fault("index", "self.ended.get(cell, {}).get(tries)", "self.ended.get(cell, {}).get(1)")
 
 processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
 processes.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
