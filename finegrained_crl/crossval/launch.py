@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from finegrained_crl.crossval.leases import End, Lease, LeaseFiles, Leases, Outcome
 from finegrained_crl.crossval.orders import Orders
@@ -51,6 +52,32 @@ class Machine:
     def gpu(self, slot: int) -> dict[str, str]:
         """The environment of the cell in a slot: its GPU."""
         return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
+
+    def words(self, threads: int) -> list[str]:
+        """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
+        cores = max(1, available_cores() // self.jobs)
+        workers = min(8, cores) if self.gpus else threads // 2
+        words = ["--device", self.device, "--workers", str(workers)]
+        words += ["--checkpoint-seconds", str(self.checkpoint_seconds)]
+        return [*words, "--accept-changed-data"] if self.accept_changed_data else words
+
+
+class StudyLauncher(Protocol):
+    """What runs the missing cells of a study, whatever starts them: `Launcher` here, `RayLauncher` on a cluster.
+
+    Slurm's work is done by a `Launcher` in each task of its array.
+    """
+
+    @property
+    def status(self) -> dict[str, Status]:
+        """Cell -> where it stands."""
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Cell -> reason."""
+
+    def run(self) -> None:
+        """Run what is missing, until nothing is."""
 
 
 @dataclass
@@ -167,7 +194,8 @@ class Launcher:
         log.write_bytes(b"")
         words = ["--recipe", str(self.folder.recipe(cell)), "--out", str(self.folder.run(cell).folder), "--resume"]
         own = {**self.machine.gpu(slot), SUCCESSOR: str(self.taking.leases.successor(lease))}
-        process = self.processes.start(["finetune", *words, *self._how()], log=log, own=own)
+        how = self.machine.words(self.study.threads)
+        process = self.processes.start(["finetune", *words, *how], log=log, own=own)
         return _Job(cell, lease, process, slot)
 
     def _finish(self, job: _Job, *, stopped: bool = False) -> None:
@@ -181,25 +209,22 @@ class Launcher:
         gpus = self.machine.share if self.machine.gpus else 0.0
         self.taking.give_back(job.cell, job.lease, End(outcome, reason, seconds, self.study.threads, gpus))
 
-    def _how(self) -> list[str]:
-        m = self.machine
-        cores = max(1, available_cores() // m.jobs)
-        workers = min(8, cores) if m.gpus else self.study.threads // 2
-        words = ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
-        return [*words, "--accept-changed-data"] if m.accept_changed_data else words
-
 
 def _end(jobs: list[_Job]) -> None:
-    """Ask all cells to save and stop; those that don't within the patience are killed."""
-    for job in jobs:
-        job.process.terminate()
+    end_in_time([job.process for job in jobs])
+
+
+def end_in_time(cells: list[CellProcess]) -> None:
+    """Ask cells to save and stop; those that don't within the patience are killed."""
+    for cell in cells:
+        cell.terminate()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    for job in jobs:
+    for cell in cells:
         try:
-            job.process.wait(max(0.0, deadline - time.monotonic()))
+            cell.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            job.process.kill()
-            job.process.wait()
+            cell.kill()
+            cell.wait()
 
 
 PATIENCE_SECONDS = 30.0

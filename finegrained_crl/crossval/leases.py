@@ -114,22 +114,29 @@ class Leases(LeaseFiles):
         study: folder of the study.
         heart: of the worker; it must beat while leases are held.
         clock: in seconds.
+        known: cell -> number of its last lease now; None: look.
     """
 
-    def __init__(self, study: Path, heart: Heart, clock: Clock = seconds_since_boot) -> None:
+    def __init__(
+        self, study: Path, heart: Heart, clock: Clock = seconds_since_boot, *, known: dict[str, int] | None = None
+    ) -> None:
         super().__init__(study)
         self.heart, self.watch = heart, Watch(self.workers, clock)
-        self.at_start = {cell: number for cell, (number, _) in self.numbers().items()}
+        looked = {cell: number for cell, (number, _) in self.numbers().items()} if known is None else known
+        self.at_start = looked
         self._known = dict(self.at_start)
 
-    def claim(self, cell: str) -> Lease | None:
+    def claim(self, cell: str, *, over: int | None = None) -> Lease | None:
         """Take a cell.
 
+        Args:
+            cell: its name.
+            over: number of a lease that is known to be over, and to be the last; None: see for oneself.
         Returns:
             the lease; None while another worker has the cell.
         """
-        number = self.latest(cell)
-        if number and not self.is_over(cell, number):
+        number = self.latest(cell) if over is None else over
+        if over is None and number and not self.is_over(cell, number):
             return None
         lease = Lease(cell, number + 1, self.heart.worker, time.time())
         text = json.dumps({"worker": lease.worker.as_dict(), "since": lease.since})

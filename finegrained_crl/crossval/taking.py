@@ -59,13 +59,34 @@ class Taking:
 
     def next(self) -> tuple[Cell, Lease] | None:
         """A cell that is this worker's now; None where there is none at the moment."""
-        while self.waiting:
-            cell = self.waiting.popleft()
-            lease = None if self._is_settled(cell) else self._claim(cell)
-            if lease:
+        while (free := self.next_free()) is not None:
+            cell, number = free
+            lease = self.leases.claim(cell.name, over=number)
+            if lease is None:
+                self.leave(cell)
+            elif self.folder.run(cell).is_done:  # it was finished between the last look and the claim
+                self.give_back(cell, lease, End("committed"))
+            else:
                 self.set(cell, Status("running"))
                 return cell, lease
         return None
+
+    def next_free(self) -> tuple[Cell, int] | None:
+        """A cell that nobody has, and the number of its last lease; None where there is none at the moment."""
+        while self.waiting:
+            cell = self.waiting.popleft()
+            if self._is_settled(cell):
+                continue
+            number = self._free_number(cell)
+            if number is not None:
+                return cell, number
+            self.leave(cell)
+        return None
+
+    def leave(self, cell: Cell) -> None:
+        """Leave a cell to another worker, and look what becomes of it."""
+        self.elsewhere.append(cell)
+        self.set(cell, Status("elsewhere"))
 
     def give_back(self, cell: Cell, lease: Lease, end: End) -> None:
         """Say what became of a cell that this worker had."""
@@ -84,11 +105,9 @@ class Taking:
         self._looked = time.monotonic()
         cells, self.elsewhere = self.elsewhere, []
         for cell in cells:
-            if self._is_settled(cell):
-                continue
-            number = self.leases.latest(cell.name)
-            is_free = not self._is_locked(cell) and (number == 0 or self.leases.is_over(cell.name, number))
-            (self.waiting if is_free else self.elsewhere).append(cell)
+            if not self._is_settled(cell):
+                is_free = self._free_number(cell) is not None
+                (self.waiting if is_free else self.elsewhere).append(cell)
 
     def set(self, cell: Cell, status: Status) -> None:
         """Note where a cell stands."""
@@ -96,15 +115,11 @@ class Taking:
             self.status[cell.name] = status
             self.tell(cell, status)
 
-    def _claim(self, cell: Cell) -> Lease | None:
-        lease = None if self._is_locked(cell) else self.leases.claim(cell.name)
-        if lease is None:
-            self.elsewhere.append(cell)
-            self.set(cell, Status("elsewhere"))
-        elif self.folder.run(cell).is_done:  # it was finished between the last look and the claim
-            self.give_back(cell, lease, End("committed"))
-            lease = None
-        return lease
+    def _free_number(self, cell: Cell) -> int | None:
+        """The number of the last lease of a cell that anybody may take; None where somebody has it."""
+        number = self.leases.latest(cell.name)
+        is_held = self._is_locked(cell) or (number > 0 and not self.leases.is_over(cell.name, number))
+        return None if is_held else number
 
     def _is_settled(self, cell: Cell) -> bool:
         """Whether another worker finished the cell, or failed at it, since this one began."""

@@ -86,14 +86,29 @@ def test_what_was_finished_meanwhile_is_not_run(workers, monkeypatch):
     cells = list(taking.waiting)
     claim = taking.leases.claim
 
-    def finish_and_claim(name):
+    def finish_and_claim(name, **how):
         commit(taking.folder.run(cells[0]).folder)
-        return claim(name)
+        return claim(name, **how)
 
     monkeypatch.setattr(taking.leases, "claim", finish_and_claim)
     assert taking.next()[0] == cells[1]
     assert told[0] == (cells[0].name, "done")
     assert taking.leases.read_end(cells[0].name, 1).outcome == "committed"
+
+
+def test_where_another_worker_was_faster_its_cell_is_left(workers, monkeypatch):
+    (a, _), (b, told) = workers("a"), workers("b")
+    claim = a.leases.claim
+
+    def be_slower(name, **how):
+        if name == "ce_s0":
+            b.next()
+        return claim(name, **how)
+
+    monkeypatch.setattr(a.leases, "claim", be_slower)
+    assert a.next()[0].name == "ce_s1"
+    assert told == [("ce_s0", "running")]
+    assert a.status["ce_s0"].state == "elsewhere"
 
 
 def test_a_folder_in_which_a_process_still_trains_is_left_alone(workers, monkeypatch):

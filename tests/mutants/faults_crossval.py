@@ -114,7 +114,7 @@ launch.fault("ignored option", '"--resume"]\n', "]\n")
 launch.fault(
     "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
 )
-launch.fault("ignored option", "available_cores() // m.jobs", "available_cores()")
+launch.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
 launch.fault("ignored option", "slot % len(self.gpus)", "0")
 launch.fault(
     "ignored option",
@@ -132,14 +132,14 @@ launch.fault("dropped call", "                    self.taking.look()\n", "")
 launch.fault("index", "SUCCESSOR: str(self.taking.leases.successor(lease))", 'SUCCESSOR: ""')
 launch.fault("swapped part", 'outcome = "released"\n', 'outcome = "failed"\n')
 launch.fault("ignored option", "self.machine.share if self.machine.gpus", "1.0 if self.machine.gpus")
-launch.fault("ignored option", "if m.accept_changed_data else words", "if False else words")
+launch.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
 launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')
+launch.fault("ignored option", '"--device", self.device, "--workers"', '"--device", "cpu", "--workers"')
 launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
 
 leases = Source(C + "leases.py", "tests/crossval/test_leases.py")
@@ -157,13 +157,36 @@ worker.fault("dropped call", "if before is None or before[0] != beat:", "if befo
 worker.fault("dropped call", "return started is not None and started != self.started", "return False")
 
 taking = Source(C + "taking.py", "tests/crossval/test_taking.py", "tests/crossval/test_launch.py")
-taking.fault(
-    "dropped call", "lease = None if self._is_settled(cell) else self._claim(cell)", "lease = self._claim(cell)"
-)
-taking.fault("dropped call", "None if self._is_locked(cell) else self.leases.claim", "self.leases.claim")
+taking.fault("dropped call", "            if self._is_settled(cell):\n                continue\n", "")
+taking.fault("dropped call", "is_held = self._is_locked(cell) or (", "is_held = (")
+taking.fault("dropped call", " and not self.leases.is_over(cell.name, number))", ")")
 taking.fault("dropped call", "            self.waiting.append(cell)\n", "            pass\n")
-taking.fault("dropped call", "        elif self.folder.run(cell).is_done:  #", "        elif False:  #")
+taking.fault("dropped call", "            elif self.folder.run(cell).is_done:  #", "            elif False:  #")
 taking.fault("sign", "        return reason is not None\n", "        return False\n")
+taking.fault(
+    "dropped call",
+    "            if lease is None:\n                self.leave(cell)\n",
+    "            if lease is None:\n                pass\n",
+)
+
+one_cell = Source(C + "one_cell.py", "tests/crossval/test_one_cell.py")
+one_cell.fault("ignored option", "over=order.over", "over=None")
+one_cell.fault("dropped call", 'End("committed") if home.is_done else _run(', "_run(")
+one_cell.fault("dropped call", "        if not leases.holds(lease):\n", "        if False:\n")
+one_cell.fault("dropped call", "run.is_done and leases.holds(lease):", "run.is_done:")
+one_cell.fault("dropped call", "        end_in_time([process])\n", "")
+one_cell.fault("sign", "if code == 0 and home.is_done", "if code == 0")
+
+ray_launcher = Source(C + "ray_launcher.py", "tests/crossval/test_ray_launcher.py")
+ray_launcher.fault("ignored option", "min(1.0, self.gpus * shares)", "self.gpus")
+ray_launcher.fault("ignored option", "(1 if order.gpus else shares)", "1")
+ray_launcher.fault("sign", "job.shares < self._most_shares()", "job.shares <= self._most_shares()")
+ray_launcher.fault(
+    "off-by-one", "self.deaths[job.cell.name] < MOST_DEATHS", "self.deaths[job.cell.name] <= MOST_DEATHS"
+)
+ray_launcher.fault(
+    "dropped call", "            self.taking.leave(job.cell)\n        elif", "            pass\n        elif"
+)
 
 census = Source(C + "census.py", "tests/crossval/test_census.py", "tests/cli/test_status.py")
 census.fault("ignored option", "+ running * self.threads", "+ running")

@@ -30,6 +30,19 @@ def commit(out, text="{}"):
     committed.commit(out)
 
 
+def stub_commands(folder):
+    """A folder for the front of PYTHONPATH: in processes that find it, cells are those of this file."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import importlib.util, sys\n"
+        "if importlib.util.find_spec('finegrained_crl'):\n"
+        "    from finegrained_crl.crossval import processes\n"
+        f"    processes.python = lambda module, *words: [sys.executable, '-S', {__file__!r}, *words]\n"
+        "    processes.processes = lambda threads, gpus: processes.FreshProcesses(threads)\n"
+    )
+    return folder
+
+
 class Instant:
     """Stands for `crossval.processes`: a cell has ended, well or badly, when its start returns."""
 
