@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -17,6 +18,8 @@ from typing import Protocol, Self
 from finegrained_crl.crossval.fork_server import die_with
 
 NOTHING: Mapping[str, str] = {}
+SHORT_SECONDS = 0.02
+"""Between two looks at processes whose end wakes nobody."""
 
 
 class CellProcess(Protocol):
@@ -77,13 +80,14 @@ class FreshProcesses:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.running: list[subprocess.Popen[bytes]] = []
 
     def start(
         self, words: list[str], *, log: Path, output: Path | None = None, own: Mapping[str, str] = NOTHING
     ) -> CellProcess:
         """Start a command; its stdin is empty."""
         with log.open("ab") as errors, (output or Path(os.devnull)).open("ab") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 python("finegrained_crl", *words),
                 env={**environment(self.threads), **own},
                 stdin=subprocess.DEVNULL,
@@ -91,10 +95,23 @@ class FreshProcesses:
                 stderr=errors,
                 preexec_fn=_die_with_this(),
             )
+        self.running.append(process)
+        return process
 
     def wait_for_end(self, seconds: float) -> None:
-        """Wait so long: a process that ends wakes nobody."""
-        time.sleep(seconds)
+        """Wait until a process ends, at most so long."""
+        before, self.running = self.running, [process for process in self.running if process.poll() is None]
+        if len(self.running) < len(before):
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                ends = [os.pidfd_open(process.pid) for process in self.running]  # not reaped: the id is still theirs
+            except (AttributeError, OSError):  # not Linux, or an old one
+                time.sleep(min(seconds, SHORT_SECONDS))
+                return
+            for end in ends:
+                stack.callback(os.close, end)
+            select.select(ends, [], [], seconds)
 
     def __enter__(self) -> Self:
         """Nothing to prepare."""
