@@ -57,6 +57,11 @@ TESTED_ELSEWHERE = {
             "test_the_variants_table_holds_the_means_of_scikit_learn",
         ),
         "reports/page/thumbnails.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
+        "cli/study_how.py": ("cli/test_every_flag.py", "test_crossval_share"),
+        "crossval/slurm_task.py": (
+            "crossval/test_slurm.py",
+            "test_every_cell_runs_once_and_a_task_that_times_out_goes_on",
+        ),
         "crossval/fork_server.py": ("crossval/test_processes.py", "fork_server"),
         "data/alignment.py": (NEAR, "finegrained_crl.data.alignment"),
         "data/changes.py": ("data/test_fingerprint.py", "finegrained_crl.data.changes"),
