@@ -38,6 +38,7 @@ TESTED_ELSEWHERE = {
             "test_the_command_writes_an_index_that_links_reports",
         ),
         "cli/probe.py": ("probes/test_study.py", "test_mistakes_are_one_line_before_anything_is_computed"),
+        "reports/reproduction.py": ("reports/test_ledger.py", "test_the_page_of_all_studies"),
         "training/run_options.py": ("training/test_routes.py", "test_a_run_is_the_same_on_every_route"),
         "cli/study_checks.py": ("cli/test_crossval.py", "test_a_mistake_is_one_line_and_leaves_nothing"),
         "cli/study_plan.py": ("cli/test_every_flag.py", "test_crossval_methods"),
