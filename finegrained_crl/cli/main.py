@@ -24,6 +24,7 @@ COMMANDS = (
     "power",
     "predict",
     "evaluate",
+    "export",
     "explain",
     "verify",
     "retrofit",

@@ -8,9 +8,18 @@ NEAR, SCAN, PROGRAMS = "data/test_near_duplicates.py", "retrofit/test_scan.py", 
 INPROCESS, PROFILES = "retrofit/test_inprocess.py", "retrofit/sites/test_profiles.py"
 FAITHFUL, SHAPES, LEARN = "retrofit/test_faithful.py", "retrofit/test_shapes.py", "retrofit/test_learn.py"
 BIRDS, FACES = "datasets/test_demo_birds.py", "datasets/test_demo_faces.py"
+EXPORT = "cli/test_export.py"
 
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
+        "export/card.py": (EXPORT, "test_what_a_program_must_know_is_inside_and_beside"),
+        "export/exporting.py": (EXPORT, "test_a_model_that_says_something_else_is_not_written"),
+        "export/formats.py": (EXPORT, "test_onnxruntime_says_what_the_run_says_for_any_batch"),
+        "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
+        "export/parity.py": (EXPORT, "test_other_pictures_can_be_compared_on"),
+        "export/pictures.py": (EXPORT, "test_int8_is_calibrated_on_training_pictures_only"),
+        "export/smaller.py": (EXPORT, "test_half_and_int8_are_smaller_and_their_loss_is_told"),
+        "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
         "cli/answer_table.py": (
             "cli/test_predict_at_work.py",
             "test_bad_files_stand_in_a_table_and_the_others_are_classified",
