@@ -25,6 +25,7 @@ COMMANDS = (
     "predict",
     "evaluate",
     "export",
+    "push",
     "explain",
     "verify",
     "retrofit",

@@ -15,6 +15,7 @@ TESTED_ELSEWHERE = {
         "export/card.py": (EXPORT, "test_what_a_program_must_know_is_inside_and_beside"),
         "export/exporting.py": (EXPORT, "test_a_model_that_says_something_else_is_not_written"),
         "export/formats.py": (EXPORT, "test_onnxruntime_says_what_the_run_says_for_any_batch"),
+        "export/hub.py": ("cli/test_push.py", "test_what_is_pushed_is_loaded_from_the_hub_by_timm"),
         "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
         "export/parity.py": (EXPORT, "test_other_pictures_can_be_compared_on"),
         "export/pictures.py": (EXPORT, "test_int8_is_calibrated_on_training_pictures_only"),
