@@ -20,6 +20,7 @@ COMMANDS = (
     "crossval",
     "probe",
     "report",
+    "compare",
     "runs",
     "power",
     "predict",
