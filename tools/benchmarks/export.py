@@ -54,7 +54,7 @@ def _train(folder: Path, method: str, parsed: argparse.Namespace) -> Path:
 
     data = folder / "birds"
     if not data.exists():
-        make_demo_birds(data, num_classes=12, images_per_class=60, size=160)
+        make_demo_birds(data, num_classes=12, images_per_class=75, size=160)
     words = f"--backbone {parsed.backbone} --weights none --epochs {parsed.epochs} --batch-size 32 --workers 2"
     more = [*words.split(), "--image-size", str(parsed.image_size), *METHODS[method].split()]
     run = folder / method
