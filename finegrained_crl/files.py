@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
+import uuid
 from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace a file's content at once: write beside it, flush to the disk, rename.
 
+    Args:
+        path: the file.
+        content: all of it.
+        durable: it outlives a power cut, for the price of waiting for the disk.
     Raises:
         FinegrainedError: the disk is full or the folder not writable; an older content of `path` is untouched.
     """
@@ -27,9 +33,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(partial, path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -38,6 +46,53 @@ def write_bytes(path: Path, content: bytes) -> None:
             f"can't write {path} ({error.strerror or error}): {before}; free space or choose another folder, then run"
             " again with --resume"
         ) from error
+
+
+def create_bytes(path: Path, content: bytes) -> bool:
+    """Make a file that isn't there, whole; of several that try, on any machines, one succeeds.
+
+    A second name for a finished file (`link`) appears at once and on NFS too, where neither locks nor `O_EXCL` of old
+    servers can be relied on; where there are no hard links, `O_EXCL` it is, and a reader may meet a half.
+
+    Returns:
+        whether this call made it.
+    Raises:
+        FinegrainedError: the disk is full or the folder not writable.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:12]}")
+    make_folder(path.parent)
+    try:
+        draft.write_bytes(content)
+        return _linked(draft, path) or _created(content, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise FinegrainedError(
+            f"can't write {path} ({error.strerror or error}): free space or choose another folder, then run again"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _linked(draft: Path, path: Path) -> bool:
+    """Whether the draft has the name; FileExistsError where another file has it; False where links are unknown."""
+    try:
+        os.link(draft, path)
+    except OSError as error:
+        # An answer that was lost on the way to an NFS server is asked for again, and then "exists" is our own link.
+        if draft.stat().st_nlink == 2:
+            return True
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            return False
+        raise
+    return True
+
+
+def _created(content: bytes, path: Path) -> bool:
+    with path.open("xb") as file:
+        file.write(content)
+    return True
 
 
 def _is_device(path: Path) -> bool:
@@ -97,9 +152,9 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """`write_bytes` of UTF-8 text."""
-    write_bytes(path, text.encode())
+    write_bytes(path, text.encode(), durable=durable)
 
 
 def write_json(path: Path, value: Any) -> None:

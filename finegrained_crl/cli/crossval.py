@@ -9,25 +9,26 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.foresight import Foresight, foresee
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_checks import check_data
+from finegrained_crl.cli.study_how import add_how, is_only_how, machine_of, site_of
 from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import with_study
-from finegrained_crl.crossval.launch import Launcher, Machine, available_cores, expected_seconds, visible_gpus
+from finegrained_crl.crossval.census import take_census
+from finegrained_crl.crossval.launch import Launcher, Machine, StudyLauncher, available_cores, expected_seconds
+from finegrained_crl.crossval.orders import give_order
+from finegrained_crl.crossval.planning import write_plan
 from finegrained_crl.crossval.processes import Processes, processes
+from finegrained_crl.crossval.slurm import Site, submit
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.reporter import duration
-from finegrained_crl.training.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    pass
 
 summary = "run a study: folds x losses x seeds (x settings), side by side, continued where it stopped"
 example = (
@@ -46,12 +47,15 @@ def main(argv: list[str]) -> int:
         raise FinegrainedError(
             "--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)"
         )
-    folder, machine = StudyFolder(Path(parsed.out)), _machine(parsed)
-    if folder.exists and _only_how(words):
+    folder = StudyFolder(Path(parsed.out))
+    if parsed.cancel:
+        return _cancel(folder)
+    machine, site = machine_of(parsed), site_of(parsed)
+    if folder.exists and is_only_how(words):
         study = folder.read()
         machine = _as_before(machine, study, parsed.jobs)
     else:
-        threads = max(1, available_cores() // machine.jobs)
+        threads = max(1, (site.cores or available_cores()) // machine.jobs)
         study = plan_study(words, parsed, threads, _parser)
     folder.check(study)
     _say("reading the data and looking for leaks")
@@ -61,17 +65,42 @@ def main(argv: list[str]) -> int:
         planned = _expected_of_plan(folder, study, machine)
         return _show_plan(folder, study, machine, *planned, foreseen, as_json=parsed.json)
     try:
-        with Interruption(), RunFolder(folder.folder).lock():
-            study = folder.write(study)
-            with processes(study.threads, machine.gpus) as starter:
-                expected, unknown = _expected(folder, study, machine, starter)
-                if not parsed.json:
-                    _show_plan(folder, study, machine, expected, unknown, foreseen, as_json=False)
-                launcher = _run(folder, study, machine, starter)
+        with Interruption():
+            study = write_plan(folder, study)
+            if parsed.launcher == "slurm":
+                return _submit(folder, study, machine, site, as_json=parsed.json)
+            if parsed.launcher == "ray":
+                launcher = _run_with_ray(folder, study, machine, parsed)
+            else:
+                launcher = _run_here(folder, study, machine, foreseen, as_json=parsed.json)
     except Interrupted as stop:
         stop.advice = f"cells under way have saved; go on with: fgcrl crossval --out {folder.folder}"
         raise
     return _show_end(folder, launcher, as_json=parsed.json)
+
+
+def _submit(folder: StudyFolder, study: Study, machine: Machine, site: Site, *, as_json: bool) -> int:
+    submission = submit(folder, study, machine, site)
+    if as_json:
+        facts = {**vars(submission), "script": str(submission.script)} if submission else None
+        print(json.dumps({"study": str(folder.folder), "submission": facts}, indent=2))
+        return 0
+    if submission is None:
+        print(f"all {len(study.cells)} cells are done; fgcrl report {folder.folder}")
+        return 0
+    what = f"{submission.cells} cells in an array of {submission.tasks} tasks"
+    by_hand = f"written, not submitted (no sbatch on the PATH here): sbatch {submission.script}"
+    how = f"submitted as job {submission.job} ({submission.script})" if submission.job else by_hand
+    print(f"{what}: {how}; fgcrl status {folder.folder}")
+    return 0
+
+
+def _cancel(folder: StudyFolder) -> int:
+    study = folder.read()
+    give_order(folder.folder)
+    running = take_census(folder, study).counts["running"]
+    print(f"asked all launchers to stop; {running} cells under way save first: fgcrl status {folder.folder}")
+    return 0
 
 
 def _say(text: str) -> None:
@@ -97,37 +126,7 @@ def _parser(words: list[str]) -> settings.SettingsParser:
 
 def _add_flags(parser: settings.SettingsParser) -> None:
     add_axes(parser)
-    how = parser.add_argument_group("how to run (nothing here changes a result)")
-    settings.add_flag(
-        how, "out", str | None, None, "folder of the study; --out alone goes on with the study that is there"
-    )
-    settings.add_flag(how, "jobs", int, 0, "cells side by side [one per GPU, else 1]")
-    settings.add_flag(how, "plan", bool, False, "show the plan and the expected time, run nothing")
-    settings.add_flag(how, "json", bool, False, "print as JSON")
-    settings.add_flag(how, "device", str, "auto", "auto, or cpu")
-    settings.add_flag(how, "checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch")
-    settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
-
-
-HOW = ("--out", "--jobs", "--plan", "--json", "--device", "--checkpoint-seconds", "--accept-changed-data")
-
-
-def _only_how(words: list[str]) -> bool:
-    return all(word.partition("=")[0] in HOW for word in words if word.startswith("--"))
-
-
-def _machine(parsed: Any) -> Machine:
-    if parsed.device not in ("auto", "cpu"):
-        raise FinegrainedError(
-            f"--device must be auto or cpu, got {parsed.device}; choose GPUs with CUDA_VISIBLE_DEVICES"
-        )
-    gpus = visible_gpus() if parsed.device == "auto" else ()
-    if parsed.jobs < 0 or parsed.jobs > 64:
-        raise FinegrainedError(f"--jobs must be from 1 to 64, got {parsed.jobs}")
-    if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
-        raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
-    jobs = parsed.jobs or max(1, len(gpus))
-    return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
+    add_how(parser)
 
 
 def _expected(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> tuple[float | None, str]:
@@ -203,7 +202,28 @@ def _show_plan(
     return 0
 
 
-def _run(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> Launcher:
+def _run_here(
+    folder: StudyFolder, study: Study, machine: Machine, foreseen: Foresight | None, *, as_json: bool
+) -> StudyLauncher:
+    with processes(study.threads, machine.gpus) as starter:
+        expected, unknown = _expected(folder, study, machine, starter)
+        if not as_json:
+            _show_plan(folder, study, machine, expected, unknown, foreseen, as_json=False)
+        return _run(folder, study, machine, starter)
+
+
+def _run_with_ray(folder: StudyFolder, study: Study, machine: Machine, parsed: Any) -> StudyLauncher:
+    from finegrained_crl.crossval.ray_launcher import Cluster, RayLauncher
+
+    cluster = Cluster(parsed.address, parsed.scratch, 0.0 if parsed.device == "cpu" else parsed.share or 1.0)
+    with StudyView(folder, study, machine.jobs) as view:
+        launcher = RayLauncher(folder, study, machine, cluster, view.changed, view.tick)
+        view.status = launcher.status
+        launcher.run()
+    return launcher
+
+
+def _run(folder: StudyFolder, study: Study, machine: Machine, starter: Processes) -> StudyLauncher:
     with StudyView(folder, study, machine.jobs) as view:
         launcher = Launcher(folder, study, machine, starter, view.changed, view.tick)
         view.status = launcher.status
@@ -211,7 +231,7 @@ def _run(folder: StudyFolder, study: Study, machine: Machine, starter: Processes
     return launcher
 
 
-def _show_end(folder: StudyFolder, launcher: Launcher, *, as_json: bool) -> int:
+def _show_end(folder: StudyFolder, launcher: StudyLauncher, *, as_json: bool) -> int:
     states = {name: status.state for name, status in launcher.status.items()}
     if as_json:
         print(json.dumps({"study": str(folder.folder), "cells": states, "failed": launcher.failed}, indent=2))

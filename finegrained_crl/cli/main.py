@@ -18,6 +18,7 @@ from finegrained_crl.errors import FinegrainedError, nearest
 COMMANDS = (
     "finetune",
     "crossval",
+    "status",
     "probe",
     "report",
     "compare",

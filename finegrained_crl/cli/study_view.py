@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from finegrained_crl.crossval.launch import Status
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.crossval.taking import Status
 from finegrained_crl.training.reporter import duration
 
 
@@ -47,7 +47,7 @@ class StudyView:
 
     def changed(self, cell: Cell, status: Status) -> None:
         """A cell began, finished or failed."""
-        if self.live or status.state == "running":
+        if self.live or status.state not in ("done", "failed"):
             return
         states = [s.state for s in self.status.values()]
         done = sum(state in ("done", "failed") for state in states)
@@ -78,7 +78,7 @@ class StudyView:
         state = self.status[cell.name].state if cell.name in self.status else "waiting"
         if state == "done":
             return f"[green]{self._score(cell)}[/]"
-        if state == "running":
+        if state in ("running", "elsewhere"):
             return f"[yellow]epoch {self._epoch(cell)}/{cell.recipe.epochs}[/]"
         return "[red]failed[/]" if state == "failed" else "[dim]waiting[/]"
 
@@ -98,7 +98,7 @@ class StudyView:
         seconds = [
             status.seconds for status in self.status.values() if status.state in ("done", "failed") and status.seconds
         ]
-        left = sum(status.state in ("waiting", "running") for status in self.status.values())
+        left = sum(status.state not in ("done", "failed") for status in self.status.values())
         if not left:
             return "nothing"
         return f"about {duration(-(-left // self.jobs) * sum(seconds) / len(seconds))}" if seconds else "unknown time"

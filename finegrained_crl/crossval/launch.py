@@ -14,15 +14,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Protocol
 
+from finegrained_crl.crossval.leases import End, Lease, LeaseFiles, Leases, Outcome
+from finegrained_crl.crossval.orders import Orders
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.processes import CellProcess, Processes
 from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.crossval.taking import Status, Taking
+from finegrained_crl.crossval.worker import Heart, Worker
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.run_folder import SUCCESSOR
+from finegrained_crl.training.run_options import DataIn
 
 POLL_SECONDS = 0.2
-State = Literal["waiting", "running", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Machine:
         device: "auto" or "cpu", for `fgcrl finetune`.
         checkpoint_seconds: time between checkpoints within an epoch.
         accept_changed_data: let cells go on with data that changed since they began.
+        data_in: where their pictures come from (`training/routes.py`).
+        share: of a card that a cell takes.
     """
 
     jobs: int = 1
@@ -42,37 +49,52 @@ class Machine:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
+    share: float = 1.0
+    data_in: DataIn = "auto"
 
     def gpu(self, slot: int) -> dict[str, str]:
         """The environment of the cell in a slot: its GPU."""
         return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
 
+    def words(self, threads: int) -> list[str]:
+        """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
+        cores = max(1, available_cores() // self.jobs)
+        workers = min(8, cores) if self.gpus else threads // 2
+        words = ["--device", self.device, "--data-in", self.data_in, "--workers", str(workers)]
+        words += ["--checkpoint-seconds", str(self.checkpoint_seconds)]
+        return [*words, "--accept-changed-data"] if self.accept_changed_data else words
 
-@dataclass
-class Status:
-    """Where a cell stands.
 
-    Attributes:
-        state: waiting, running, done or failed.
-        seconds: wall time of its process in this session; 0 where it was done before.
-        reason: why it failed.
+class StudyLauncher(Protocol):
+    """What runs the missing cells of a study, whatever starts them: `Launcher` here, `RayLauncher` on a cluster.
+
+    Slurm's work is done by a `Launcher` in each task of its array.
     """
 
-    state: State = "waiting"
-    seconds: float = 0.0
-    reason: str = ""
+    @property
+    def status(self) -> dict[str, Status]:
+        """Cell -> where it stands."""
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Cell -> reason."""
+
+    def run(self) -> None:
+        """Run what is missing, until nothing is."""
 
 
 @dataclass
 class _Job:
     cell: Cell
+    lease: Lease
     process: CellProcess
     slot: int
     begun: float = field(default_factory=time.monotonic)
 
 
 class Launcher:
-    """Runs what is missing of a study.
+    """Runs what is missing of a study, beside other launchers that do the same: each cell is one worker's at a time
+    (leases.py).
 
     Args:
         folder: where.
@@ -81,6 +103,9 @@ class Launcher:
         processes: what starts them.
         tell: called with (cell, its status) whenever one changes.
         tick: called several times a second.
+        worker: who this is; None: this process.
+        cells: those of the study that this launcher may run; None: all.
+        orders: to stop, that others give; None: those from now on.
     """
 
     def __init__(
@@ -91,74 +116,118 @@ class Launcher:
         processes: Processes,
         tell: Callable[[Cell, Status], None],
         tick: Callable[[], None],
+        *,
+        worker: Worker | None = None,
+        cells: list[Cell] | None = None,
+        orders: Orders | None = None,
     ) -> None:
         self.folder, self.study, self.machine, self.processes = folder, study, machine, processes
-        self.tell, self.tick = tell, tick
-        self.status = {cell.name: Status("done" if folder.run(cell).is_done else "waiting") for cell in study.cells}
+        self.tick = tick
+        self.heart = Heart(LeaseFiles(folder.folder).workers, worker or Worker.here())
+        leases = Leases(folder.folder, self.heart)
+        self.taking = Taking(folder, study.cells if cells is None else cells, leases, tell)
+        self.orders = orders or Orders(folder.folder)
 
-    def run(self) -> None:
-        """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are
-        ended.
-        """
-        waiting = [cell for cell in self.study.cells if self.status[cell.name].state != "done"]
-        jobs: list[_Job] = []
-        try:
-            while waiting or jobs:
-                free = set(range(self.machine.jobs)) - {job.slot for job in jobs}
-                while waiting and free:
-                    jobs.append(self._start(waiting.pop(0), free.pop()))
-                time.sleep(POLL_SECONDS)
-                for job in [job for job in jobs if job.process.poll() is not None]:
-                    jobs.remove(job)
-                    self._finish(job)
-                self.tick()
-        finally:
-            _end(jobs)
+    @property
+    def status(self) -> dict[str, Status]:
+        """Cell -> where it stands."""
+        return self.taking.status
 
     @property
     def failed(self) -> dict[str, str]:
         """Cell -> reason."""
         return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
 
-    def _start(self, cell: Cell, slot: int) -> _Job:
+    def run(self) -> None:
+        """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are
+        ended.
+
+        Raises:
+            FinegrainedError: the study was cancelled.
+        """
+        if all(status.state == "done" for status in self.status.values()):
+            return
+        jobs: list[_Job] = []
+        with self.heart:
+            try:
+                while jobs or not self.taking.is_finished:
+                    self.orders.check()
+                    self._drop_lost(jobs)
+                    self._fill(jobs)
+                    self._wait(jobs)
+                    self._reap(jobs)
+                    self.taking.look()
+                    self.tick()
+            finally:
+                _end(jobs)
+                for job in jobs:
+                    self._finish(job, stopped=True)
+
+    def _fill(self, jobs: list[_Job]) -> None:
+        free = set(range(self.machine.jobs)) - {job.slot for job in jobs}
+        while free:
+            taken = self.taking.next()
+            if taken is None:
+                return
+            jobs.append(self._start(*taken, free.pop()))
+
+    def _wait(self, jobs: list[_Job]) -> None:
+        if jobs:
+            self.processes.wait_for_end(POLL_SECONDS)
+        elif not self.taking.is_finished:
+            time.sleep(POLL_SECONDS)
+
+    def _reap(self, jobs: list[_Job]) -> None:
+        for job in [job for job in jobs if job.process.poll() is not None]:
+            jobs.remove(job)
+            self._finish(job)
+
+    def _drop_lost(self, jobs: list[_Job]) -> None:
+        """End cells that others may think dead, or have taken: this machine slept, or could not reach the folder."""
+        lost = [job for job in jobs if not self.taking.leases.holds(job.lease)]
+        for job in lost:
+            job.process.kill()
+            job.process.wait()
+            jobs.remove(job)
+            self._finish(job, stopped=True)
+
+    def _start(self, cell: Cell, lease: Lease, slot: int) -> _Job:
         log = self.folder.log(cell)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         words = ["--recipe", str(self.folder.recipe(cell)), "--out", str(self.folder.run(cell).folder), "--resume"]
-        process = self.processes.start(["finetune", *words, *self._how()], log=log, own=self.machine.gpu(slot))
-        self.status[cell.name] = Status("running")
-        self.tell(cell, self.status[cell.name])
-        return _Job(cell, process, slot)
+        own = {**self.machine.gpu(slot), SUCCESSOR: str(self.taking.leases.successor(lease))}
+        how = self.machine.words(self.study.threads)
+        process = self.processes.start(["finetune", *words, *how], log=log, own=own)
+        return _Job(cell, lease, process, slot)
 
-    def _finish(self, job: _Job) -> None:
-        seconds = time.monotonic() - job.begun
-        code = job.process.wait()
-        if code == 0 and self.folder.run(job.cell).is_done:
-            status = Status("done", seconds)
-        else:
-            status = Status("failed", seconds, failure_reason(self.folder.log(job.cell), code))
-        self.status[job.cell.name] = status
-        self.tell(job.cell, status)
-
-    def _how(self) -> list[str]:
-        m = self.machine
-        cores = max(1, available_cores() // m.jobs)
-        workers = min(8, cores) if m.gpus else self.study.threads // 2
-        words = ["--device", m.device, "--workers", str(workers), "--checkpoint-seconds", str(m.checkpoint_seconds)]
-        return [*words, "--accept-changed-data"] if m.accept_changed_data else words
+    def _finish(self, job: _Job, *, stopped: bool = False) -> None:
+        seconds, code = time.monotonic() - job.begun, job.process.wait()
+        outcome: Outcome = "failed"
+        if self.folder.run(job.cell).is_done and (stopped or code == 0):
+            outcome = "committed"
+        elif stopped:
+            outcome = "released"
+        reason = failure_reason(self.folder.log(job.cell), code) if outcome == "failed" else ""
+        gpus = self.machine.share if self.machine.gpus else 0.0
+        self.taking.give_back(job.cell, job.lease, End(outcome, reason, seconds, self.study.threads, gpus))
 
 
 def _end(jobs: list[_Job]) -> None:
-    """Ask all cells to save and stop; those that don't within the patience are killed."""
-    for job in jobs:
-        job.process.terminate()
+    end_in_time([job.process for job in jobs])
+
+
+def end_in_time(cells: list[CellProcess]) -> None:
+    """Ask cells to save and stop; those that don't within the patience are killed."""
+    for cell in cells:
+        cell.terminate()
     deadline = time.monotonic() + PATIENCE_SECONDS
-    for job in jobs:
+    for cell in cells:
         try:
-            job.process.wait(max(0.0, deadline - time.monotonic()))
+            cell.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            job.process.kill()
-            job.process.wait()
+            cell.kill()
+            cell.wait()
 
 
 PATIENCE_SECONDS = 30.0

@@ -45,8 +45,13 @@ class Cell:
         >>> Cell("crl loss.alpha=2", 3, 0, Recipe()).name
         'crl_loss.alpha=2_f3_s0'
         """
-        fold = f"_f{self.fold}" if self.fold is not None else ""
-        return f"{re.sub(r'[^A-Za-z0-9.=+-]', '_', self.variant)}{fold}_s{self.seed}"
+        return cell_name(self.variant, self.fold, self.seed)
+
+
+def cell_name(variant: str, fold: int | None, seed: int) -> str:
+    """`Cell.name` of what would be a cell."""
+    held_out = f"_f{fold}" if fold is not None else ""
+    return f"{re.sub(r'[^A-Za-z0-9.=+-]', '_', variant)}{held_out}_s{seed}"
 
 
 def make_variants(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -17,6 +18,8 @@ from typing import Protocol, Self
 from finegrained_crl.crossval.fork_server import die_with
 
 NOTHING: Mapping[str, str] = {}
+SHORT_SECONDS = 0.02
+"""Between two looks at processes whose end wakes nobody."""
 
 
 class CellProcess(Protocol):
@@ -52,6 +55,9 @@ class Processes(Protocol):
             own: of its environment.
         """
 
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until a command may have ended, at most so long."""
+
     def __enter__(self) -> Self:
         """Be ready."""
 
@@ -74,13 +80,14 @@ class FreshProcesses:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
+        self.running: list[subprocess.Popen[bytes]] = []
 
     def start(
         self, words: list[str], *, log: Path, output: Path | None = None, own: Mapping[str, str] = NOTHING
     ) -> CellProcess:
         """Start a command; its stdin is empty."""
         with log.open("ab") as errors, (output or Path(os.devnull)).open("ab") as out:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 python("finegrained_crl", *words),
                 env={**environment(self.threads), **own},
                 stdin=subprocess.DEVNULL,
@@ -88,6 +95,23 @@ class FreshProcesses:
                 stderr=errors,
                 preexec_fn=_die_with_this(),
             )
+        self.running.append(process)
+        return process
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until a process ends, at most so long."""
+        before, self.running = self.running, [process for process in self.running if process.poll() is None]
+        if len(self.running) < len(before):
+            return
+        with contextlib.ExitStack() as stack:
+            try:
+                ends = [os.pidfd_open(process.pid) for process in self.running]  # not reaped: the id is still theirs
+            except (AttributeError, OSError):  # not Linux, or an old one
+                time.sleep(min(seconds, SHORT_SECONDS))
+                return
+            for end in ends:
+                stack.callback(os.close, end)
+            select.select(ends, [], [], seconds)
 
     def __enter__(self) -> Self:
         """Nothing to prepare."""
@@ -136,6 +160,10 @@ class ForkedProcesses:
         request = {"words": words, "log": str(log), "output": str(output or os.devnull), "own": dict(own)}
         self.ask(cell.number, **request)
         return cell
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until the server says that a command ended, at most so long."""
+        self.read_ends(seconds)
 
     def ask(self, number: int, **request: object) -> None:
         """Send the server a request; one that isn't there any more has ended its cells."""

@@ -19,23 +19,29 @@ import contextlib
 import hashlib
 import inspect
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from finegrained_crl import discovery, files
-from finegrained_crl.data.fingerprint import DataFingerprint
-from finegrained_crl.data.identity import require_unicode
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
+if TYPE_CHECKING:  # these load pandas, which readers of states and recipes do without
+    from finegrained_crl.data.fingerprint import DataFingerprint
+
 FORMAT = 2
 """Number of the layout of a run folder, in results.json; a reader refuses any other."""
+
+
+SUCCESSOR = "FINEGRAINED_CRL_SUCCESSOR"
+"""Environment variable of a cell: the file that is there once another worker has taken it (crossval/leases.py)."""
 
 
 class RunFolder:
@@ -81,6 +87,8 @@ class RunFolder:
             FinegrainedError: the folder holds another run, one that `resume` was not asked for, or files of something
                 else.
         """
+        from finegrained_crl.data.identity import require_unicode
+
         require_unicode([str(self.folder)], self.folder)  # TensorBoard takes no other name
         if self.holds_run:
             self._check_same(recipe, resume)
@@ -94,7 +102,17 @@ class RunFolder:
             files.write_text(self.recipe, committed.sealed(yaml.safe_dump(recipe, sort_keys=False)))
 
     def commit(self) -> None:
-        """Declare the run complete: every file is written."""
+        """Declare the run complete: every file is written.
+
+        Raises:
+            FinegrainedError: the run is a cell that another worker took, because this one was silent for too long.
+        """
+        successor = os.environ.get(SUCCESSOR)
+        if successor and os.path.exists(successor):
+            raise FinegrainedError(
+                f"another worker has taken over the run in {self.folder} (this one was silent for too long, {successor}"
+                " says): nothing is committed here, the other one goes on"
+            )
         committed.commit(self.folder)
 
     def checked(self, path: Path) -> Path:
@@ -163,6 +181,8 @@ class RunFolder:
         Raises:
             FinegrainedError: the table is damaged.
         """
+        from finegrained_crl.data.fingerprint import DataFingerprint
+
         if not self.data.is_file():
             return None
         try:

@@ -16,10 +16,14 @@ from known_runs import known_flags
 from known_set import CLASSES
 from made_study import write_study
 from PIL import Image
+from stub_cells import study_of
 from studies_here import Here, crossval_here
 
-from finegrained_crl.cli import crossval, explain, predict, report
+from finegrained_crl.cli import crossval, explain, predict, report, study_how
 from finegrained_crl.cli.main import main
+from finegrained_crl.crossval import ray_launcher, slurm
+from finegrained_crl.crossval.orders import CancelledError, Orders
+from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.training import predictor
 
 HERE = Path(__file__)
@@ -409,11 +413,109 @@ def test_crossval_jobs(planned, machines):
     assert [machines()[0].jobs, machines("--jobs", "2")[0].jobs] == [1, 2]
 
 
+def test_crossval_share(machines, monkeypatch, capsys, base, tmp_path):
+    machine = machines("--share", "0.25")[0]
+    assert (machine.jobs, machine.share) == (4, 0.25)
+    machine = machines("--jobs", "3", "--share", "0.5")[0]
+    assert (machine.jobs, machine.share) == (3, 0.5)
+    monkeypatch.setattr(study_how, "visible_gpus", lambda: ("0", "2"))
+    assert [machines(*words)[0].jobs for words in ([], ["--share", "0.25"])] == [2, 8]
+    assert machines("--jobs", "4")[0].share == 0.5
+    assert main(["crossval", *base, "--out", str(tmp_path / "no"), "--share", "1.5"]) == 1
+    assert "--share must be from 1/64 to 1" in capsys.readouterr().err
+
+
+@pytest.fixture
+def submitted(base, tmp_path, monkeypatch, capsys):
+    """What `fgcrl crossval --launcher slurm` hands to Slurm: script and study."""
+    monkeypatch.setattr(slurm.shutil, "which", lambda _: None)
+
+    def submit(*words):
+        study = tmp_path / f"study{len(list(tmp_path.iterdir()))}"
+        assert main(["crossval", *base, "--out", str(study), "--launcher", "slurm", "--device", "cpu", *words]) == 0
+        return (study / "slurm" / "1.sbatch").read_text(), StudyFolder(study).read(), capsys.readouterr().out
+
+    return submit
+
+
+def test_crossval_launcher(submitted):
+    script, study, said = submitted()
+    assert "#SBATCH --array=0-1\n" in script
+    assert len(study.cells) == 2
+    assert "2 cells in an array of 2 tasks: written, not submitted" in said
+
+
+@pytest.fixture
+def clusters(base, tmp_path, monkeypatch):
+    """The cluster on which `fgcrl crossval --launcher ray` would run a study."""
+    seen = []
+
+    class Seeing:
+        status, failed = {}, {}
+
+        def __init__(self, _folder, _study, _machine, cluster, _tell, _tick):
+            seen.append(cluster)
+
+        def run(self):
+            pass
+
+    monkeypatch.setattr(ray_launcher, "RayLauncher", Seeing)
+
+    def run(*words):
+        assert main(["crossval", *base, "--out", str(tmp_path / f"ray{len(seen)}"), "--launcher", "ray", *words]) == 0
+        return seen[-1]
+
+    return run
+
+
+def test_crossval_address(clusters, base, tmp_path, capsys):
+    assert [clusters().address, clusters("--address", "auto").address] == ["", "auto"]
+    assert [clusters(*words).share for words in ([], ["--share", "0.25"], ["--device", "cpu"])] == [1.0, 0.25, 0.0]
+    assert main(["crossval", *base, "--out", str(tmp_path / "no"), "--address", "auto"]) == 1
+    assert "are for --launcher ray" in capsys.readouterr().err
+
+
+def test_crossval_scratch(clusters):
+    assert [clusters().scratch, clusters("--scratch", "/local").scratch] == ["", "/local"]
+
+
+def test_crossval_slurm(submitted, base, tmp_path, capsys):
+    script, study, _ = submitted("--slurm", "partition=gpu", "gres=gpu:1", "cpus-per-task=8", "--share", "0.25")
+    assert "#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\n#SBATCH --cpus-per-task=8\n" in script
+    assert study.threads == 2
+    assert "--jobs 4 --share 0.25 --device cpu" in script
+    assert "#SBATCH --partition=gpu\n" in submitted("--slurm=--partition=gpu --gres=gpu:1")[0]
+    for words, message in (
+        (["--slurm", "a=b"], "these are for --launcher slurm"),
+        (["--launcher", "slurm", "--slurm", "array=1"], "array and signal are set here"),
+        (["--launcher", "slurm", "--array-limit", "0"], "--array-limit must be at least 1"),
+    ):
+        assert main(["crossval", *base, "--out", str(tmp_path / "no"), *words]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_crossval_array_limit(submitted):
+    script, _, said = submitted("--seeds", "0", "1", "2", "--array-limit", "4")
+    assert "#SBATCH --array=0-3\n" in script
+    assert "6 cells in an array of 4 tasks" in said
+
+
 def test_crossval_plan(planned, machines, tmp_path):
     planned()
     assert list(tmp_path.iterdir()) == []
     machines()
     assert (tmp_path / "study0" / "study.yaml").is_file()
+
+
+def test_crossval_cancel(base, tmp_path, capsys):
+    assert main(["crossval", *base, "--out", str(tmp_path / "none"), "--cancel"]) == 1
+    assert "holds no study" in capsys.readouterr().err
+    study_of(tmp_path / "study", 2)
+    running = Orders(tmp_path / "study")
+    assert main(["crossval", "--out", str(tmp_path / "study"), "--cancel"]) == 0
+    assert "asked all launchers to stop; 0 cells under way" in capsys.readouterr().out
+    with pytest.raises(CancelledError):
+        running.check()
 
 
 def test_crossval_json(base, tmp_path, capsys):
@@ -433,6 +535,10 @@ def test_crossval_checkpoint_seconds(machines):
         60.0,
         7.0,
     ]
+
+
+def test_crossval_data_in(machines):
+    assert [machines()[0].data_in, machines("--data-in", "files")[0].data_in] == ["auto", "files"]
 
 
 def test_crossval_accept_changed_data(machines):

@@ -2,12 +2,16 @@
 
 import json
 import sys
+import threading
+import time
 from types import SimpleNamespace
 
 import pytest
+from stub_cells import Ended, Instant, study_of
 
-from finegrained_crl.crossval import launch, processes
+from finegrained_crl.crossval import launch, orders, processes, taking
 from finegrained_crl.crossval.launch import Launcher, Machine, failure_reason
+from finegrained_crl.crossval.leases import End, Lease
 from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
@@ -86,7 +90,7 @@ def test_what_is_done_is_not_run_again(launcher):
         run.folder.mkdir(parents=True)
         run.committed.write_text("{}")
     again = Launcher(
-        *(launcher.folder, launcher.study, launcher.machine, launcher.processes), *(launcher.tell, launcher.tick)
+        *(launcher.folder, launcher.study, launcher.machine, launcher.processes), *(launcher.taking.tell, launcher.tick)
     )
     again.run()
     assert told == []
@@ -115,7 +119,7 @@ def started(tmp_path, monkeypatch):
         seen.clear()
         launcher = Launcher(folder, study, Machine(**how), starter, lambda *_: None, lambda: None)
         for slot, cell in enumerate(study.cells):
-            launcher._start(cell, slot)
+            launcher._start(cell, Lease(cell.name, 1, launcher.heart.worker), slot)
         return seen
 
     return start
@@ -170,7 +174,7 @@ def test_as_many_cells_as_jobs_run_at_once(jobs, tmp_path, monkeypatch):
     monkeypatch.setattr(Patient, "most", 0)
     folder = StudyFolder(tmp_path / "study")
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2, 3], [0], threads=1))
-    starter = SimpleNamespace(start=lambda *_, **__: Patient())
+    starter = SimpleNamespace(start=lambda *_, **__: Patient(), wait_for_end=time.sleep)
     Launcher(folder, study, Machine(jobs=jobs), starter, lambda *_: None, lambda: None).run()
     assert Patient.most == jobs
 
@@ -190,7 +194,9 @@ def test_done_is_what_ended_well_and_committed(code, commits, state, tmp_path, m
             folder.run(cell).committed.write_text("{}")
         return Patient(code)
 
-    launcher = Launcher(folder, study, Machine(), SimpleNamespace(start=start), lambda *_: None, lambda: None)
+    launcher = Launcher(
+        folder, study, Machine(), SimpleNamespace(start=start, wait_for_end=time.sleep), lambda *_: None, lambda: None
+    )
     launcher.run()
     assert launcher.status[cell.name].state == state
 
@@ -228,3 +234,125 @@ def test_without_a_finished_cell_the_first_is_tried(tmp_path):
     assert own == {"CUDA_VISIBLE_DEVICES": "4"}
     with pytest.raises(FinegrainedError, match=r"^no such luck$"):
         launch.expected_seconds(folder, study, machine, starter)
+
+
+# Several launchers, and launchers that stop.
+
+
+@pytest.fixture
+def stubs(tmp_path, monkeypatch):
+    """A launcher of a study of four cells, with what starts them."""
+    monkeypatch.setattr(launch, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(taking, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(orders, "LOOK_SECONDS", 0.0)
+    folder, study = study_of(tmp_path / "study", 4)
+
+    def make(starter, tick=lambda: None, **how):
+        return Launcher(folder, study, Machine(), starter, lambda *_: None, tick, **how)
+
+    return make
+
+
+class Endless(Ended):
+    """A cell that runs until it is ended."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.signals = []
+
+    def terminate(self):
+        self.signals.append("terminate")
+        self.code = 143
+
+    def kill(self):
+        self.signals.append("kill")
+        self.code = -9
+
+
+def test_two_launchers_share_a_study(stubs):
+    starters = Instant(), Instant()
+    launchers = [stubs(starter) for starter in starters]
+    threads = [threading.Thread(target=launcher.run) for launcher in launchers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(starters[0].started + starters[1].started) == ["ce_s0", "ce_s1", "ce_s2", "ce_s3"]
+    assert {status.state for launcher in launchers for status in launcher.status.values()} == {"done"}
+
+
+def test_a_cell_elsewhere_is_waited_for_and_taken_over(stubs):
+    other = stubs(Instant())
+    other.taking.leases.heart.beat()
+    cell, lease = other.taking.next()
+    ticks = []
+
+    def tick():
+        ticks.append(mine.status[cell.name].state)
+        if len(ticks) == 6:
+            other.taking.leases.end(lease, End("released"))
+
+    mine = stubs(Instant(), tick)
+    mine.run()
+    assert "elsewhere" in ticks
+    assert mine.status[cell.name].state == "done"
+    assert mine.processes.started[-1] == cell.name
+
+
+def test_a_stopped_launcher_gives_its_cells_back(stubs):
+    def stop():
+        raise KeyboardInterrupt
+
+    cell = Endless()
+    launcher = stubs(SimpleNamespace(start=lambda *_, **__: cell, wait_for_end=lambda _: None), stop)
+    with pytest.raises(KeyboardInterrupt):
+        launcher.run()
+    assert cell.signals == ["terminate"]
+    assert launcher.taking.leases.read_end("ce_s0", 1).outcome == "released"
+    assert not launcher.heart.file.exists()
+
+
+def test_an_order_stops_a_launcher(stubs, tmp_path):
+    cell = Endless()
+    starter = SimpleNamespace(start=lambda *_, **__: cell, wait_for_end=lambda _: None)
+    launcher = stubs(starter, lambda: orders.give_order(tmp_path / "study"))
+    with pytest.raises(orders.CancelledError, match="cells under way have saved"):
+        launcher.run()
+    assert cell.signals == ["terminate"]
+    again = stubs(Instant())
+    again.run()
+    assert {status.state for status in again.status.values()} == {"done"}
+
+
+def test_a_launcher_ends_the_cells_that_it_lost(stubs, tmp_path):
+    cells = []
+
+    def start(*_, **__):
+        cells.append(Endless() if not cells else Ended(1))
+        return cells[-1]
+
+    def lose():
+        claims = tmp_path / "study" / "claims"
+        if not (claims / "ce_s0.2").exists():
+            (claims / "ce_s0.2").write_text("{}")
+            (claims / "ce_s0.2.end").write_text('{"outcome": "failed", "reason": "elsewhere too"}')
+
+    launcher = stubs(SimpleNamespace(start=start, wait_for_end=lambda _: None), lose)
+    launcher.run()
+    assert cells[0].signals == ["kill"]
+    assert launcher.failed["ce_s0"] == "elsewhere too"
+    assert len(cells) == 4
+
+
+def test_a_cell_knows_the_file_that_says_it_was_lost(started):
+    for i, (_, own) in enumerate(started(jobs=3)):
+        assert own["FINEGRAINED_CRL_SUCCESSOR"].endswith(f"claims/ce_f{i}_s0.2")
+
+
+def test_what_a_cell_took_stands_in_its_lease(stubs):
+    launcher = stubs(Instant(code=1, log="fgcrl finetune: error: no such luck"))
+    launcher.machine = Machine(gpus=("4",), share=0.25)
+    launcher.run()
+    end = launcher.taking.leases.read_end("ce_s0", 1)
+    assert (end.outcome, end.reason, end.threads, end.gpus) == ("failed", "no such luck", 1, 0.25)
+    assert end.seconds > 0

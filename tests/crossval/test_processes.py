@@ -129,6 +129,14 @@ while True:
 """
 
 
+def test_an_end_wakes_who_waits_for_it(started):
+    """The wait would outlast the test."""
+    process, _, _ = started("import time; time.sleep(0.1)")
+    while process.poll() is None:
+        started.starter.wait_for_end(3600)
+    assert process.returncode == 0
+
+
 def test_a_command_is_asked_to_stop(started):
     process, _, output = started(SLEEP.format("signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"))
     until(output.read_text)

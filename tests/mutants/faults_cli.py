@@ -143,26 +143,26 @@ finetune.fault(
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "300.0, parsed.accept_changed_data)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "300.0, parsed.accept_changed_data, parsed.data_in",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "parsed.checkpoint_seconds, False)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "parsed.checkpoint_seconds, False, parsed.data_in",
     ACCEPTED,
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    'RunOptions(parsed.workers, "auto",',
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    '        parsed.workers, "auto", parsed.checkpoint',
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    "RunOptions(-1, parsed.device,",
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    "        -1, parsed.device, parsed.checkpoint",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
@@ -183,12 +183,15 @@ plan.fault("ignored option", "[*parsed.folds] or", "[] or")
 plan.fault("ignored option", "[*parsed.seeds] or [recipe.seed]", "[recipe.seed]")
 plan.fault("ignored option", "[*parsed.losses] or [recipe.loss.name]", "[recipe.loss.name]")
 plan.fault("ignored option", "parse_grid(parsed.grid), parsed.controls,", "parse_grid(parsed.grid), None,")
-crossval.fault("ignored option", "parsed.jobs or max(1, len(gpus))", "max(1, len(gpus))")
-crossval.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs, gpus, "auto",')
-crossval.fault(
+how = Source(K + "study_how.py", FLAGS, "tests/cli/test_crossval.py")
+how.fault("ignored option", "parsed.jobs or max(1, len(gpus)) *", "max(1, len(gpus)) *")
+how.fault("ignored option", "len(gpus)) * cells_per_share(parsed.share)", "len(gpus))")
+how.fault("ignored option", "share = parsed.share or min(", "share = min(")
+how.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs, gpus, "auto",')
+how.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)\n",
-    "60.0, parsed.accept_changed_data)\n",
+    "seconds, accepts = parsed.checkpoint_seconds, parsed",
+    "seconds, accepts = 60.0, parsed",
 )
 crossval.fault("ignored option", "if parsed.plan:", "if False:")
 checks.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")
@@ -202,7 +205,8 @@ plan.fault(
     "ignored option", "if name == recipe.loss.name else recipe.replace(loss=Component(name))", "if True else recipe"
 )
 plan.fault("ignored option", 'asked = [*words, "--method.name", method]', "asked = [*words]")
-crossval.fault("off-by-one", "available_cores() // machine.jobs", "available_cores() // machine.jobs + 1")
+crossval.fault("off-by-one", "available_cores()) // machine.jobs)", "available_cores()) // machine.jobs + 1)")
+crossval.fault("ignored option", "(site.cores or available_cores())", "available_cores()")
 
 inputs = Source("finegrained_crl/training/inputs.py", PREDICTIONS, "tests/cli/test_predict.py")
 inputs.fault("dropped call", "sorted(file for file in path.rglob", "list(file for file in path.rglob")

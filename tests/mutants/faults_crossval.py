@@ -40,8 +40,8 @@ plan.fault(
     "for i, v in enumerate(values) if v in values[: i - 1]]",
 )
 plan.fault("ignored option", "controls or list(CONTROLS)", "list(CONTROLS)")
-plan.fault("ignored option", 'if self.fold is not None else ""', 'if self.fold else ""')
-plan.fault("index", '_s{self.seed}"', '_s0"')
+plan.fault("ignored option", 'if fold is not None else ""', 'if fold else ""')
+plan.fault("index", '_s{seed}"', '_s0"')
 plan.fault("dropped call", "    if alpha == 0:\n", "    if False:\n")
 
 collect = Source(C + "collect.py", "tests/crossval/test_collect.py", STUDIES, "tests/reports/test_study.py")
@@ -105,8 +105,8 @@ study.fault(
 study.fault("dropped call", '        if values.get("format") != FORMAT:', "        if False:")
 study.fault(
     "swapped part",
-    "yaml.safe_dump(cell.recipe.as_dict(), sort_keys=False)",
-    "yaml.safe_dump(study.cells[0].recipe.as_dict(), sort_keys=False)",
+    "_with_axes(texts[cell.variant], cell), self.recipe(cell)",
+    "_with_axes(texts[cell.variant], study.cells[0]), self.recipe(cell)",
 )
 
 launch = Source(C + "launch.py", "tests/crossval/test_launch.py", "tests/cli/test_crossval.py")
@@ -114,7 +114,7 @@ launch.fault("ignored option", '"--resume"]\n', "]\n")
 launch.fault(
     "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
 )
-launch.fault("ignored option", "available_cores() // m.jobs", "available_cores()")
+launch.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
 launch.fault("ignored option", "slot % len(self.gpus)", "0")
 launch.fault(
     "ignored option",
@@ -122,18 +122,80 @@ launch.fault(
     "set(range(1))",
     "tests/crossval/test_launch.py::test_as_many_cells_as_jobs_run_at_once",
 )
-launch.fault("sign", "if code == 0 and", "if")
-launch.fault("dropped call", "== 0 and self.folder.run(job.cell).is_done", "== 0")
-launch.fault("ignored option", "if m.accept_changed_data else words", "if False else words")
+launch.fault("sign", "is_done and (stopped or code == 0):", "is_done:")
+launch.fault(
+    "dropped call", "if self.folder.run(job.cell).is_done and (stopped or code == 0):", "if stopped or code == 0:"
+)
+launch.fault("dropped call", "                    self._drop_lost(jobs)\n", "")
+launch.fault("dropped call", "                    self.orders.check()\n", "")
+launch.fault("dropped call", "                    self.taking.look()\n", "")
+launch.fault("index", "SUCCESSOR: str(self.taking.leases.successor(lease))", 'SUCCESSOR: ""')
+launch.fault("swapped part", 'outcome = "released"\n', 'outcome = "failed"\n')
+launch.fault("ignored option", "self.machine.share if self.machine.gpus", "1.0 if self.machine.gpus")
+launch.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
 launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("sign", 'self.status[cell.name].state != "done"]', 'self.status[cell.name].state == "done"]')
-launch.fault("ignored option", '"--device", m.device, "--workers"', '"--device", "cpu", "--workers"')
-launch.fault("swapped part", "log=log, own=self.machine.gpu(slot)", "log=log, own={}")
+launch.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
+launch.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
+launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
+
+leases = Source(C + "leases.py", "tests/crossval/test_leases.py")
+leases.fault("dropped call", "return not self.heart.is_late and not self.successor", "return not self.successor")
+leases.fault("dropped call", "not self.heart.is_late and not self.successor(lease).exists()", "not self.heart.is_late")
+leases.fault("dropped call", "worker.is_surely_dead or self.watch.is_silent(worker)", "worker.is_surely_dead")
+leases.fault("off-by-one", '{lease.cell}.{lease.number + 1}"', '{lease.cell}.{lease.number}"')
+leases.fault("ignored option", "if number > self.at_start.get(cell, 0) else None", "if number else None")
+
+worker = Source(C + "worker.py", "tests/crossval/test_worker.py", "tests/crossval/test_leases.py")
+worker.fault("off-by-one", "self.last > self.worker.term / 2", "self.last > self.worker.term")
+worker.fault("swapped part", "self.number + 1, began", "self.number + 1, self.clock()")
+worker.fault("off-by-one", "return now - before[1] > worker.term", "return now - before[1] >= worker.term")
+worker.fault("dropped call", "if before is None or before[0] != beat:", "if before is None:")
+worker.fault("dropped call", "return started is not None and started != self.started", "return False")
+
+taking = Source(C + "taking.py", "tests/crossval/test_taking.py", "tests/crossval/test_launch.py")
+taking.fault("dropped call", "            if self._is_settled(cell):\n                continue\n", "")
+taking.fault("dropped call", "is_held = self._is_locked(cell) or (", "is_held = (")
+taking.fault("dropped call", " and not self.leases.is_over(cell.name, number))", ")")
+taking.fault("dropped call", "            self.waiting.append(cell)\n", "            pass\n")
+taking.fault("dropped call", "            elif self.folder.run(cell).is_done:  #", "            elif False:  #")
+taking.fault("sign", "        return reason is not None\n", "        return False\n")
+taking.fault(
+    "dropped call",
+    "            if lease is None:\n                self.leave(cell)\n",
+    "            if lease is None:\n                pass\n",
+)
+
+one_cell = Source(C + "one_cell.py", "tests/crossval/test_one_cell.py")
+one_cell.fault("ignored option", "over=order.over", "over=None")
+one_cell.fault("dropped call", 'End("committed") if home.is_done else _run(', "_run(")
+one_cell.fault("dropped call", "        if not leases.holds(lease):\n", "        if False:\n")
+one_cell.fault("dropped call", "run.is_done and leases.holds(lease):", "run.is_done:")
+one_cell.fault("dropped call", "        end_in_time([process])\n", "")
+one_cell.fault("sign", "if code == 0 and home.is_done", "if code == 0")
+
+ray_launcher = Source(C + "ray_launcher.py", "tests/crossval/test_ray_launcher.py")
+ray_launcher.fault("ignored option", "min(1.0, self.gpus * shares)", "self.gpus")
+ray_launcher.fault("ignored option", "(1 if order.gpus else shares)", "1")
+ray_launcher.fault("sign", "job.shares < self._most_shares()", "job.shares <= self._most_shares()")
+ray_launcher.fault(
+    "off-by-one", "self.deaths[job.cell.name] < MOST_DEATHS", "self.deaths[job.cell.name] <= MOST_DEATHS"
+)
+ray_launcher.fault(
+    "dropped call", "            self.taking.leave(job.cell)\n        elif", "            pass\n        elif"
+)
+
+census = Source(C + "census.py", "tests/crossval/test_census.py", "tests/cli/test_status.py")
+census.fault("ignored option", "+ running * self.threads", "+ running")
+census.fault("ignored option", "end.seconds * end.gpus for", "end.seconds for")
+census.fault("wrong reduction", "+ begun) / len(running)", "+ begun)")
+census.fault("dropped call", "worker.is_surely_dead or self.clock - beat", "self.clock - beat")
+census.fault("swapped part", "self.clock - beat > worker.term", "False")
+census.fault("index", "self.ended.get(cell, {}).get(tries)", "self.ended.get(cell, {}).get(1)")
 
 processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
 processes.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")

@@ -55,7 +55,7 @@ loop.fault("ignored option", "seed_step(self.recipe.seed, p.epoch", "seed_step(0
 loop.fault("index", "seed_step(self.recipe.seed, p.epoch, p.update", "seed_step(self.recipe.seed, p.epoch, 0")
 loop.fault("index", "scores.detach().argmax(1) == hard", "scores.detach().argmin(1) == hard", MEANS)
 loop.fault("wrong reduction", 'p.add(f"loss/{role}", value * size)', 'p.add(f"loss/{role}", value)', MEANS)
-loop.fault("wrong reduction", "        size = len(batch.labels)", "        size = 1")
+loop.fault("wrong reduction", "        size = len(figures.batch.labels)", "        size = 1")
 loop.fault("dropped call", "        self.stage.train_mode()\n", "")
 loop.fault(
     "index",
@@ -307,15 +307,44 @@ session.fault(
 )
 session.fault(
     "swapped part",
-    "transform = EvalTransform(image_settings(self.recipe))",
-    "transform: Any = TrainTransform(image_settings(self.recipe), 0)",
+    "make_pictures(self, EvalTransform(image_settings(self.recipe)))",
+    "make_pictures(self, self.train_transform)",
 )
 session.fault(
     "ignored option",
     "TrainTransform(image_settings(self.recipe), self.recipe.seed)",
     "TrainTransform(image_settings(self.recipe), 0)",
 )
-session.fault("ignored option", "per_image=per_image)", "per_image=None)", "tests/plugins/dcl/test_runs.py")
+
+figures = Source(T + "step_figures.py", "tests/training/test_step_figures.py")
+figures.fault("dropped call", "        if not self.late:\n            self.settle()\n", "")
+figures.fault("dropped call", "figures, self.waiting = self.waiting, None", "figures = self.waiting")
+figures.fault("index", "*losses, correct = self.values.tolist()", "correct, *losses = self.values.tolist()")
+loop.fault(
+    "dropped call",
+    "self.saved_at = time.monotonic()\n        self.figures.settle()\n",
+    "self.saved_at = time.monotonic()\n",
+    "tests/training/test_step_figures.py",
+)
+loop.fault(
+    "dropped call",
+    "                self._save_if_due()\n        self.figures.settle()\n",
+    "                self._save_if_due()\n",
+    "tests/training/test_step_figures.py",
+)
+
+routes = Source(T + "routes.py", "tests/training/test_routes.py")
+routes.fault(
+    "ignored option", "convert=convert, per_image=per_image)", "convert=convert)", "tests/plugins/dcl/test_runs.py"
+)
+routes.fault("ignored option", "per_image=per_image, device=device)", "device=device)")
+routes.fault("ignored option", "per_image=per_image, device=device)", "per_image=per_image)")
+routes.fault("sign", 'if asked == "auto" and not can_cut:', "if False:")
+routes.fault("sign", 'if asked == "device" and not can_cut:', "if False:")
+routes.fault("off-by-one", "room_for_stores() // 4)", "room_for_stores())")
+routes.fault("dropped call", "min(UNASKED_BYTES, room_for_stores() // 4)", "room_for_stores() // 4")
+routes.fault("sign", "if needed > free:", "if False:")
+routes.fault("wrong reduction", "np.mean(sizes) * len(rows)", "np.sum(sizes)")
 session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
 session.fault("ignored option", "ordered=self.records.ordered", "ordered=False", MEANS)
 session.fault("index", "best = timings[0]", "best = timings[-1]")

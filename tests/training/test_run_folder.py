@@ -99,3 +99,16 @@ def test_accepted_changes_are_kept_with_their_digest(tmp_path):
     run.changes.write_text('{"accepted": "all"}')
     with pytest.raises(FinegrainedError, match="is damaged"):
         run.read_changes()
+
+
+def test_a_run_that_another_worker_took_over_is_not_committed(tmp_path, monkeypatch):
+    run = RunFolder(tmp_path / "run")
+    run.folder.mkdir()
+    monkeypatch.setenv("FINEGRAINED_CRL_SUCCESSOR", str(tmp_path / "ce_s0.2"))
+    (tmp_path / "ce_s0.2").touch()
+    with pytest.raises(FinegrainedError, match="another worker has taken over the run"):
+        run.commit()
+    assert not run.is_done
+    (tmp_path / "ce_s0.2").unlink()
+    run.commit()
+    assert run.is_done
