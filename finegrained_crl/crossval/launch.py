@@ -203,7 +203,7 @@ class Launcher:
         outcome: Outcome = "failed"
         if self.folder.run(job.cell).is_done and (stopped or code == 0):
             outcome = "committed"
-        elif stopped:
+        elif stopped or self.taking.is_locked(job.cell):  # a process that outlived its worker still trains there
             outcome = "released"
         reason = failure_reason(self.folder.log(job.cell), code) if outcome == "failed" else ""
         gpus = self.machine.share if self.machine.gpus else 0.0

@@ -16,6 +16,7 @@ from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe
+from finegrained_crl.training.run_folder import RunFolder
 
 STAND_IN = """
 import json, os, pathlib, sys, time
@@ -342,6 +343,30 @@ def test_a_launcher_ends_the_cells_that_it_lost(stubs, tmp_path):
     assert cells[0].signals == ["kill"]
     assert launcher.failed["ce_s0"] == "elsewhere too"
     assert len(cells) == 4
+
+
+def test_a_cell_that_another_process_still_trains_is_waited_for(stubs, monkeypatch):
+    locked, lock = ["ce_s0"], RunFolder.lock
+
+    def is_held(run):
+        if run.folder.name in locked:
+            raise FinegrainedError("another process is training in it")
+        return lock(run)
+
+    class Late(Instant):
+        def start(self, words, *, log, **how):
+            cell = log.stem
+            if cell in locked and cell not in self.started:
+                self.started.append(cell)
+                launcher.folder.run(launcher.study.cells[0]).folder.mkdir(parents=True)
+                monkeypatch.setattr(RunFolder, "lock", is_held)
+                return Ended(1)
+            return super().start(words, log=log, **how)
+
+    launcher = stubs(Late(), lambda: locked.clear() if len(launcher.processes.started) == 4 else None)
+    launcher.run()
+    assert launcher.failed == {}
+    assert launcher.processes.started[-1] == "ce_s0"
 
 
 def test_a_cell_knows_the_file_that_says_it_was_lost(started):
