@@ -13,10 +13,11 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
+from finegrained_crl.training.run_options import DataIn, RunOptions
 
 if TYPE_CHECKING:
     from finegrained_crl.training.loop import Loop
-    from finegrained_crl.training.session import RunOptions, Session
+    from finegrained_crl.training.session import Session
 
 summary = "fine-tune a classifier on an image set and leave a run folder"
 example = "fgcrl finetune --dataset image_folder --data my_images --backbone resnet18 --out runs/first"
@@ -124,6 +125,9 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(how, "json", bool, False, "print facts as JSON")
     settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
+    settings.add_flag(
+        how, "data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"
+    )
     settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
@@ -150,15 +154,15 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 
 def _run_options(parsed: Any) -> RunOptions:
-    from finegrained_crl.training.session import RunOptions
-
     if parsed.device not in ("auto", "cpu"):
         raise FinegrainedError(
             f"--device must be auto or cpu, got {parsed.device}; choose a GPU with CUDA_VISIBLE_DEVICES"
         )
     if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
-    return RunOptions(parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data)
+    return RunOptions(
+        parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in
+    )
 
 
 def _announce(session: Any, loop: Any) -> None:
@@ -176,7 +180,8 @@ def _announce(session: Any, loop: Any) -> None:
         timed = ", ".join(f"{t.precision} {t.memory_format} {1000 * t.seconds:.0f} ms" for t in session.timings)
         say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
     machine = (
-        f"{session.accelerator.device}, {r.precision}, {r.memory_format}, {session.options.workers} loader processes"
+        f"{session.accelerator.device}, {r.precision}, {r.memory_format}, pictures from {session.route},"
+        f" {session.options.workers} loader processes"
     )
     say(f"{machine}; run folder {session.run.folder}")
 

@@ -24,6 +24,7 @@ COMMANDS = (
     "runs",
     "power",
     "predict",
+    "evaluate",
     "explain",
     "verify",
     "retrofit",

@@ -59,7 +59,8 @@ def _run(folder: StudyFolder, study: Study, options: Any, parsed: Any) -> float:
 
     from finegrained_crl.probes.features import cached_features
     from finegrained_crl.probes.study import ProbeStudy
-    from finegrained_crl.training.session import RunOptions, Session
+    from finegrained_crl.training.run_options import RunOptions
+    from finegrained_crl.training.session import Session
 
     torch.set_num_threads(study.threads)
     first = study.cells[0].recipe

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.reports.across_data import is_across_data
 
 if TYPE_CHECKING:
     from finegrained_crl.crossval.gather import Gathered
@@ -25,6 +26,8 @@ def main(argv: list[str]) -> int:
     parsed = _parser().parse_args(argv)
     folders = [Path(path) for path in parsed.paths]
     out = _out(folders, parsed.out)
+    if is_across_data(folders):
+        return _across_data(folders, out, as_json=parsed.json)
     while True:
         gathered, figures, written = _write(folders, out, parsed)
         if not parsed.watch or not _unfinished(gathered):
@@ -65,6 +68,23 @@ def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[
     options = PageOptions(parsed.anonymous, parsed.max_images)
     page = make_page(gathered.title, gathered.by_variant, collected, figures, options)
     return gathered, figures, [*written, *write_page(out, page, figures.primary)]
+
+
+def _across_data(folders: list[Path], out: Path, *, as_json: bool) -> int:
+    """Runs on several data sets: one table, since nothing of them can be paired."""
+    from finegrained_crl.cli.show import print_table
+    from finegrained_crl.reports.across_data import across_data, across_sheet, write_across_data
+
+    rows = across_data(folders)
+    written = write_across_data(out, rows)
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in written], "rows": rows}, indent=2))
+        return 0
+    sheet = across_sheet(rows)
+    print_table(sheet.title, sheet.columns, sheet.rows)
+    print(sheet.text)
+    print(f"report: {written[0]}")
+    return 0
 
 
 def _unfinished(gathered: Gathered) -> bool:
@@ -118,7 +138,9 @@ def _seconds(text: str) -> float:
 
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="folders of studies, or of finished runs")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
+    )
     parser.add_argument("--out", metavar="DIR", help="folder to write into [that of the study]")
     parser.add_argument(
         "--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]"

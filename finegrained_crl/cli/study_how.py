@@ -8,6 +8,7 @@ from finegrained_crl.cli import settings
 from finegrained_crl.crossval.launch import Machine, visible_gpus
 from finegrained_crl.crossval.slurm import ARRAY_LIMIT, Site
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.run_options import DataIn
 
 FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("out", str | None, None, "folder of the study; --out alone goes on with the study that is there"),
@@ -28,6 +29,7 @@ FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("json", bool, False, "print as JSON"),
     ("device", str, "auto", "auto, or cpu"),
     ("checkpoint_seconds", float, 60.0, "time between checkpoints within an epoch"),
+    ("data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"),
     ("accept_changed_data", bool, False, "go on with data that changed; noted in results.json"),
 )
 
@@ -62,7 +64,8 @@ def machine_of(parsed: Any) -> Machine:
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     jobs = parsed.jobs or max(1, len(gpus)) * cells_per_share(parsed.share)
     share = parsed.share or min(1.0, max(1, len(gpus)) / jobs)
-    return Machine(jobs, gpus, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data, share)
+    how = (parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in, share)
+    return Machine(jobs, gpus, parsed.device, *how)
 
 
 def cells_per_share(share: float) -> int:

@@ -25,6 +25,7 @@ from finegrained_crl.crossval.taking import Status, Taking
 from finegrained_crl.crossval.worker import Heart, Worker
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.run_folder import SUCCESSOR
+from finegrained_crl.training.run_options import DataIn
 
 POLL_SECONDS = 0.2
 
@@ -39,6 +40,7 @@ class Machine:
         device: "auto" or "cpu", for `fgcrl finetune`.
         checkpoint_seconds: time between checkpoints within an epoch.
         accept_changed_data: let cells go on with data that changed since they began.
+        data_in: where their pictures come from (`training/routes.py`).
         share: of a card that a cell takes.
     """
 
@@ -47,6 +49,7 @@ class Machine:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
+    data_in: DataIn = "auto"
     share: float = 1.0
 
     def gpu(self, slot: int) -> dict[str, str]:
@@ -57,7 +60,7 @@ class Machine:
         """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
         cores = max(1, available_cores() // self.jobs)
         workers = min(8, cores) if self.gpus else threads // 2
-        words = ["--device", self.device, "--workers", str(workers)]
+        words = ["--device", self.device, "--data-in", self.data_in, "--workers", str(workers)]
         words += ["--checkpoint-seconds", str(self.checkpoint_seconds)]
         return [*words, "--accept-changed-data"] if self.accept_changed_data else words
 

@@ -73,15 +73,36 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
     Raises:
         FinegrainedError: missing, empty, damaged, truncated or too large a file, or a mode that needs `convert`.
     """
-    from PIL import ImageOps
-
     with open_picture(path) as opened:
         _refuse(path, opened, convert)
         deep = _is_deep_colour(opened)  # loading clears what tells it
         opened.load()
         picture = _deep_colour(path, opened) if deep else opened
-        picture = ImageOps.exif_transpose(picture)
-        return np.array(to_rgb(picture), dtype=np.uint8)
+        return _upright(picture)
+
+
+def image_pixels(image: Image, name: str, *, convert: bool = False) -> npt.NDArray[np.uint8]:
+    """The pixels of an image that Pillow has open, under the rules of `read_image`.
+
+    Args:
+        image: Pillow's.
+        name: what an error calls it.
+        convert: as for `read_image`.
+    Returns:
+        uint8, (height, width, 3), RGB.
+    Raises:
+        FinegrainedError: a mode that needs `convert`.
+    """
+    reason = refusal(image, convert)
+    if reason:
+        raise DoubtfulModeError(f"{name}: {reason}")
+    return _upright(image)
+
+
+def _upright(picture: Image) -> npt.NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    return np.array(to_rgb(ImageOps.exif_transpose(picture)), dtype=np.uint8)
 
 
 def decode(path: Path, *, convert: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,16 +69,35 @@ class Pictures(Dataset[Any]):
     def __getitem__(self, key: Key) -> Any:
         epoch, row = key
         try:
-            image = read_image(Path(self.paths[row]), convert=self.convert)
+            image = self.prepared(row)
         except FinegrainedError as error:
             # Returned, not raised: a loader wraps what a worker raises into a traceback, and the user needs one line.
             return error
         t = self.transform
-        pixels = t(image, epoch, row) if isinstance(t, TrainTransform) else t(image)
+        pixels = t.vary(image, epoch, row) if isinstance(t, TrainTransform) else t.cut(image)
         extras: dict[str, np.ndarray] = {}
         if self.per_image and isinstance(t, TrainTransform):
             pixels, extras = self.per_image(pixels, np.random.default_rng((t.seed, epoch, row, 1)))
         return torch.from_numpy(np.ascontiguousarray(pixels)), int(self.labels[row]), row, extras
+
+    def prepared(self, row: int) -> np.ndarray:
+        """The picture of a row, decoded and resized."""
+        return self.transform.prepare(read_image(Path(self.paths[row]), convert=self.convert))
+
+    def loader(self, batch_sampler: Any, *, workers: int, persistent: bool = False) -> Iterable[Any]:
+        """Loader over the batches of a sampler, decoded in worker processes."""
+        in_workers: dict[str, Any] = {}
+        if workers:
+            in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS}
+        return DataLoader(
+            self,
+            num_workers=workers,
+            batch_sampler=batch_sampler,
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=persistent and workers > 0,
+            **in_workers,
+        )
 
 
 def collate(items: list[Any]) -> Batch | FinegrainedError:
@@ -171,22 +190,23 @@ def balanced_weights(labels: np.ndarray) -> np.ndarray:
     return np.asarray(weights / weights.sum())
 
 
-def train_loader(pictures: Pictures, order: EpochOrder, *, workers: int) -> DataLoader[Any]:
+def train_loader(pictures: Pictures, order: EpochOrder, *, workers: int) -> Iterable[Any]:
     """Loader whose epochs are set by `order.at(epoch, start)` before each iteration."""
-    return _loader(pictures, workers, batch_sampler=order, persistent_workers=workers > 0)
+    return pictures.loader(order, workers=workers, persistent=True)
 
 
-def eval_loader(pictures: Pictures, rows: np.ndarray, *, batch_size: int, workers: int) -> DataLoader[Any]:
+def eval_loader(pictures: Pictures, rows: np.ndarray, *, batch_size: int, workers: int) -> Iterable[Any]:
     """Loader over the given rows in their order, every row once."""
     return keyed_loader(pictures, [(0, int(row)) for row in rows], batch_size=batch_size, workers=workers)
 
 
-def keyed_loader(pictures: Pictures, keys: list[Key], *, batch_size: int, workers: int) -> DataLoader[Any]:
-    """Loader over the given (epoch, row) keys in their order."""
-    return _loader(pictures, workers, sampler=keys, batch_size=batch_size)
+def keyed_loader(pictures: Pictures, keys: list[Key], *, batch_size: int, workers: int) -> Iterable[Any]:
+    """Loader over the given (epoch, row) keys in their order; a batch may hold keys of several epochs."""
+    batches_of_keys = [keys[first : first + batch_size] for first in range(0, len(keys), batch_size)]
+    return pictures.loader(batches_of_keys, workers=workers)
 
 
-def batches(loader: DataLoader[Any]) -> Iterator[Batch]:
+def batches(loader: Iterable[Any]) -> Iterator[Batch]:
     """The loader's batches; an unreadable picture, or a worker that died, is raised as its one-line error."""
     with loader_processes.deaths_told():
         for batch in loader:
@@ -227,11 +247,3 @@ def normaliser(
         return flat.mul(scale).add_(shift)
 
     return normalise
-
-
-def _loader(pictures: Pictures, workers: int, **how: Any) -> DataLoader[Any]:
-    in_workers: dict[str, Any] = {}
-    if workers:
-        in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS}
-    pin = torch.cuda.is_available()
-    return DataLoader(pictures, num_workers=workers, collate_fn=collate, pin_memory=pin, **in_workers, **how)

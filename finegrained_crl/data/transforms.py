@@ -1,5 +1,8 @@
 """Augmentation and evaluation views; the one module that knows albumentations.
 
+Each transform has a part that is the same every time (`prepare`: mostly a resize), whose pictures may be kept, and a
+part that follows. Where that part only cuts, windows.py says where; what changes pixels is albumentations'.
+
 Every random choice for an image comes from (seed, epoch, row), so a result does not depend on the number of workers, on
 the order in which they finish, or on where an interrupted run was taken up again.
 """
@@ -13,6 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+
+from finegrained_crl.data.windows import Ints, Windows, cut, only_cuts, random_windows, view_windows
 
 View = Literal["single", "flip", "ten-crop"]
 
@@ -48,10 +53,31 @@ class TrainTransform:
 
     def __call__(self, image: np.ndarray, epoch: int, row: int) -> np.ndarray:
         """Augment one picture with the randomness of its (seed, epoch, row)."""
-        pipeline = _cached(_train_pipeline, self.settings)
+        return self.vary(self.prepare(image), epoch, row)
+
+    @property
+    def prepared(self) -> str:
+        """What `prepare` does, in words that tell one preparation from another."""
+        s = self.settings
+        return _preparation(s, s.resize_ratio) if _resizes(s) else "as decoded"
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """The part that is the same in every epoch."""
+        return _resized(image, self.settings, self.settings.resize_ratio) if _resizes(self.settings) else image
+
+    def vary(self, prepared: np.ndarray, epoch: int, row: int) -> np.ndarray:
+        """The random part, of a prepared picture."""
+        s = self.settings
+        if only_cuts(s):
+            return np.asarray(cut_windows(prepared, self.windows(*_one(epoch, row, prepared)), s.image_size)[0])
+        pipeline = _cached(_variation, s)
         key = (self.seed, epoch, row)
         pipeline.set_random_state(np.random.default_rng(key), random.Random(repr(key)))
-        return np.asarray(pipeline(image=image)["image"])
+        return np.asarray(pipeline(image=prepared)["image"])
+
+    def windows(self, epochs: Ints, rows: Ints, heights: Ints, widths: Ints) -> Windows:
+        """Where prepared pictures are cut, if that is all that is done with them."""
+        return random_windows(self.settings, self.seed, epochs, rows, heights, widths)
 
 
 @dataclass(frozen=True)
@@ -62,34 +88,58 @@ class EvalTransform:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Resize one picture and cut its views."""
-        s = self.settings
-        resized = np.asarray(_cached(_eval_resize, s)(image=image)["image"])
-        return np.stack(cut_views(resized, s.image_size, s.views))
+        return self.cut(self.prepare(image))
+
+    @property
+    def prepared(self) -> str:
+        """What `prepare` does, in words that tell one preparation from another."""
+        return _preparation(self.settings, self.settings.eval_resize_ratio)
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """Resize one picture."""
+        return _resized(image, self.settings, self.settings.eval_resize_ratio)
+
+    def cut(self, prepared: np.ndarray) -> np.ndarray:
+        """The views of a prepared picture."""
+        return cut_windows(prepared, self.windows(*_one(0, 0, prepared)), self.settings.image_size)
+
+    def windows(self, _epochs: Ints, _rows: Ints, heights: Ints, widths: Ints) -> Windows:
+        """The views of prepared pictures."""
+        return view_windows(self.settings.image_size, self.settings.views, heights, widths)
 
 
-def cut_views(image: np.ndarray, size: int, views: View) -> list[np.ndarray]:
-    """Cut the evaluation views out of a resized picture.
+def cut_windows(picture: np.ndarray, windows: Windows, size: int) -> np.ndarray:
+    """The windows of one picture, uint8 (views, size, size, 3); black outside of it."""
+    out = np.zeros((windows.tops.shape[1], size, size, 3), np.uint8)
+    for view, (top, left, mirrored) in enumerate(zip(*(values[0] for values in windows), strict=True)):
+        cut(picture, int(top), int(left), bool(mirrored), out[view])
+    return out
 
-    Args:
-        image: uint8, (height, width, 3), both sides at least `size`.
-        size: side of a view, pixels.
-        views: "single" (centre), "flip" (centre and its mirror image), "ten-crop" (centre, four corners, and their
-            mirror images).
-    Returns:
-        1, 2 or 10 arrays, each (size, size, 3).
-    """
-    down, right = image.shape[0] - size, image.shape[1] - size
-    corners = [(down // 2, right // 2)]
-    if views == "ten-crop":
-        corners += [(0, 0), (0, right), (down, 0), (down, right)]
-    crops = [image[y : y + size, x : x + size] for y, x in corners]
-    return crops if views == "single" else crops + [crop[:, ::-1] for crop in crops]
+
+def _one(epoch: int, row: int, picture: np.ndarray) -> tuple[Ints, Ints, Ints, Ints]:
+    """A picture's epoch, row, height and width as arrays of one."""
+    height, width = picture.shape[:2]
+    epochs, rows, heights, widths = np.array([[epoch], [row], [height], [width]], np.int64)
+    return epochs, rows, heights, widths
+
+
+def _resizes(s: ImageSettings) -> bool:
+    """Whether training pictures are resized before anything random is done: a random resized crop is cut first."""
+    return s.resize == "squash" or s.crop_scale == 1
+
+
+def _preparation(s: ImageSettings, ratio: float) -> str:
+    return f"{s.resize} {s.side_before_crop(ratio)}"
+
+
+def _resized(image: np.ndarray, s: ImageSettings, ratio: float) -> np.ndarray:
+    return np.asarray(_cached(_resize, (s.resize, s.side_before_crop(ratio)))(image=image)["image"])
 
 
 _pipelines: dict[Any, Any] = {}
 
 
-def _cached(build: Callable[[ImageSettings], Any], settings: ImageSettings) -> Any:
+def _cached(build: Callable[[Any], Any], settings: Any) -> Any:
     """One pipeline per process and setting: building costs milliseconds, and pipelines do not travel to workers."""
     key = (build.__name__, settings)
     if key not in _pipelines:
@@ -108,15 +158,18 @@ def _albumentations() -> tuple[Any, Any]:
     return albumentations, cv2
 
 
-def _train_pipeline(s: ImageSettings) -> Any:
+def _resize(how: tuple[str, int]) -> Any:
+    A, cv2 = _albumentations()
+    resize, side = how
+    if resize == "squash":
+        return A.Resize(side, side, interpolation=cv2.INTER_AREA)
+    return A.SmallestMaxSize(side, interpolation=cv2.INTER_AREA)
+
+
+def _variation(s: ImageSettings) -> Any:
     A, cv2 = _albumentations()
     square, area = (s.image_size, s.image_size), cv2.INTER_AREA
-    side = s.side_before_crop(s.resize_ratio)
     steps: list[Any] = []
-    if s.resize == "squash":
-        steps.append(A.Resize(side, side, interpolation=area))
-    elif s.crop_scale == 1:
-        steps.append(A.SmallestMaxSize(side, interpolation=area))
     if s.rotate:
         border = {"reflect": cv2.BORDER_REFLECT_101, "black": cv2.BORDER_CONSTANT}[s.rotate_border]
         steps.append(A.Rotate(s.rotate, border_mode=border, fill=0, p=1.0))
@@ -136,11 +189,3 @@ def _train_pipeline(s: ImageSettings) -> Any:
     if s.erase:
         steps.append(A.CoarseDropout((1, 1), (0.1, 0.4), (0.1, 0.4), p=s.erase))
     return A.Compose(steps)
-
-
-def _eval_resize(s: ImageSettings) -> Any:
-    A, cv2 = _albumentations()
-    side = s.side_before_crop(s.eval_resize_ratio)
-    if s.resize == "squash":
-        return A.Resize(side, side, interpolation=cv2.INTER_AREA)
-    return A.SmallestMaxSize(side, interpolation=cv2.INTER_AREA)

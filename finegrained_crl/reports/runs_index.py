@@ -22,7 +22,7 @@ class Entry:
 
     Attributes:
         folder: relative to where was looked.
-        kind: "run" or "study".
+        kind: "run", "evaluation" (of a run on other data) or "study".
         state: "done", "unfinished", "3 of 30 cells", or what is wrong with it.
         data: data set.
         method: of it.
@@ -112,7 +112,8 @@ def _run(folder: Path) -> dict[str, Any]:
     runs = runs_of(parts, figure)
     one = estimate(runs or [], figure.statistic, scale=figure.scale)
     ends = {name: None if value != value else value for name, value in (("low", one.low), ("high", one.high))}
-    return {**facts, "state": "done", "score": one.value, **ends}
+    kind = "evaluation" if "evaluation" in results else "run"
+    return {**facts, "kind": kind, "state": "done", "score": one.value, **ends}
 
 
 def _date(folder: Path) -> str:

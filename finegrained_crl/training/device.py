@@ -28,6 +28,8 @@ def make_accelerator(precision: str, device: str) -> Any:
     # accelerate keeps one state per process and refuses a second precision; a run after another in one process needs
     # its own.
     AcceleratorState._reset_state(reset_partial_state=False)
+    # Sizes hardly change in a run, so cuDNN may time its convolutions once, as timm's train.py lets it.
+    torch.backends.cudnn.benchmark = True
     try:
         on_cpu = device == "cpu" or _launched_without_gpu()
         return Accelerator(mixed_precision="no" if precision == "fp32" else precision, cpu=on_cpu)

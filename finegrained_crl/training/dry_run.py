@@ -13,7 +13,8 @@ import torch
 
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
-from finegrained_crl.training.session import RunOptions, Session
+from finegrained_crl.training.run_options import RunOptions
+from finegrained_crl.training.session import Session
 from finegrained_crl.training.stages import PlacedStage
 
 BATCHES = 2

@@ -27,6 +27,7 @@ from finegrained_crl.training.reporter import Reporter
 from finegrained_crl.training.sanity import diverged, is_finite, require_finite_weights
 from finegrained_crl.training.stage_run import StageRun, check_stage
 from finegrained_crl.training.stages import PlacedStage
+from finegrained_crl.training.step_figures import LateFigures, StepFigures
 from finegrained_crl.training.targets import hard_labels
 from finegrained_crl.training.trainee import Trainee
 
@@ -45,7 +46,10 @@ class Loop:
         for placed in session.stages:
             check_stage(session, placed)
         self.ema = _ema(self.trainee, self.recipe.ema)
+        if self.recipe.compile:
+            self.trainee.model.compile()  # in place: names of weights stay, and a copy (EMA) is as it was
         self.progress = Progress()
+        self.figures = LateFigures(self._count, late=session.accelerator.device.type == "cuda")
         self.reporter = Reporter(epochs=self.epochs, shown=session.is_main)
         self.stage: StageRun
         self._can_save = False
@@ -115,6 +119,7 @@ class Loop:
                 start = now
                 self._show_step()
                 self._save_if_due()
+        self.figures.settle()
 
     def update(self, group: list[Batch]) -> None:
         """One optimiser step on `accumulate` batches."""
@@ -138,17 +143,17 @@ class Loop:
         losses, scores = self.stage.wrapped(inputs)
         total = torch.stack(list(losses.values())).sum()
         correct = (scores.detach().argmax(1) == hard_labels(inputs.target)).sum()
-        # One transfer for all figures: each would make the GPU wait.
-        *values, hits = torch.stack([*(v.detach().float() for v in losses.values()), correct.float()]).tolist()
-        self._count(batch, dict(zip(losses, values, strict=True)), hits)
+        place = f"epoch {self.progress.epoch + 1}, batch {self.progress.update + 1}"
+        self.figures.add(batch, place, losses, correct)
         self.session.accelerator.backward(total / parts)
 
-    def _count(self, batch: Batch, losses: dict[str, float], correct: float) -> None:
+    def _count(self, figures: StepFigures) -> None:
         p, s = self.progress, self.session
+        losses, correct = figures.fetch()
         if not is_finite(losses):
-            pictures = s.records.table["path"].iloc[batch.rows.tolist()].tolist()
-            raise diverged(f"epoch {p.epoch + 1}, batch {p.update + 1}", losses, pictures, s.run.last)
-        size = len(batch.labels)
+            pictures = s.records.table["path"].iloc[figures.batch.rows.tolist()].tolist()
+            raise diverged(figures.place, losses, pictures, s.run.last)
+        size = len(figures.batch.labels)
         p.add("images", size)
         p.add("correct", correct)
         for role, value in losses.items():
@@ -235,6 +240,7 @@ class Loop:
     def save(self) -> None:
         """Write `checkpoints/last.pt`, unless the weights have become NaN or infinite."""
         self.saved_at = time.monotonic()
+        self.figures.settle()
         if not self.session.is_main:
             return
         self._refuse_broken_weights()
@@ -302,6 +308,8 @@ class Loop:
         return every > 0 and (self.progress.epoch + 1) % every == 0
 
     def _show_step(self) -> None:
+        if "images" not in self.progress.sums:  # a GPU's first step is still under way
+            return
         sums, means = self.progress.sums, self.progress.means()
         speed = sums["images"] * self.session.accelerator.num_processes / max(sums["seconds"], 1e-9)
         self.reporter.step(self.progress.update, means["train_loss"], means["train_accuracy"], speed)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl import files
+from finegrained_crl.metrics.calibration import fit_temperature
 from finegrained_crl.metrics.catalogue import all_figures, make_scores
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.model_card import model_card
@@ -39,6 +40,7 @@ def finish(loop: Loop) -> dict[str, Any]:
         candidates["selected"] = best
     frames: list[pd.DataFrame] = []
     metrics: dict[str, Any] = {}
+    temperatures: dict[str, float] = {}
     for which, trainee in candidates.items():
         metrics[which] = {}
         for part, rows in (("test", session.parts.test), ("val", session.parts.val)):
@@ -46,12 +48,14 @@ def finish(loop: Loop) -> dict[str, Any]:
                 scores = loop.scores(trainee, rows)
                 frames.append(prediction_frame(session.records, rows, scores, part, which))
                 labels = session.records.table["label"].to_numpy()[rows]
+                if part == "val":
+                    temperatures[which] = fit_temperature(scores, labels)
                 metrics[which][part] = all_figures(
                     make_scores(scores, labels, decoder), ordered=session.records.ordered
                 )
         if session.is_main:
             _export(session, trainee, which)
-    results = build_results(loop, metrics)
+    results = build_results(loop, metrics, temperatures)
     if session.is_main:
         predictions = pd.concat(frames, ignore_index=True)
         _write_predictions(session, predictions)
@@ -62,7 +66,7 @@ def finish(loop: Loop) -> dict[str, Any]:
     return results
 
 
-def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
+def build_results(loop: Loop, metrics: dict[str, Any], temperatures: dict[str, float]) -> dict[str, Any]:
     """The content of results.json: nothing in it depends on the clock, so a resumed run writes the same bytes."""
     session, recipe, p = loop.session, loop.recipe, loop.progress
     watched = [row["test_top1"] for row in p.history if row.get("test_top1") is not None]
@@ -70,6 +74,7 @@ def build_results(loop: Loop, metrics: dict[str, Any]) -> dict[str, Any]:
         "format": FORMAT,
         "headline": "selected" if recipe.early_stopping else "last",
         "metrics": {"last": metrics["last"], "selected_on_validation": metrics.get("selected")},
+        "temperatures": {which: round(temperatures[which], 6) for which in temperatures} or None,
         "oracle_on_test": {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"}
         if watched
         else None,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader
 
 from finegrained_crl.data import loading
 from finegrained_crl.data.fingerprint import fingerprint
@@ -26,28 +25,12 @@ from finegrained_crl.training.assembly import (
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Recipe
+from finegrained_crl.training.routes import choose_route, make_pictures
 from finegrained_crl.training.run_folder import RunFolder
+from finegrained_crl.training.run_options import RunOptions
 from finegrained_crl.training.scorer import Scorer, make_scorer
 from finegrained_crl.training.speed import Timing, choose
 from finegrained_crl.training.stages import place
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run, as opposed to what: nothing here changes a result.
-
-    Attributes:
-        workers: loader processes; negative: chosen from the number of cores.
-        device: "auto" or "cpu".
-        checkpoint_seconds: time between checkpoints within an epoch.
-        accept_changed_data: go on with data that changed since the run began; what changed is written into
-            results.json.
-    """
-
-    workers: int = -1
-    device: str = "auto"
-    checkpoint_seconds: float = 300.0
-    accept_changed_data: bool = False
 
 
 class Session:
@@ -82,6 +65,7 @@ class Session:
             self.options = dataclasses.replace(
                 options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
             )
+        self.route = choose_route(self, options.data_in)
         self.options, self.warning = self._options_that_fit()
         self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, ordered=self.records.ordered)
         self.trainee = self.trainee.to(memory_format=self.scorer.memory_format)
@@ -106,24 +90,24 @@ class Session:
         return loading.EpochOrder(train, r.batch_size, r.seed, weights, **place, drop_last=r.drop_last)
 
     @cached_property
-    def train_loader(self) -> DataLoader[Any]:
+    def train_loader(self) -> Iterable[Any]:
         """Loader of augmented pictures in `order`."""
         return loading.train_loader(self.train_pictures, self.order, workers=self.options.workers)
+
+    @property
+    def train_transform(self) -> TrainTransform:
+        """The recipe's augmentation."""
+        return TrainTransform(image_settings(self.recipe), self.recipe.seed)
 
     @cached_property
     def train_pictures(self) -> loading.Pictures:
         """Augmented pictures, with what the method does to each."""
-        transform, per_image = (
-            TrainTransform(image_settings(self.recipe), self.recipe.seed),
-            self.trainee.method.per_image(),
-        )
-        return loading.Pictures(self.records, transform, convert=self.recipe.convert_images, per_image=per_image)
+        return make_pictures(self, self.train_transform)
 
     @cached_property
     def eval_pictures(self) -> loading.Pictures:
         """Pictures as the declared views show them."""
-        transform = EvalTransform(image_settings(self.recipe))
-        return loading.Pictures(self.records, transform, convert=self.recipe.convert_images)
+        return make_pictures(self, EvalTransform(image_settings(self.recipe)))
 
     def _options_that_fit(self) -> tuple[RunOptions, str]:
         """The options, with loader processes only where there is shared memory for their batches; and what to say."""

@@ -56,6 +56,20 @@ ELSEWHERE = {
 """Flags of `report` that are tested beside its page."""
 
 
+WORK = "cli/test_predict_at_work.py"
+AT_WORK = {
+    "--errors": "test_errors_go_where_asked_also_when_there_are_none",
+    "--label-column": "test_labels_of_a_table_are_counted",
+    "--top": "test_labels_of_a_table_are_counted",
+    "--calibrate": "test_what_was_done_to_the_probabilities_stands_in_the_output",
+    "--max-risk": "test_a_run_abstains_below_the_threshold_of_its_validation_part",
+    "--every": "test_frames_of_a_video_are_pictures",
+    "--frames": "test_frames_of_a_video_are_pictures",
+    "--workers": "test_bad_files_stand_in_a_table_and_the_others_are_classified",
+}
+"""Flags of `predict` that are tested in a file of their own."""
+
+
 UNTESTED = {"--select"}
 """Flags of `crossval` that have no test here yet; none may join them."""
 
@@ -69,10 +83,10 @@ def covered(command):
 def test_each_flag_has_its_test():
     own = Recorder()
     crossval._add_flags(own)
-    assert covered("predict") == flags_of(predict._parser())
+    assert covered("predict") | set(AT_WORK) == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
     assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
-    for path, test in ELSEWHERE.values():
+    for path, test in [*ELSEWHERE.values(), *((WORK, test) for test in AT_WORK.values())]:
         assert f"def {test}(" in (HERE.parents[1] / path).read_text()
     assert covered("crossval") | UNTESTED == own.flags
 
@@ -521,6 +535,10 @@ def test_crossval_checkpoint_seconds(machines):
         60.0,
         7.0,
     ]
+
+
+def test_crossval_data_in(machines):
+    assert [machines()[0].data_in, machines("--data-in", "files")[0].data_in] == ["auto", "files"]
 
 
 def test_crossval_accept_changed_data(machines):

@@ -21,7 +21,8 @@ from finegrained_crl.training import loop as loop_module
 from finegrained_crl.training.loop import Loop
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
-from finegrained_crl.training.session import RunOptions, Session
+from finegrained_crl.training.run_options import RunOptions
+from finegrained_crl.training.session import Session
 from finegrained_crl.training.stage_run import StageRun
 
 BASE = "--backbone test_resnet --weights none --image-size 32 --batch-size 8 --epochs 4 --lr 0.01 --loss ce".split()  # noqa: SIM905
@@ -99,6 +100,10 @@ def train_batch(session):
     torch.manual_seed(0)
     np.random.seed(0)
     return run.train_batch(next(run.groups())[0])
+
+
+def is_compiled(session):
+    return Loop(session).trainee.model._compiled_call_impl is not None
 
 
 def target_of(session):
@@ -362,6 +367,7 @@ TABLE = {
         None,
     ),
     "precision": ([], ["--precision", "bf16"], lambda s: s.accelerator.mixed_precision, "no", "bf16"),
+    "compile": ([], ["--compile"], is_compiled, False, True),
     "memory_format": (
         [],
         ["--memory-format", "contiguous"],
@@ -472,6 +478,7 @@ def test_weights_are_those_of_the_file(session, tmp_path):
         (["--workers", "1"], "workers", 1),
         (["--device", "cpu"], "device", "cpu"),
         (["--checkpoint-seconds", "0.5"], "checkpoint_seconds", 0.5),
+        (["--data-in", "files"], "data_in", "files"),
         (["--accept-changed-data"], "accept_changed_data", True),
     ],
 )

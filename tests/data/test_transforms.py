@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform, cut_views
+from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 
 SETTINGS = ImageSettings(32, "crop", 1.25, 1.25, 0.5, 0.5, 10.0, 0.3, 0.5, "single")
 
@@ -54,7 +54,8 @@ def test_squash_shows_the_whole_picture_and_crop_does_not(image):
 
 def test_views_are_centre_corners_and_mirror_images():
     image = np.arange(6 * 8 * 3, dtype=np.uint8).reshape(6, 8, 3)
-    single, flip, ten = (cut_views(image, 4, views) for views in ("single", "flip", "ten-crop"))
+    settings = [ImageSettings(4, "crop", 1.5, 1.5, 1.0, 0, 0, 0, 0, views) for views in ("single", "flip", "ten-crop")]
+    single, flip, ten = (EvalTransform(each)(image) for each in settings)
     assert [len(v) for v in (single, flip, ten)] == [1, 2, 10]
     assert np.array_equal(single[0], image[1:5, 2:6])
     assert np.array_equal(flip[1], image[1:5, 2:6][:, ::-1])
@@ -90,6 +91,29 @@ def test_so_many_pictures_are_mirrored(share, image):
     mirrored = [np.array_equal(one, plain[:, ::-1]) for one in made]
     assert all(np.array_equal(one, plain) for one, flipped in zip(made, mirrored, strict=True) if not flipped)
     assert np.mean(mirrored) == pytest.approx(share, abs=0.08)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.8, 1.0])
+def test_so_many_pictures_are_mirrored_where_pixels_change_too(share):
+    ramp = np.repeat(np.linspace(0, 200, 32).astype(np.uint8), 32 * 3).reshape(32, 32, 3).transpose(1, 0, 2)
+    made = many(replace(PLAIN, hflip=share, color_jitter=0.01), ramp)
+    assert np.mean(made[:, :, 0].mean((1, 2)) > made[:, :, -1].mean((1, 2))) == pytest.approx(share, abs=0.08)
+
+
+def test_the_seed_moves_plain_crops(image):
+    crops = replace(PLAIN, resize_ratio=1.5)
+    one, other = (np.stack([TrainTransform(crops, seed)(image, 0, row) for row in range(9)]) for seed in (0, 1))
+    assert not np.array_equal(one, other)
+
+
+def test_words_for_a_preparation_are_as_different_as_what_is_done(image):
+    settings = replace(PLAIN, resize_ratio=1.5, eval_resize_ratio=2.0)
+    for transform, side in ((TrainTransform(settings, 0), 48), (EvalTransform(settings), 64)):
+        assert transform.prepared == f"squash {side}"
+        assert transform.prepare(image).shape == (side, side, 3)
+    cropped = TrainTransform(replace(settings, resize="crop", crop_scale=0.5), 0)
+    assert cropped.prepared == "as decoded"
+    assert cropped.prepare(image) is image
 
 
 @pytest.mark.parametrize("share", [0.25, 0.75])
@@ -144,14 +168,3 @@ def test_padding_moves_a_picture_by_so_many_pixels_over_black():
     moves = {tuple(int(place) - 10 for place in np.argwhere(one[..., 0] == 250)[0]) for one in shown}
     assert moves == {(down, right) for down in range(-3, 4) for right in range(-3, 4)}
     assert {int(value) for one in shown for value in np.unique(one)} == {0, 50, 250}
-
-
-def test_the_views_of_a_wide_picture():
-    pixels = np.arange(20 * 30 * 3).reshape(20, 30, 3).astype(np.uint8)
-    crops = cut_views(pixels, 10, "ten-crop")
-    places = [(5, 10), (0, 0), (0, 20), (10, 0), (10, 20)]
-    for i, (y, x) in enumerate(places):
-        assert np.array_equal(crops[i], pixels[y : y + 10, x : x + 10])
-        assert np.array_equal(crops[i + 5], crops[i][:, ::-1])
-    assert len(cut_views(pixels, 10, "flip")) == 2
-    assert len(cut_views(pixels, 10, "single")) == 1

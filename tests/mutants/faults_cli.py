@@ -4,6 +4,7 @@ from faults import Source
 
 K = "finegrained_crl/cli/"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+WORK = "tests/cli/test_predict_at_work.py"
 STUDIES = "tests/meaning/test_studies_mean.py"
 
 FLAGS = "tests/cli/test_every_flag.py"
@@ -31,18 +32,29 @@ predict.fault(
     "batch_size=arguments.batch_size",
     "batch_size=1",
 )
-predict.fault("ignored option", "find_pictures(given, arguments.path_column)", "find_pictures(given)")
+predict.fault("ignored option", "arguments.path_column, arguments.label_column", "'path', arguments.label_column")
 predict.fault("ignored option", "True if arguments.convert_images else None", "None")
-predict.fault("sign", "return 1 if errors else 0", "return 0")
-predict.fault(
+predict.fault("sign", "return 1 if told.errors.count else 0", "return 0")
+predict.fault("off-by-one", "if value < 1:", "if value < 0:", WORK)
+predict.fault("ignored option", "    if arguments.json:\n        facts", "    if False:\n        facts")
+predict.fault("swapped part", '"predictions": told.kept', '"predictions": []')
+predict.fault("ignored option", "calibrate=arguments.calibrate", "calibrate='none'", WORK)
+predict.fault("ignored option", "max_risk=arguments.max_risk", "max_risk=None", WORK)
+predict.fault("ignored option", "every=arguments.every", "every=1", WORK)
+predict.fault("ignored option", "most=arguments.frames", "most=None", WORK)
+predict.fault("dropped call", "            labels.add(batch.labels, of_batch)\n", "", WORK)
+
+table = Source(K + "answer_table.py", WORK, "tests/cli/test_predict.py")
+table.fault(
     "dropped call",
-    "table.map(escaping.csv_cell)",
-    "table",
+    "escaping.csv_cell(row[column])",
+    "row[column]",
     "tests/cli/test_predict.py::test_a_name_that_a_spreadsheet_would_compute_is_text",
 )
-predict.fault("off-by-one", "arguments.batch_size < 1", "arguments.batch_size < 0")
-predict.fault("ignored option", "if arguments.json:", "if False:")
-predict.fault("swapped part", '"predictions": records, "errors": errors', '"predictions": [], "errors": errors')
+table.fault("dropped call", "        file.flush()\n", "")
+table.fault("off-by-one", "self.count <= SHOWN", "self.count < SHOWN")
+table.fault("sign", 'if not row.get("abstained", False):', 'if row.get("abstained", False):')
+table.fault("swapped part", "self.right += is_right", "self.right += True")
 
 explain = Source(K + "explain.py", "tests/cli/test_explain.py", FLAGS, PREDICTIONS)
 explain.fault("ignored option", "weights=arguments.weights", "weights=None")
@@ -131,26 +143,26 @@ finetune.fault(
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "300.0, parsed.accept_changed_data)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "300.0, parsed.accept_changed_data, parsed.data_in",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data)",
-    "parsed.checkpoint_seconds, False)",
+    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
+    "parsed.checkpoint_seconds, False, parsed.data_in",
     ACCEPTED,
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    'RunOptions(parsed.workers, "auto",',
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    '        parsed.workers, "auto", parsed.checkpoint',
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "RunOptions(parsed.workers, parsed.device,",
-    "RunOptions(-1, parsed.device,",
+    "        parsed.workers, parsed.device, parsed.checkpoint",
+    "        -1, parsed.device, parsed.checkpoint",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
@@ -176,11 +188,8 @@ how.fault("ignored option", "parsed.jobs or max(1, len(gpus)) *", "max(1, len(gp
 how.fault("ignored option", "len(gpus)) * cells_per_share(parsed.share)", "len(gpus))")
 how.fault("ignored option", "share = parsed.share or min(", "share = min(")
 how.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs, gpus, "auto",')
-how.fault(
-    "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data, share)\n",
-    "60.0, parsed.accept_changed_data, share)\n",
-)
+how.fault("ignored option", "how = (parsed.checkpoint_seconds,", "how = (60.0,")
+how.fault("ignored option", "parsed.data_in, share)", '"auto", share)')
 crossval.fault("ignored option", "if parsed.plan:", "if False:")
 checks.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")
 crossval.fault(
@@ -198,6 +207,6 @@ crossval.fault("ignored option", "(site.cores or available_cores())", "available
 
 inputs = Source("finegrained_crl/training/inputs.py", PREDICTIONS, "tests/cli/test_predict.py")
 inputs.fault("dropped call", "sorted(file for file in path.rglob", "list(file for file in path.rglob")
-inputs.fault("swapped part", "path.parent / name for name", "Path(name) for name")
-inputs.fault("ignored option", "for name in table[column] if name", 'for name in table["path"] if name')
+inputs.fault("swapped part", "(path.parent / name, label)", "(Path(name), label)")
+inputs.fault("ignored option", "zip(table[column], labels", 'zip(table["path"], labels')
 inputs.fault("sign", 'and not path.name.startswith(".")', "")

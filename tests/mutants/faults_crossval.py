@@ -140,7 +140,8 @@ launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("ignored option", '"--device", self.device, "--workers"', '"--device", "cpu", "--workers"')
+launch.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
+launch.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
 launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
 
 leases = Source(C + "leases.py", "tests/crossval/test_leases.py")

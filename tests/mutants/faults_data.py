@@ -61,7 +61,7 @@ loading.fault("sign", ".mul(-scale)", ".mul(scale)")
 loading.fault("dropped call", "flat.mul(scale).add_(shift)", "flat.mul(scale)")
 loading.fault("swapped part", ".permute(0, 3, 1, 2)", ".permute(0, 3, 2, 1)", MEANS)
 loading.fault("index", "[(0, int(row)) for row in rows]", "[(0, int(row)) for row in sorted(rows)][::-1]")
-loading.fault("index", "t(image, epoch, row) if", "t(image, 0, row) if")
+loading.fault("index", "t.vary(image, epoch, row) if", "t.vary(image, 0, row) if")
 loading.fault("index", "(t.seed, epoch, row, 1)", "(t.seed, 0, row, 1)")
 loading.fault("index", "int(self.labels[row])", "int(self.labels[0])")
 loading.fault("ignored option", "convert=self.convert)", "convert=False)")
@@ -73,27 +73,33 @@ loading.fault(
 
 transforms = Source(D + "transforms.py", "tests/data/test_transforms.py", MEANS)
 transforms.fault("sign", "    if s.hflip:\n", "    if not s.hflip:\n")
-transforms.fault(
-    "ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=1.0)", named="a flip that always happens"
-)
+transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=1.0)")
 transforms.fault("ignored option", "A.HorizontalFlip(p=s.hflip)", "A.HorizontalFlip(p=0.5)")
 transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (0, epoch, row)")
 transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (self.seed, 0, row)")
 transforms.fault("ignored option", "key = (self.seed, epoch, row)", "key = (self.seed, epoch, 0)")
 transforms.fault(
-    "swapped part", "side = s.side_before_crop(s.eval_resize_ratio)", "side = s.side_before_crop(s.resize_ratio)"
+    "swapped part",
+    "return _resized(image, self.settings, self.settings.eval_resize_ratio)",
+    "return _resized(image, self.settings, self.settings.resize_ratio)",
 )
 transforms.fault(
-    "swapped part", "side = s.side_before_crop(s.resize_ratio)", "side = s.side_before_crop(s.eval_resize_ratio)"
+    "swapped part",
+    "return _resized(image, self.settings, self.settings.resize_ratio) if",
+    "return _resized(image, self.settings, self.settings.eval_resize_ratio) if",
+)
+transforms.fault("dropped call", "self.cut(self.prepare(image))", "self.cut(image)")
+transforms.fault("dropped call", "self.vary(self.prepare(image), epoch, row)", "self.vary(image, epoch, row)")
+transforms.fault("swapped part", "_preparation(s, s.resize_ratio)", "_preparation(s, s.eval_resize_ratio)")
+transforms.fault(
+    "swapped part",
+    "_preparation(self.settings, self.settings.eval_resize_ratio)",
+    "_preparation(self.settings, self.settings.resize_ratio)",
+)
+transforms.fault(
+    "ignored option", "random_windows(self.settings, self.seed, epochs", "random_windows(self.settings, 0, epochs"
 )
 transforms.fault("wrong reduction", "max(self.image_size, round(self.image_size * ratio))", "self.image_size")
-transforms.fault("off-by-one", "down // 2, right // 2", "down, right")
-transforms.fault("swapped part", "down // 2, right // 2", "right // 2, down // 2")
-transforms.fault(
-    "swapped part", "(0, 0), (0, right), (down, 0), (down, right)", "(0, 0), (0, 0), (down, 0), (down, right)"
-)
-transforms.fault("ignored option", 'return crops if views == "single" else', 'return crops if views != "ten-crop" else')
-transforms.fault("index", "crop[:, ::-1] for crop", "crop[::-1] for crop")
 transforms.fault("ignored option", "scale=(s.crop_scale, 1.0)", "scale=(0.08, 1.0)")
 transforms.fault("ignored option", "A.Rotate(s.rotate, border", "A.Rotate(90, border")
 transforms.fault("ignored option", "border_mode=border, fill=0", "border_mode=cv2.BORDER_CONSTANT, fill=0")
@@ -101,17 +107,50 @@ transforms.fault("dropped call", "    if s.color_jitter:\n", "    if False:\n")
 transforms.fault("ignored option", "jitter = s.color_jitter", "jitter = 1.0")
 transforms.fault("ignored option", "p=s.erase)", "p=1.0)")
 transforms.fault("dropped call", "    if s.erase:\n", "    if False:\n")
-transforms.fault("dropped call", "    elif s.crop_scale == 1:\n", "    elif False:\n")
-transforms.fault(
-    "swapped part", '    if s.resize == "squash":\n        return', '    if s.resize == "crop":\n        return'
-)
-transforms.fault(
-    "swapped part", '    if s.resize == "squash":\n        steps', '    if s.resize == "crop":\n        steps'
-)
+transforms.fault("dropped call", 's.resize == "squash" or s.crop_scale == 1', 's.resize == "squash"')
+transforms.fault("swapped part", '    if resize == "squash":\n', '    if resize == "crop":\n')
 transforms.fault("swapped part", '"black": cv2.BORDER_CONSTANT', '"black": cv2.BORDER_REFLECT_101')
 
+windows = Source(D + "windows.py", "tests/data/test_windows.py", "tests/data/test_transforms.py", MEANS)
+windows.fault("ignored option", "(share < settings.hflip)", "(share < 0.5)")
+windows.fault("sign", "(share < settings.hflip)", "(share < 1)", named="a flip that always happens")
+windows.fault("off-by-one", "2 * settings.pad - settings.image_size + 1", "2 * settings.pad - settings.image_size")
+windows.fault("ignored option", "2 * settings.pad - settings", "settings.pad - settings")
+windows.fault(
+    "dropped call", "_below(widths + room, _hash(key, 2)) - settings.pad", "_below(widths + room, _hash(key, 2))"
+)
+windows.fault("index", "_hash(key, 2)", "_hash(key, 1)")
+windows.fault("index", "_hash(key, 3)", "_hash(key, 1)")
+windows.fault("ignored option", "np.full(len(rows), seed, np.uint64)", "np.full(len(rows), 0, np.uint64)")
+windows.fault("dropped call", "_hash(seeds, epochs.astype(np.uint64))", "seeds")
+windows.fault("off-by-one", "down // 2, right // 2", "down, right")
+windows.fault("swapped part", "down // 2, right // 2", "right // 2, down // 2")
+windows.fault("swapped part", "(none, none), (none, right), (down, none)", "(none, none), (none, none), (down, none)")
+windows.fault("sign", "np.concatenate([plain, ~plain], axis=1)", "np.concatenate([plain, plain], axis=1)")
+windows.fault("index", "out[:, ::-1] if mirrored", "out[::-1] if mirrored")
+windows.fault("sign", "settings.rotate or settings.color_jitter or settings.erase", "settings.rotate or settings.erase")
+windows.fault("dropped call", "top >= 0 and left >= 0 and", "")
+windows.fault("off-by-one", "first - top : first - top + lines", ": lines")
+
+store = Source(D + "picture_store.py", "tests/data/test_picture_store.py")
+store.fault("dropped call", "        if sha256_of(pixels) != digest:\n            return None\n", "")
+store.fault("ignored option", "{prepared}; convert {convert}", "{prepared}")
+store.fault("ignored option", "store {FORMAT}; {prepared};", "store {FORMAT};")
+store.fault("dropped call", "prepare(read_image(path, convert=convert))", "read_image(path, convert=convert)")
+store.fault("off-by-one", "ends - heights * widths, heights", "ends, heights")
+store.fault("dropped call", "    if store is not None:\n        return store\n", "")
+
+stored = Source(D + "stored_pictures.py", "tests/data/test_stored_pictures.py")
+stored.fault("index", "np.concatenate([black, store.pixels])", "np.concatenate([store.pixels, black])")
+stored.fault("off-by-one", "size - 1 - steps", "size - steps")
+stored.fault("dropped call", "torch.where(inside, pixels, 0)", "pixels.clamp(0, len(self.pixels) - 1)")
+stored.fault("dropped call", "        if (places < 0).any():\n", "        if False:\n")
+stored.fault("ignored option", " and self.per_image is None)", ")")
+stored.fault("ignored option", "transform.windows(epochs, rows", "transform.windows(0 * epochs, rows")
+stored.fault("index", "transform.windows(epochs, rows", "transform.windows(epochs, places")
+
 images = Source(D + "images.py", "tests/data/test_images.py")
-images.fault("dropped call", "        picture = ImageOps.exif_transpose(picture)\n", "")
+images.fault("dropped call", "to_rgb(ImageOps.exif_transpose(picture))", "to_rgb(picture)")
 images.fault("dropped call", "        _refuse(path, opened, convert)\n        deep", "        deep")
 images.fault("ignored option", "_deep_colour(path, opened) if deep else opened", "opened")
 images.fault("index", "values[..., 2::-1]", "values[..., :3]")
@@ -197,3 +236,10 @@ changes.fault(
 changes.fault("dropped call", "& ~lost\n", "\n")
 changes.fault("swapped part", '{"train": "test", "test": "train"}', '{"train": "val", "val": "train"}')
 changes.fault("dropped call", "    return lines or _kinds(stored, now)", "    return lines")
+
+reading = Source(D + "reading.py", "tests/data/test_reading.py", "tests/training/test_predictor.py")
+reading.fault("swapped part", "[item.label for item, _ in good]", "[item.name for item, _ in good]")
+reading.fault("dropped call", "    if waiting:\n        yield collate(waiting)\n", "")
+reading.fault("dropped call", "            waiting = []\n", "")
+reading.fault("sign", "if isinstance(error, FinegrainedError)]", "if False]")
+reading.fault("off-by-one", "if len(waiting) == batch_size:", "if len(waiting) > batch_size:")

@@ -168,3 +168,9 @@ catalogue.fault(
     '"lower", True, _class_distance, mean_over_classes, scale="positive", unit="groups"',
     named="MAE is the macro MAE",
 )
+
+selective = Source(M + "selective.py", "tests/metrics/test_selective.py")
+selective.fault("dropped call", "(1 - LEVEL) / steps", "(1 - LEVEL) * steps")
+selective.fault("sign", "if threshold.bound <= risk:", "if threshold.error <= risk:")
+selective.fault("sign", 'side="left"', 'side="right"')
+selective.fault("off-by-one", "errors + 1, n - errors", "errors, n - errors + 1")

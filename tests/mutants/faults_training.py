@@ -5,6 +5,7 @@ from faults import Source
 T = "finegrained_crl/training/"
 MEANS = "tests/meaning/test_training_means.py"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+WORK = "tests/cli/test_predict_at_work.py"
 CHANGED = "tests/cli/test_integrity.py::test_data_changed_between_kill_and_resume_is_refused"
 
 loop = Source(T + "loop.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
@@ -54,7 +55,7 @@ loop.fault("ignored option", "seed_step(self.recipe.seed, p.epoch", "seed_step(0
 loop.fault("index", "seed_step(self.recipe.seed, p.epoch, p.update", "seed_step(self.recipe.seed, p.epoch, 0")
 loop.fault("index", "scores.detach().argmax(1) == hard", "scores.detach().argmin(1) == hard", MEANS)
 loop.fault("wrong reduction", 'p.add(f"loss/{role}", value * size)', 'p.add(f"loss/{role}", value)', MEANS)
-loop.fault("wrong reduction", "        size = len(batch.labels)", "        size = 1")
+loop.fault("wrong reduction", "        size = len(figures.batch.labels)", "        size = 1")
 loop.fault("dropped call", "        self.stage.train_mode()\n", "")
 loop.fault(
     "index",
@@ -306,15 +307,44 @@ session.fault(
 )
 session.fault(
     "swapped part",
-    "transform = EvalTransform(image_settings(self.recipe))",
-    "transform: Any = TrainTransform(image_settings(self.recipe), 0)",
+    "make_pictures(self, EvalTransform(image_settings(self.recipe)))",
+    "make_pictures(self, self.train_transform)",
 )
 session.fault(
     "ignored option",
     "TrainTransform(image_settings(self.recipe), self.recipe.seed)",
     "TrainTransform(image_settings(self.recipe), 0)",
 )
-session.fault("ignored option", "per_image=per_image)", "per_image=None)", "tests/plugins/dcl/test_runs.py")
+
+figures = Source(T + "step_figures.py", "tests/training/test_step_figures.py")
+figures.fault("dropped call", "        if not self.late:\n            self.settle()\n", "")
+figures.fault("dropped call", "figures, self.waiting = self.waiting, None", "figures = self.waiting")
+figures.fault("index", "*losses, correct = self.values.tolist()", "correct, *losses = self.values.tolist()")
+loop.fault(
+    "dropped call",
+    "self.saved_at = time.monotonic()\n        self.figures.settle()\n",
+    "self.saved_at = time.monotonic()\n",
+    "tests/training/test_step_figures.py",
+)
+loop.fault(
+    "dropped call",
+    "                self._save_if_due()\n        self.figures.settle()\n",
+    "                self._save_if_due()\n",
+    "tests/training/test_step_figures.py",
+)
+
+routes = Source(T + "routes.py", "tests/training/test_routes.py")
+routes.fault(
+    "ignored option", "convert=convert, per_image=per_image)", "convert=convert)", "tests/plugins/dcl/test_runs.py"
+)
+routes.fault("ignored option", "per_image=per_image, device=device)", "device=device)")
+routes.fault("ignored option", "per_image=per_image, device=device)", "per_image=per_image)")
+routes.fault("sign", 'if asked == "auto" and not can_cut:', "if False:")
+routes.fault("sign", 'if asked == "device" and not can_cut:', "if False:")
+routes.fault("off-by-one", "room_for_stores() // 4)", "room_for_stores())")
+routes.fault("dropped call", "min(UNASKED_BYTES, room_for_stores() // 4)", "room_for_stores() // 4")
+routes.fault("sign", "if needed > free:", "if False:")
+routes.fault("wrong reduction", "np.mean(sizes) * len(rows)", "np.sum(sizes)")
 session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
 session.fault("ignored option", "ordered=self.records.ordered", "ordered=False", MEANS)
 session.fault("index", "best = timings[0]", "best = timings[-1]")
@@ -389,21 +419,29 @@ cache.fault("sign", "if needed > free:", "if needed < free:")
 cache.fault("dropped call", "            shutil.rmtree(self.path.parent, ignore_errors=True)", "            pass")
 cache.fault("dropped call", "np.abs(features).max(initial=0)", "features.max(initial=0)")
 
-predictor = Source(T + "predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
-predictor.fault("off-by-one", "TOP = 5", "TOP = 4")
-predictor.fault(
-    "index", "ranking(scores)[:, :TOP]", "ranking(scores)[:, :TOP][:, ::-1]", named="predict with the top 5 reversed"
-)
+answers = Source(T + "answers.py", PREDICTIONS, "tests/training/test_predictor.py")
+answers.fault("off-by-one", "TOP = 5", "TOP = 4")
+answers.fault("index", "[:, : self.top]", "[:, : self.top][:, ::-1]", named="predict with the top 5 reversed")
+answers.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
+answers.fault("dropped call", "self.calibration.probabilities(scores), ", "scores, ")
+answers.fault("sign", "probabilities[chosen] < self.threshold", "probabilities[chosen] > self.threshold", WORK)
+
+calibrations = Source(T + "calibrations.py", "tests/training/test_calibrations.py", WORK)
+calibrations.fault("wrong reduction", "softmax(scores / temperature)", "softmax(scores * temperature)")
+calibrations.fault("swapped part", "crl_link(softmax(scores), alpha, beta)", "crl_link(softmax(scores), beta, alpha)")
+calibrations.fault("ignored option", '& (frame["weights"] == which)', "")
+calibrations.fault("sign", "if len(roles) != 1:", "if False:")
+calibrations.fault("dropped call", '.get("temperatures") or {}).get(which)', '.get("temperatures") or {}).get("last")')
+
+predictor = Source(T + "predictor.py", "tests/training/test_predictor.py", PREDICTIONS, "tests/cli/test_predict.py")
 predictor.fault(
     "swapped part",
     'self.class_names: list[str] = results["class_names"]',
     'self.class_names: list[str] = results["class_names"][::-1]',
     named="predict with the class names reversed",
 )
-predictor.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
 predictor.fault("ignored option", 'weights or results["headline"]', '"last"')
 predictor.fault("ignored option", 'ordered=bool(results["data"]["ordered"])', "ordered=False")
-predictor.fault("dropped call", "probabilities, chosen = softmax(scores), ", "probabilities, chosen = scores, ")
 predictor.fault(
     "ignored option",
     "convert=self.recipe.convert_images if convert is None else convert",
@@ -422,7 +460,6 @@ predictor.fault(
     "memory_format=self.scorer.memory_format)",
     "tests/cli/test_predict.py",
 )
-predictor.fault("off-by-one", "paths[start : start + batch_size]", "paths[start : start + batch_size - 1]")
 predictor.fault(
     "dropped call",
     "        if run.loss_weights(which).is_file():\n",

@@ -11,6 +11,11 @@ BIRDS, FACES = "datasets/test_demo_birds.py", "datasets/test_demo_faces.py"
 
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
+        "cli/answer_table.py": (
+            "cli/test_predict_at_work.py",
+            "test_bad_files_stand_in_a_table_and_the_others_are_classified",
+        ),
+        "training/input_batches.py": ("cli/test_predict_at_work.py", "test_a_stream_that_gives_nothing_stops_nobody"),
         "cli/arguments.py": ("cli/test_main.py", "test_usage_errors_are_one_line_and_exit_code_1"),
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
         "cli/data_make.py": ("cli/test_help.py", '"data", "make", "demo-birds"'),
@@ -33,6 +38,7 @@ TESTED_ELSEWHERE = {
             "test_the_command_writes_an_index_that_links_reports",
         ),
         "cli/probe.py": ("probes/test_study.py", "test_mistakes_are_one_line_before_anything_is_computed"),
+        "training/run_options.py": ("training/test_routes.py", "test_a_run_is_the_same_on_every_route"),
         "cli/study_checks.py": ("cli/test_crossval.py", "test_a_mistake_is_one_line_and_leaves_nothing"),
         "cli/study_plan.py": ("cli/test_every_flag.py", "test_crossval_methods"),
         "networks/config.py": ("networks/test_resnet.py", "test_normalisation_is_that_of_cifar"),
@@ -152,7 +158,9 @@ TESTED_ELSEWHERE = {
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
         "training/interruption.py": ("cli/test_integrity.py", "test_a_signal_saves_and_says_how_to_go_on"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
-        "training/predictor.py": ("meaning/test_predictions_mean.py", "test_every_column_of_predict"),
+        "reports/across_data.py": ("cli/test_evaluate.py", "test_the_report_of_several_data_sets_is_one_table"),
+        "training/evaluation.py": ("cli/test_evaluate.py", "test_the_runs_own_part_gives_the_runs_own_numbers"),
+        "training/answers.py": ("meaning/test_predictions_mean.py", "test_every_column_of_predict"),
         "training/recipe.py": ("cli/test_every_setting.py", "test_every_setting_is_in_the_table"),
         "training/reporter.py": ("cli/test_finetune.py", "test_auto_times_and_records_a_choice"),
         "training/timm_classifier.py": ("training/test_results.py", "timm_classifier"),

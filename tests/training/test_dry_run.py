@@ -3,7 +3,7 @@
 import pytest
 
 from finegrained_crl.training import dry_run as module
-from finegrained_crl.training.session import RunOptions
+from finegrained_crl.training.run_options import RunOptions
 from finegrained_crl.training.stages import PlacedStage, Stage
 
 

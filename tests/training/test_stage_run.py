@@ -44,7 +44,8 @@ def picture_run(tiny_folder, tmp_path):
     """A stage of a small network with batch norms, its backbone frozen or not."""
     from finegrained_crl.training.recipe import Component, Recipe
     from finegrained_crl.training.run_folder import RunFolder
-    from finegrained_crl.training.session import RunOptions, Session
+    from finegrained_crl.training.run_options import RunOptions
+    from finegrained_crl.training.session import Session
 
     def build(**settings):
         recipe = Recipe(

@@ -107,7 +107,8 @@ def cache(options: Any) -> list[dict[str, Any]]:
 def _stage_1(options: Any, folder: Path, views: int) -> tuple[Any, float]:
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.run_folder import RunFolder
-    from finegrained_crl.training.session import RunOptions, Session
+    from finegrained_crl.training.run_options import RunOptions
+    from finegrained_crl.training.session import Session
 
     method = Component("bcnn", {"stage1_epochs": 1000, "cached_views": views})
     recipe = Recipe(

@@ -121,7 +121,8 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.recipe import Component, Recipe
     from finegrained_crl.training.run_folder import RunFolder
-    from finegrained_crl.training.session import RunOptions, Session
+    from finegrained_crl.training.run_options import RunOptions
+    from finegrained_crl.training.session import Session
 
     recipe = Recipe(
         dataset=Component("cub200"),

@@ -1,0 +1,28 @@
+"""How a run runs, as opposed to what it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DataIn = Literal["auto", "files", "memory", "device"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run: nothing here changes a result.
+
+    Attributes:
+        workers: loader processes; negative: chosen from the number of cores.
+        device: "auto" or "cpu".
+        checkpoint_seconds: time between checkpoints within an epoch.
+        accept_changed_data: go on with data that changed since the run began; what changed is written into
+            results.json.
+        data_in: where pictures come from (routes.py).
+    """
+
+    workers: int = -1
+    device: str = "auto"
+    checkpoint_seconds: float = 300.0
+    accept_changed_data: bool = False
+    data_in: DataIn = "auto"
