@@ -56,6 +56,16 @@ class Machine:
         """The environment of the cell in a slot: its GPU."""
         return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
 
+    def crowding(self, threads: int) -> str:
+        """What to say where cells of so many threads want more cores than there are; "" where they don't."""
+        cores = available_cores()
+        if self.gpus or self.jobs * threads <= cores or self.jobs == 1:
+            return ""
+        return (
+            f"{self.jobs} cells x {threads} threads on {cores} cores: they wait for each other, --jobs"
+            f" {max(1, cores // threads)} fits (a study keeps the threads that it began with)"
+        )
+
     def words(self, threads: int) -> list[str]:
         """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
         cores = max(1, available_cores() // self.jobs)

@@ -149,6 +149,13 @@ def test_the_machines_settings_reach_the_cells(started):
     assert {value(words, "--workers") for words, _ in on_gpus} == {"4"}
 
 
+def test_cells_that_want_more_cores_than_there_are_are_told(monkeypatch):
+    monkeypatch.setattr(launch, "available_cores", lambda: 4)
+    assert [Machine(jobs).crowding(threads) for jobs, threads in ((2, 2), (4, 1), (1, 8))] == ["", "", ""]
+    assert Machine(4, gpus=("0",)).crowding(2) == ""
+    assert Machine(4).crowding(2).startswith("4 cells x 2 threads on 4 cores: they wait for each other, --jobs 2 fits")
+
+
 class Patient:
     """Stands for a cell that ends when it has been asked three times."""
 

@@ -200,6 +200,7 @@ census.fault("index", "self.ended.get(cell, {}).get(tries)", "self.ended.get(cel
 
 processes = Source(C + "processes.py", "tests/crossval/test_processes.py", "tests/cli/test_crossval.py")
 processes.fault("ignored option", "name: str(threads) for name", "name: str(1) for name")
+processes.fault("dropped call", "**waiting, **own}", "**own}")
 processes.fault("ignored option", " and not gpus else", " else")
 processes.fault("ignored option", "env={**environment(self.threads), **own}", "env=environment(self.threads)")
 processes.fault("dropped call", "    return lambda: die_with(parent, libc)\n", "    return None\n")
