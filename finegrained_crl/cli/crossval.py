@@ -228,6 +228,8 @@ def _show_plan(
 def _run_here(
     folder: StudyFolder, study: Study, machine: Machine, foreseen: Foresight | None, *, as_json: bool
 ) -> StudyLauncher:
+    if crowding := machine.crowding(study.threads):
+        print(f"fgcrl crossval: {crowding}", file=sys.stderr)
     with processes(study.threads, machine.gpus) as starter:
         expected, unknown = _expected(folder, study, machine, starter)
         if not as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finegrained_crl.cli import settings
+from finegrained_crl.cli.ranks import lost_ones_told
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import Interrupted, Interruption
@@ -59,7 +60,7 @@ def train(recipe: Recipe, run: RunFolder, options: RunOptions, *, resume: bool) 
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.session import Session
 
-    with Interruption() as interruption:
+    with Interruption() as interruption, lost_ones_told(run.folder):
         session = Session(recipe, run, options, resume=resume)
         loop = Loop(session, interruption)
         if not session.is_main:

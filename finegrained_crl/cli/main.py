@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from finegrained_crl.cli.ranks import is_first_to_say
 from finegrained_crl.errors import FinegrainedError, nearest
 
 COMMANDS = (
@@ -65,7 +66,8 @@ def run_command(name: str, argv: list[str]) -> int:
     try:
         return int(_command(name).main(argv))
     except FinegrainedError as error:
-        print(f"fgcrl {name}: error: {error}", file=sys.stderr)
+        if is_first_to_say(str(error)):
+            print(f"fgcrl {name}: error: {error}", file=sys.stderr, flush=True)
         return 1
     except SystemExit as stop:  # argparse has printed a help text
         return int(stop.code or 0)

@@ -49,12 +49,22 @@ class Machine:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
-    share: float = 1.0
     data_in: DataIn = "auto"
+    share: float = 1.0
 
     def gpu(self, slot: int) -> dict[str, str]:
         """The environment of the cell in a slot: its GPU."""
         return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
+
+    def crowding(self, threads: int) -> str:
+        """What to say where cells of so many threads want more cores than there are; "" where they don't."""
+        cores = available_cores()
+        if self.gpus or self.jobs * threads <= cores or self.jobs == 1:
+            return ""
+        return (
+            f"{self.jobs} cells x {threads} threads on {cores} cores: they wait for each other, --jobs"
+            f" {max(1, cores // threads)} fits (a study keeps the threads that it began with)"
+        )
 
     def words(self, threads: int) -> list[str]:
         """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
@@ -206,7 +216,7 @@ class Launcher:
         outcome: Outcome = "failed"
         if self.folder.run(job.cell).is_done and (stopped or code == 0):
             outcome = "committed"
-        elif stopped:
+        elif stopped or self.taking.is_locked(job.cell):  # a process that outlived its worker still trains there
             outcome = "released"
         reason = failure_reason(self.folder.log(job.cell), code) if outcome == "failed" else ""
         gpus = self.machine.share if self.machine.gpus else 0.0

@@ -233,9 +233,14 @@ def python(module: str, *words: str) -> list[str]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    """This process's environment with a share of the machine; the same modules are found as here."""
+    """This process's environment with a share of the machine; the same modules are found as here.
+
+    Threads that wait for each other sleep instead of spinning, unless the user says otherwise: where one of them has
+    lost its core to other work, the others would spin on theirs until it is back.
+    """
+    waiting = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     own = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **own}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **waiting, **own}
 
 
 def _die_with_this() -> Callable[[], None] | None:

@@ -118,7 +118,7 @@ class Taking:
     def _free_number(self, cell: Cell) -> int | None:
         """The number of the last lease of a cell that anybody may take; None where somebody has it."""
         number = self.leases.latest(cell.name)
-        is_held = self._is_locked(cell) or (number > 0 and not self.leases.is_over(cell.name, number))
+        is_held = self.is_locked(cell) or (number > 0 and not self.leases.is_over(cell.name, number))
         return None if is_held else number
 
     def _is_settled(self, cell: Cell) -> bool:
@@ -131,7 +131,7 @@ class Taking:
             self.set(cell, Status("failed", reason=reason))
         return reason is not None
 
-    def _is_locked(self, cell: Cell) -> bool:
+    def is_locked(self, cell: Cell) -> bool:
         """Whether a process still trains in the run folder: one that its dead worker could not end."""
         run = self.folder.run(cell)
         if not run.folder.is_dir():

@@ -254,6 +254,7 @@ class Loop:
             "scaler": scaler.state_dict() if scaler else None,
             "progress": self.progress.as_dict(),
             "data": self.session.data.digest,
+            "processes": self.session.accelerator.num_processes,
         }
         checkpoint.save(self.session.run.last, state, keep_previous=True)
 
@@ -272,6 +273,8 @@ class Loop:
         if self.session.accelerator.scaler and state["scaler"]:
             self.session.accelerator.scaler.load_state_dict(state["scaler"])
         p = self.progress = Progress.from_dict(state["progress"])
+        # An update of several processes is as many of one; a rest is trained on again.
+        p.update = p.update * state.get("processes", 1) // self.session.accelerator.num_processes
         self.reporter.say(
             f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over"
         )

@@ -16,6 +16,7 @@ from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe
+from finegrained_crl.training.run_folder import RunFolder
 
 STAND_IN = """
 import json, os, pathlib, sys, time
@@ -146,6 +147,13 @@ def test_the_machines_settings_reach_the_cells(started):
     on_gpus = started(jobs=3, gpus=("4", "6"))
     assert [own["CUDA_VISIBLE_DEVICES"] for _, own in on_gpus] == ["4", "6", "4"]
     assert {value(words, "--workers") for words, _ in on_gpus} == {"4"}
+
+
+def test_cells_that_want_more_cores_than_there_are_are_told(monkeypatch):
+    monkeypatch.setattr(launch, "available_cores", lambda: 4)
+    assert [Machine(jobs).crowding(threads) for jobs, threads in ((2, 2), (4, 1), (1, 8))] == ["", "", ""]
+    assert Machine(4, gpus=("0",)).crowding(2) == ""
+    assert Machine(4).crowding(2).startswith("4 cells x 2 threads on 4 cores: they wait for each other, --jobs 2 fits")
 
 
 class Patient:
@@ -342,6 +350,30 @@ def test_a_launcher_ends_the_cells_that_it_lost(stubs, tmp_path):
     assert cells[0].signals == ["kill"]
     assert launcher.failed["ce_s0"] == "elsewhere too"
     assert len(cells) == 4
+
+
+def test_a_cell_that_another_process_still_trains_is_waited_for(stubs, monkeypatch):
+    locked, lock = ["ce_s0"], RunFolder.lock
+
+    def is_held(run):
+        if run.folder.name in locked:
+            raise FinegrainedError("another process is training in it")
+        return lock(run)
+
+    class Late(Instant):
+        def start(self, words, *, log, **how):
+            cell = log.stem
+            if cell in locked and cell not in self.started:
+                self.started.append(cell)
+                launcher.folder.run(launcher.study.cells[0]).folder.mkdir(parents=True)
+                monkeypatch.setattr(RunFolder, "lock", is_held)
+                return Ended(1)
+            return super().start(words, log=log, **how)
+
+    launcher = stubs(Late(), lambda: locked.clear() if len(launcher.processes.started) == 4 else None)
+    launcher.run()
+    assert launcher.failed == {}
+    assert launcher.processes.started[-1] == "ce_s0"
 
 
 def test_a_cell_knows_the_file_that_says_it_was_lost(started):

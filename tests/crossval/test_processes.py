@@ -234,3 +234,10 @@ def test_gpus_and_other_systems_get_fresh_processes(monkeypatch):
 def test_a_share_of_the_machine():
     share = environment(2)
     assert (share["OMP_NUM_THREADS"], share["MKL_NUM_THREADS"], share["OPENBLAS_NUM_THREADS"]) == ("2", "2", "2")
+
+
+def test_threads_that_wait_sleep_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert environment(2)["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert environment(2)["OMP_WAIT_POLICY"] == "ACTIVE"

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from finegrained_crl import files
 from finegrained_crl.crossval.study import Study, StudyFolder
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import Component, Recipe
+from finegrained_crl.training.run_folder import RunFolder
 
 
 def study_of(folder, count, *, threads=1):
@@ -85,8 +87,8 @@ def main(words):
         return 3
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(_alone(out))
-        except BlockingIOError:
+            stack.enter_context(RunFolder(out).lock())
+        except FinegrainedError:
             _note(journal, "twice", out)
             return 3
         _note(journal, "began", out)
@@ -98,15 +100,6 @@ def main(words):
         committed.commit(out)
         _note(journal, "ended", out)
     return 0
-
-
-@contextlib.contextmanager
-def _alone(out):
-    import fcntl
-
-    with (out / ".at-work").open("w") as handle:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
 
 
 def _note(journal, what, out):
