@@ -1,10 +1,11 @@
-"""Runs of every method and option, interrupted at random moments, must end as the undisturbed ones: byte for byte.
+"""Runs of every method and option, and studies, interrupted at random moments, must end as the undisturbed ones: byte
+for byte.
 
     python tests/attacks/kills.py --kills 150 --seed 0
 
-A run is forked from a process that has the libraries loaded, sent SIGINT, SIGTERM or SIGKILL somewhere, gone on with by
-`--resume`, interrupted again up to three times, and finished. One line per run; exit code 1 where one differs, is stuck
-or speaks in tracebacks.
+A run is forked from a process that has the libraries loaded, sent SIGINT, SIGTERM or SIGKILL somewhere, gone on with
+by `--resume` (a study by its command), interrupted again up to three times, and finished. One line per run; exit code 1
+where one differs, is stuck or speaks in tracebacks.
 """
 
 from __future__ import annotations
@@ -50,14 +51,21 @@ CASES = {
     "resnet, stopped early": "--backbone test_resnet --early-stopping 1 --val-fraction 0.25 --epochs 6",
     "resnet, dropout, last batch kept": "--backbone test_resnet --drop-rate 0.3 --drop-last false --batch-size 7",
     "resnet, two workers, accumulated": "--backbone test_resnet --workers 2 --accumulate 2 --batch-size 7",
+    "resnet, pictures in memory": "--backbone test_resnet --crop-scale 1 --pad 2 --data-in memory",
     "bcnn": "--method bcnn --backbone test_resnet --epochs 2",
+    "bcnn, cached stage": (
+        "--method bcnn --backbone test_resnet --epochs 1 --method.stage1-epochs 3 --method.cached-views 2"
+    ),
     "dfl": "--method dfl --backbone test_resnet --image-size 64 --epochs 2",
     "dcl": SMALL_DCL,
     "dcl, two workers, averaged": f"{SMALL_DCL} --workers 2 --ema 0.9",
     "adience": "--method adience --backbone test_resnet --loss dldl",
     "centre loss, classes drawn evenly": "--backbone test_resnet --loss center --class-balanced",
+    "study": "--backbone test_resnet --losses ce crl --seeds 0 1 --jobs 2 --split test --epochs 2",
+    "study, one after the other": "--backbone test_resnet --losses ce crl --seeds 0 --split test --val-fraction 0.25",
 }
 COMPARED = ("results.json", "predictions.parquet", "checkpoints/*.safetensors")
+COMPARED_OF_CELLS = tuple(f"cells/*/{kind}" for kind in COMPARED)
 
 
 @dataclass
@@ -177,14 +185,15 @@ def disturbed(words: list[str], whole: Path, out: Path, seconds: float, chance: 
     """Interrupt a run one to four times, finish it, compare it with the undisturbed one.
 
     Args:
-        words: of `fgcrl finetune`.
+        words: of `fgcrl finetune` or `fgcrl crossval`.
         whole: folder of the undisturbed run.
         out: folder for this one.
         seconds: that the undisturbed one took.
         chance: decides on signals, moments and time between checkpoints.
     """
     outcome, log = Outcome(), out.with_suffix(".log")
-    how = ["--checkpoint-seconds", chance.choice(("0", "0.2", "9999")), "--resume", "--out", str(out)]
+    goes_on = ["--resume"] if words[0] == "finetune" else []
+    how = ["--checkpoint-seconds", chance.choice(("0", "0.2", "9999")), *goes_on, "--out", str(out)]
     for _ in range(chance.choice((1, 1, 2, 4))):
         number, after = chance.choice(SIGNALS), chance.uniform(0, 1.05) * seconds
         in_time, problem = interrupt([*words, *how], log, number, after, chance.random() < 0.3)
@@ -203,8 +212,9 @@ def disturbed(words: list[str], whole: Path, out: Path, seconds: float, chance: 
 
 
 def differences(whole: Path, out: Path) -> list[str]:
-    """Files of two runs that are not the same bytes."""
-    names = {path.relative_to(folder) for folder in (whole, out) for kind in COMPARED for path in folder.glob(kind)}
+    """Files of two runs, or studies, that are not the same bytes."""
+    kinds = (*COMPARED, *COMPARED_OF_CELLS)
+    names = {path.relative_to(folder) for folder in (whole, out) for kind in kinds for path in folder.glob(kind)}
     there = {name for name in names if (out / name).is_file() and (whole / name).is_file()}
     equal = {name for name in there if (out / name).read_bytes() == (whole / name).read_bytes()}
     return [f"{name} differs" for name in sorted(names - equal)]
@@ -243,10 +253,9 @@ class Kills:
 
     def one(self, name: str, words: list[str]) -> Outcome:
         """One interrupted run beside its undisturbed one."""
-        command, place = (
-            ["finetune", *self.data, *COMMON, *words],
-            self.folder / str(len(name)) / name.replace(" ", "_"),
-        )
+        verb, common = ("crossval", COMMON[:-2]) if name.startswith("study") else ("finetune", COMMON)
+        command = [verb, *self.data, *common, *words]
+        place = self.folder / str(len(name)) / name.replace(" ", "_")
         place.mkdir(parents=True, exist_ok=True)
         if name not in self.seconds:
             began = time.monotonic()

@@ -59,10 +59,15 @@ def test_the_fuzzer_notices(fuzz, corpus, monkeypatch):
     assert any("silent" in problem for _, problem in fuzz.run_batch(corpus, "unfinished runs", range(60)))
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_ends_equal(kills, tmp_path, capsys):
-    assert kills.Kills(tmp_path, seed=3, only="resnet, validated").run(2) == 0
+    assert kills.Kills(tmp_path, seed=3, only="resnet, validated").run(1) == 0
     assert "not equal or stuck" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("only", ["bcnn, cached stage", "study", "resnet, pictures in memory"])
+def test_cached_stages_and_studies_end_equal(only, kills, tmp_path):
+    assert kills.Kills(tmp_path, seed=1, only=only).run(4) == 0
 
 
 def test_the_kills_notice_another_byte(kills, tmp_path):
