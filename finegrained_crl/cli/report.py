@@ -24,7 +24,9 @@ example = "fgcrl report studies/faces"
 def main(argv: list[str]) -> int:
     """Collect, compute, write; again and again with --watch."""
     parsed = _parser().parse_args(argv)
-    folders = [Path(path) for path in parsed.paths]
+    folders = [Path(path) for path in [*parsed.paths, *parsed.compare]]
+    if not folders:
+        raise FinegrainedError(f"give the folder of a study or run: {example}")
     out = _out(folders, parsed.out)
     if is_across_data(folders):
         return _across_data(folders, out, as_json=parsed.json)
@@ -139,7 +141,10 @@ def _seconds(text: str) -> float:
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
+        "paths", nargs="*", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
+    )
+    parser.add_argument(
+        "--compare", nargs=2, default=[], metavar=("A", "B"), help="two studies side by side, as if both were PATHS"
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write into [that of the study]")
     parser.add_argument(

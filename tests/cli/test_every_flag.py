@@ -286,6 +286,14 @@ def test_report_accept_changed_data(tmp_path, said):
     assert said("report", folder, "--accept-changed-data")[0] == 0
 
 
+def test_report_compare(study, said, tmp_path):
+    shutil.copytree(study, tmp_path / "other")
+    code, told = said("report", "--compare", study, tmp_path / "other", "--out", tmp_path / "both", "--json")[:2]
+    assert code == 0
+    variants = {row["variant"] for row in json.loads(told)["variants"]}
+    assert {name.partition(" of=")[2] for name in variants} == {study.name, "other"}
+
+
 def test_report_rope(study, said, tmp_path):
     for words, out in (([], "plain"), (["--rope", "2"], "wide")):
         assert said("report", study, "--out", tmp_path / out, *words)[0] == 0
