@@ -19,7 +19,7 @@ from studies_here import crossval_here
 
 from finegrained_crl import discovery
 from finegrained_crl.cli.main import main
-from finegrained_crl_datasets import demo_birds, demo_faces
+from finegrained_crl_datasets import demo_birds, demo_faces, demo_small
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -111,6 +111,7 @@ def desk(tmp_path_factory, tiny_folder):
     shutil.copytree(desk / "birds" / "CUB_200_2011", desk / "CUB_200_2011")
     demo_faces.make_demo_faces(desk / "adience", subjects_per_group=15, photos_per_subject=1, size=32)
     make_cifar10(desk / "cifar-10-batches-py")
+    demo_small.make_demo_small(desk / "demo" / "small", images_per_class=12)
     save_file({}, desk / "tf_efficientnet_lite0.safetensors")
     make_repository(desk / "DCL")
     shutil.copy(desk / "DCL" / "train.py", desk / "train.py")
@@ -137,7 +138,8 @@ def in_small(words):
         small += ["--seeds", "0", "--jobs", "1", "--device", "cpu"]
         small += ["--image-size", "32"] if method else []
         small += ["--val-fraction", "0"] if "utkface_subset" in words else []
-        small += [] if "--methods" in words or "--split" in words else ["--folds", "0"]
+        has_folds = not {"--methods", "--split", "demo/small"} & {*words}
+        small += ["--folds", "0"] if has_folds else []
     return small
 
 
@@ -166,7 +168,7 @@ def test_line(page, line, desk, monkeypatch, capfd):
         assert crossval_here(*words[1:], *([] if is_trained else ["--plan"])) == 0, capfd.readouterr().err
         return
     if words[:2] == ["data", "make"]:
-        words = [word.replace("CUB_200_2011", f"made/{words[2]}") for word in words]
+        words = [re.sub("^(CUB_200_2011|demo/small)$", f"made/{page}-{words[2]}", word) for word in words]
     if words[0] == "probe":
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     monkeypatch.setattr("webbrowser.open", lambda address: True)

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "finegrained_crl"
 LAYERS = (
     ("cli",),
-    ("reports", "retrofit", "probes"),
+    ("reports", "retrofit", "probes", "export"),
     ("crossval",),
     ("training", "studies"),
     ("data", "losses", "networks", "statistics"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from finegrained_crl.data.records import Records, make_records
-from finegrained_crl_datasets.arrays.parts import Layout, copy_note, find_layout, read_columns
+from finegrained_crl_datasets.arrays.parts import Layout, copy_note, find_layout, generated_counts, read_columns
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN = [f"data_batch_{number}" for number in range(1, 6)]
@@ -38,7 +38,8 @@ class Cifar10:
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """The published counts."""
-        return {"images": 60000, "classes": 10, "train": 50000, "test": 10000}
+        generated = generated_counts(data, (PYTHON, BINARY))
+        return generated or {"images": 60000, "classes": 10, "train": 50000, "test": 10000}
 
 
 dataset = Cifar10

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from finegrained_crl.data.records import Records, make_records
-from finegrained_crl_datasets.arrays.parts import Layout, copy_note, find_layout, read_columns
+from finegrained_crl_datasets.arrays.parts import Layout, copy_note, find_layout, generated_counts, read_columns
 
 _FINE = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
@@ -63,7 +63,13 @@ class Cifar100:
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """The published counts."""
-        return {"images": 60000, "classes": 100 if self.labels == "fine" else 20, "train": 50000, "test": 10000}
+        generated = generated_counts(data, (PYTHON, BINARY))
+        return generated or {
+            "images": 60000,
+            "classes": 100 if self.labels == "fine" else 20,
+            "train": 50000,
+            "test": 10000,
+        }
 
 
 dataset = Cifar100

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from finegrained_crl.data.layout import read_note
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl_datasets.arrays.parts import Layout, find_layout, read_columns
+from finegrained_crl_datasets.arrays.parts import Layout, copy_note, find_layout, read_columns
 
 CROPPED = Layout("SVHN", {"train_32x32.mat": "train", "test_32x32.mat": "test"})
 EXTRA = "extra_32x32.mat"
@@ -44,11 +45,14 @@ class Svhn:
             dict(columns),
             class_names=tuple("0123456789"),
             root=root,
-            protocol=f"SVHN, cropped digits, official split, trained on {used}",
+            protocol=f"SVHN{copy_note(root, files)}, cropped digits, official split, trained on {used}",
         )
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """The published counts."""
+        note = read_note(data)
+        if note:
+            return note.counts
         train = 73257 + (531131 if self.extra else 0)
         return {"images": train + 26032, "classes": 10, "train": train, "test": 26032}
 

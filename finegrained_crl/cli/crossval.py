@@ -18,7 +18,7 @@ from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_how import add_how, is_only_how, machine_of, site_of
 from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
-from finegrained_crl.cli.study_words import with_study
+from finegrained_crl.cli.study_words import parts_of, with_study
 from finegrained_crl.crossval.census import take_census
 from finegrained_crl.crossval.launch import Launcher, Machine, StudyLauncher, available_cores, expected_seconds
 from finegrained_crl.crossval.orders import give_order
@@ -38,7 +38,30 @@ example = (
 
 def main(argv: list[str]) -> int:
     """Plan, show the plan, run what is missing."""
-    words = with_study(settings.normalise(argv))
+    asked = settings.normalise(argv)
+    parts = parts_of(asked)
+    return _each_part(asked, parts) if len(parts) > 1 else _one_study(with_study(asked))
+
+
+def _each_part(words: list[str], parts: list[str]) -> int:
+    """All parts of a study file, each a study in a folder of its own; what one lacks doesn't keep the others."""
+    code = 0
+    out, data = settings.peek(words, "--out"), settings.peek(words, "--data")
+    if not out or not data:
+        raise FinegrainedError("a study of several parts needs --out STUDIES and --data FOLDER, or --part for one")
+    for part in parts:
+        home = Path(data) / part
+        own = [f"--part={part}", f"--out={Path(out) / part}", f"--data={home if home.exists() else data}"]
+        print(f"part {part}: {Path(out) / part}", file=sys.stderr, flush=True)
+        try:
+            code = max(code, _one_study(with_study([*words, *own])))
+        except FinegrainedError as error:
+            print(f"fgcrl crossval: error: part {part}: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
+def _one_study(words: list[str]) -> int:
     parser = _parser(words)
     parsed = parser.parse(words)
     if not parsed.out:

@@ -11,7 +11,7 @@ from finegrained_crl.cli import settings
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.errors import FinegrainedError
 
-summary = "draw a generated data set: demo-birds in the layout of CUB-200-2011, demo-faces in that of Adience"
+summary = "draw a generated data set in an official layout: birds (CUB-200-2011), faces (Adience), stripes (CIFAR)"
 example = "fgcrl data make demo-birds demo/birds"
 
 

@@ -64,8 +64,8 @@ def machine_of(parsed: Any) -> Machine:
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     jobs = parsed.jobs or max(1, len(gpus)) * cells_per_share(parsed.share)
     share = parsed.share or min(1.0, max(1, len(gpus)) / jobs)
-    seconds, accepts = parsed.checkpoint_seconds, parsed.accept_changed_data
-    return Machine(jobs, gpus, parsed.device, seconds, accepts, share, parsed.data_in)
+    how = (parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in, share)
+    return Machine(jobs, gpus, parsed.device, *how)
 
 
 def cells_per_share(share: float) -> int:

@@ -8,9 +8,13 @@ from typing import Any
 from finegrained_crl.cli import settings
 from finegrained_crl.cli.finetune import with_absolute_paths
 from finegrained_crl.cli.shortening import fitted_to_epochs
+from finegrained_crl.cli.study_words import with_study
+from finegrained_crl.crossval.origin import Origin, departures
 from finegrained_crl.crossval.plan import make_cells, make_variants, parse_grid
 from finegrained_crl.crossval.study import Study
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.studies import find_study
+from finegrained_crl.studies.study_file import AS_PRINTED
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Component, Recipe
 
@@ -81,16 +85,31 @@ def plan_study(words: list[str], parsed: Any, threads: int, parser_of: ParserOf)
         FinegrainedError: settings that no cell could run with.
     """
     recipe = with_absolute_paths(settings.to_recipe(parsed))
-    variants = _variants(recipe, parsed)
-    if parsed.methods:
-        recipes = {name: _recipe_of_method(words, name, parser_of) for name in _once("methods", parsed.methods)}
-        variants = {
-            f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()
-        }
+    variants = variants_of(words, parsed, parser_of)
     folds = [*parsed.folds] or ([None] if recipe.split else _all_folds(recipe.replace(fold=None)))
-    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads, _selected(parsed))
+    origin = _origin(variants, parsed, parser_of)
+    study = Study(variants, folds, [*parsed.seeds] or [recipe.seed], threads, _selected(parsed), origin)
     make_cells(study.variants, study.folds, study.seeds)
     return study
+
+
+def _origin(variants: dict[str, Recipe], parsed: Any, parser_of: ParserOf) -> Origin | None:
+    """The study file that the words began with, and what became of its settings."""
+    if parsed.study is None:
+        return None
+    file = find_study(parsed.study)
+    part, scale = parsed.part or next(iter(file.parts)), parsed.scale or AS_PRINTED
+    words = with_study([f"--study={file.name}", f"--part={part}", f"--data={parsed.data}"])
+    printed = variants_of(words, parser_of(words).parse(words), parser_of)
+    return Origin(file.name, part, scale, departures(variants, printed))
+
+
+def variants_of(words: list[str], parsed: Any, parser_of: ParserOf) -> dict[str, Recipe]:
+    """What flags compare, by name; see `plan_study`."""
+    if not parsed.methods:
+        return _variants(with_absolute_paths(settings.to_recipe(parsed)), parsed)
+    recipes = {name: _recipe_of_method(words, name, parser_of) for name in _once("methods", parsed.methods)}
+    return {f"{v} method={name}": r for name, recipe in recipes.items() for v, r in _variants(recipe, parsed).items()}
 
 
 def _selected(parsed: Any) -> tuple[str, ...]:

@@ -30,6 +30,14 @@ def with_study(words: list[str]) -> list[str]:
     return [word for key, value in plan.items() for word in _words(key, value)] + words
 
 
+def parts_of(words: list[str]) -> list[str]:
+    """The parts of the study that words name without choosing one of them; none where they choose, or name no study."""
+    name = settings.peek(words, "--study")
+    if name is None or settings.peek(words, "--part"):
+        return []
+    return list(find_study(name).parts)
+
+
 def _words(key: str, value: Any) -> list[str]:
     flag = "--" + key.replace("_", "-")
     if key in COMPONENTS:

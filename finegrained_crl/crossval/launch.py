@@ -49,8 +49,8 @@ class Machine:
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     accept_changed_data: bool = False
-    share: float = 1.0
     data_in: DataIn = "auto"
+    share: float = 1.0
 
     def gpu(self, slot: int) -> dict[str, str]:
         """The environment of the cell in a slot: its GPU."""

@@ -158,9 +158,9 @@ def _options(place: Path, study: Study, machine: Machine, site: Site, tasks: int
 
 def _command(folder: StudyFolder, machine: Machine, cells: Path, tasks: int) -> list[str]:
     words = ["--cells", str(cells), "--tasks", str(tasks), "--orders", str(count_orders(folder.folder))]
-    words += ["--jobs", str(machine.jobs), "--share", str(machine.share), "--device", machine.device]
+    words += ["--jobs", str(machine.jobs), "--share", str(machine.share)]
+    words += ["--device", machine.device, "--data-in", machine.data_in]
     words += ["--checkpoint-seconds", str(machine.checkpoint_seconds)]
-    words += ["--data-in", machine.data_in]
     words += ["--accept-changed-data"] if machine.accept_changed_data else []
     module = "finegrained_crl.crossval.slurm_task"
     return [sys.executable, "-m", module, str(folder.folder.absolute()), *words, "--task"]

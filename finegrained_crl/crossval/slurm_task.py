@@ -45,8 +45,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=kind, required=True)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
     parser.add_argument("--data-in", default="auto")
+    parser.add_argument("--checkpoint-seconds", type=float, default=60.0)
     parser.add_argument("--accept-changed-data", action="store_true")
     parser.add_argument("--term", type=float, default=TERM_SECONDS)
     return parser.parse_args(argv)
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _machine(arguments: argparse.Namespace) -> Machine:
     gpus = visible_gpus() if arguments.device == "auto" else ()
     a = arguments
-    return Machine(a.jobs, gpus, a.device, a.checkpoint_seconds, a.accept_changed_data, a.share, a.data_in)
+    return Machine(a.jobs, gpus, a.device, a.checkpoint_seconds, a.accept_changed_data, a.data_in, a.share)
 
 
 def _tell(cell: Cell, status: Status) -> None:

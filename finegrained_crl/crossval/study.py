@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from finegrained_crl import __version__, files
+from finegrained_crl.crossval.origin import Origin, origin_from_dict
 from finegrained_crl.crossval.plan import Cell, cell_name, make_cells
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError
@@ -41,6 +42,7 @@ class Study:
         seeds: each variant and fold runs once per seed.
         threads: CPU threads of a cell. Fixed when the study begins: sums in another order would not be the same bits.
         select: settings of the grid whose value each variant chooses on the validation part of its fold.
+        origin: the study file that it was made from.
     """
 
     variants: dict[str, Recipe]
@@ -48,6 +50,7 @@ class Study:
     seeds: list[int]
     threads: int
     select: tuple[str, ...] = ()
+    origin: Origin | None = None
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -69,6 +72,7 @@ class Study:
             "seeds": self.seeds,
             "threads": self.threads,
             **({"select": list(self.select)} if self.select else {}),
+            **({"origin": self.origin.as_dict()} if self.origin else {}),
             "variants": {name: _without_axes(recipe) for name, recipe in self.variants.items()},
         }
         return {"digest": _digest(values), **values}
@@ -124,7 +128,8 @@ class StudyFolder:
         try:
             variants = {name: recipe_from_dict(recipe) for name, recipe in values["variants"].items()}
             select = tuple(map(str, values.get("select", [])))
-            return Study(variants, list(values["folds"]), list(values["seeds"]), int(values["threads"]), select)
+            axes = list(values["folds"]), list(values["seeds"]), int(values["threads"])
+            return Study(variants, *axes, select, origin_from_dict(values.get("origin")))
         except (KeyError, TypeError, AttributeError) as error:
             raise FinegrainedError(
                 f"{self.plan} is damaged ({type(error).__name__}: {error}); begin a new study with another --out"

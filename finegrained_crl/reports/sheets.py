@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl.metrics.catalogue import Figure
+from finegrained_crl.reports.ledger import ledger_sheet
 from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.study import StudyFigures
 from finegrained_crl.reports.tables import Sheet
@@ -49,7 +51,14 @@ def make_sheets(figures: StudyFigures, dataset: str, protocol: str) -> list[Shee
     published = read_published(dataset)
     if published:
         sheets.insert(2, _published_sheet(published, protocol))
-    return sheets
+    if figures.departures:
+        sheets = [_as_it_ran(sheet, figures.departures) for sheet in sheets]
+    return [*sheets, *([ledger_sheet(figures.ledger)] if figures.ledger else [])]
+
+
+def _as_it_ran(sheet: Sheet, departures: tuple[str, ...]) -> Sheet:
+    """The table with what was not as printed said below it."""
+    return replace(sheet, text=f"{sheet.text} Not as printed: {'; '.join(departures)}.".strip())
 
 
 def read_published(dataset: str) -> list[dict[str, str]]:

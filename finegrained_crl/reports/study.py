@@ -25,11 +25,13 @@ from finegrained_crl.metrics.catalogue import Figure, figures_for, primary_figur
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
 from finegrained_crl.reports.headline import headline
+from finegrained_crl.reports.ledger import Entry, data_apart, ledger
 from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import differences, find_baselines
 from finegrained_crl.reports.parts import TITLES, Part, grouped, one_seed, pooled_value, read_parts, runs_of
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.spread import fold_spread
+from finegrained_crl.studies import find_study, study_files
 
 
 @dataclass
@@ -55,6 +57,8 @@ class StudyFigures:
         notes: what a reader must know.
         parts: the compared parts themselves, for pictures of them.
         baselines: variant -> what it is compared with.
+        ledger: published numbers beside these, where the study was made from a study file.
+        departures: settings that are not as that file has them from print.
     """
 
     cells: pd.DataFrame
@@ -73,6 +77,8 @@ class StudyFigures:
     notes: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     baselines: dict[str, str] = field(default_factory=dict)
+    ledger: list[Entry] = field(default_factory=list)
+    departures: tuple[str, ...] = ()
 
 
 def study_figures(
@@ -102,8 +108,10 @@ def study_figures(
     baselines = find_baselines(list(variants), baseline)
     names = first["class_names"]
     compared = differences(parts, baselines, chosen, primary=primary.name, rope=rope, held_out=_held_out(collected))
+    cells = pd.DataFrame([_cell_row(part, chosen) for part in everything])
+    origin = collected.study.origin
     return StudyFigures(
-        cells=pd.DataFrame([_cell_row(part, chosen) for part in everything]),
+        cells=cells,
         variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen)]),
         differences=compared,
         oracle=_oracle(collected),
@@ -119,7 +127,18 @@ def study_figures(
         notes=study_notes(collected),
         parts=parts,
         baselines=baselines,
+        ledger=_ledger(collected, cells[cells["weights"] == TITLES[first["headline"]]], primary),
+        departures=origin.departures if origin else (),
     )
+
+
+def _ledger(collected: Collected, cells: pd.DataFrame, primary: Figure) -> list[Entry]:
+    """Published numbers beside those of the study; none where its file is not installed any more."""
+    origin = collected.study.origin
+    if origin is None or origin.study not in study_files():
+        return []
+    file = find_study(origin.study)
+    return ledger(file, origin, cells, primary, data_apart(file, origin.part, collected.results.values()))
 
 
 def _held_out(collected: Collected) -> float:

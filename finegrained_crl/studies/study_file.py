@@ -6,6 +6,8 @@ settings   flags of `fgcrl crossval` (of a recipe, or what is compared) that all
 parts      name -> flags
 scales     name -> flags that replace those of the parts
 published  rows of {part, variant, metric, value, where}
+beside     rows of the same form, of methods that the study does not train; `variant` is their name
+sizes      part -> [training pictures, test pictures]
 notes      what is not as printed, and why
 """
 
@@ -18,8 +20,10 @@ from typing import Any
 from finegrained_crl.data.structured import read_yaml
 from finegrained_crl.errors import FinegrainedError, nearest
 
-KEYS = frozenset({"title", "source", "settings", "parts", "scales", "published", "notes"})
+KEYS = frozenset({"title", "source", "settings", "parts", "scales", "published", "beside", "sizes", "notes"})
 AS_PRINTED = "paper"
+ROW = frozenset({"part", "variant", "metric", "value", "where"})
+METRICS = ("error", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class StudyFile:
         parts: name -> flags.
         scales: name -> flags that replace those of a part.
         published: rows of part, variant, metric, value, where.
+        beside: likewise, of other methods.
+        sizes: part -> pictures for training and test.
         notes: what is not as printed.
     """
 
@@ -44,6 +50,8 @@ class StudyFile:
     parts: dict[str, dict[str, Any]]
     scales: dict[str, dict[str, Any]]
     published: list[dict[str, Any]] = field(default_factory=list)
+    beside: list[dict[str, Any]] = field(default_factory=list)
+    sizes: dict[str, list[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def plan(self, part: str | None, scale: str) -> dict[str, Any]:
@@ -81,10 +89,27 @@ def read_study_file(name: str, path: Path) -> StudyFile:
     if not parts or AS_PRINTED not in scales:
         raise FinegrainedError(f"{path}: a study needs parts, and scales of which one is '{AS_PRINTED}'")
     settings = values.get("settings") or {}
-    published, notes = values.get("published") or [], values.get("notes") or []
+    _check_rows(path, [*(values.get("published") or []), *(values.get("beside") or [])], parts)
     return StudyFile(
-        name, str(values.get("title", "")), str(values.get("source", "")), settings, parts, scales, published, notes
+        name,
+        title=str(values.get("title", "")),
+        source=str(values.get("source", "")),
+        settings=settings,
+        parts=parts,
+        scales=scales,
+        published=values.get("published") or [],
+        beside=values.get("beside") or [],
+        sizes=values.get("sizes") or {},
+        notes=values.get("notes") or [],
     )
+
+
+def _check_rows(path: Path, rows: list[Any], parts: dict[str, Any]) -> None:
+    for row in rows:
+        if not isinstance(row, dict) or set(row) != ROW:
+            raise FinegrainedError(f"{path}: a published number needs exactly {', '.join(sorted(ROW))}; got {row}")
+        if row["part"] not in parts or row["metric"] not in METRICS:
+            raise FinegrainedError(f"{path}: a published number of no part, or neither error nor accuracy: {row}")
 
 
 def _mapping(path: Path, values: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:

@@ -70,7 +70,7 @@ def test_the_script(tmp_path, monkeypatch):
         "#SBATCH --cpus-per-task=8\n#SBATCH --partition=gpu\n#SBATCH --gres=gpu:1\n#SBATCH --output=elsewhere" in text
     )
     assert text.count("--output=") == 1
-    assert "--checkpoint-seconds 7.0 --data-in auto --accept-changed-data --task " in text
+    assert "--data-in auto --checkpoint-seconds 7.0 --accept-changed-data --task " in text
     assert "a study'" in text
     assert submission.script.with_suffix(".cells").read_text() == "ce_s0\nce_s2\n"
     again = submit(folder, study, machine, site)

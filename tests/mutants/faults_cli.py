@@ -188,11 +188,8 @@ how.fault("ignored option", "parsed.jobs or max(1, len(gpus)) *", "max(1, len(gp
 how.fault("ignored option", "len(gpus)) * cells_per_share(parsed.share)", "len(gpus))")
 how.fault("ignored option", "share = parsed.share or min(", "share = min(")
 how.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs, gpus, "auto",')
-how.fault(
-    "ignored option",
-    "seconds, accepts = parsed.checkpoint_seconds, parsed",
-    "seconds, accepts = 60.0, parsed",
-)
+how.fault("ignored option", "how = (parsed.checkpoint_seconds,", "how = (60.0,")
+how.fault("ignored option", "parsed.data_in, share)", '"auto", share)')
 crossval.fault("ignored option", "if parsed.plan:", "if False:")
 checks.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")
 crossval.fault(

@@ -54,6 +54,19 @@ def test_what_it_has_not(study, part, scale, problem):
     ("text", "problem"),
     [
         ("parts: {a: {}}\nscales: {paper: {}}\nsetings: {}", r"unknown key 'setings'; did you mean 'settings'\?"),
+        (
+            "parts: {a: {}}\nscales: {paper: {}}\npublished: [{part: a, value: 3}]",
+            "a published number needs exactly metric, part, value, variant, where",
+        ),
+        (
+            "parts: {a: {}}\nscales: {paper: {}}\n"
+            "published: [{part: b, variant: ce, metric: error, value: 3, where: x}]",
+            "a published number of no part",
+        ),
+        (
+            "parts: {a: {}}\nscales: {paper: {}}\nbeside: [{part: a, variant: ce, metric: top1, value: 3, where: x}]",
+            "neither error nor accuracy",
+        ),
         ("parts: {a: {}}", "a study needs parts, and scales of which one is 'paper'"),
         ("scales: {paper: {}}", "a study needs parts"),
         ("parts: [1]\nscales: {paper: {}}", "'parts' must be a mapping of mappings"),

@@ -8,9 +8,19 @@ NEAR, SCAN, PROGRAMS = "data/test_near_duplicates.py", "retrofit/test_scan.py", 
 INPROCESS, PROFILES = "retrofit/test_inprocess.py", "retrofit/sites/test_profiles.py"
 FAITHFUL, SHAPES, LEARN = "retrofit/test_faithful.py", "retrofit/test_shapes.py", "retrofit/test_learn.py"
 BIRDS, FACES = "datasets/test_demo_birds.py", "datasets/test_demo_faces.py"
+EXPORT = "cli/test_export.py"
 
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
+        "export/card.py": (EXPORT, "test_what_a_program_must_know_is_inside_and_beside"),
+        "export/exporting.py": (EXPORT, "test_a_model_that_says_something_else_is_not_written"),
+        "export/formats.py": (EXPORT, "test_onnxruntime_says_what_the_run_says_for_any_batch"),
+        "export/hub.py": ("cli/test_push.py", "test_what_is_pushed_is_loaded_from_the_hub_by_timm"),
+        "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
+        "export/parity.py": (EXPORT, "test_other_pictures_can_be_compared_on"),
+        "export/pictures.py": (EXPORT, "test_int8_is_calibrated_on_training_pictures_only"),
+        "export/smaller.py": (EXPORT, "test_half_and_int8_are_smaller_and_their_loss_is_told"),
+        "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
         "cli/answer_table.py": (
             "cli/test_predict_at_work.py",
             "test_bad_files_stand_in_a_table_and_the_others_are_classified",
@@ -38,6 +48,7 @@ TESTED_ELSEWHERE = {
             "test_the_command_writes_an_index_that_links_reports",
         ),
         "cli/probe.py": ("probes/test_study.py", "test_mistakes_are_one_line_before_anything_is_computed"),
+        "reports/reproduction.py": ("reports/test_ledger.py", "test_the_page_of_all_studies"),
         "training/run_options.py": ("training/test_routes.py", "test_a_run_is_the_same_on_every_route"),
         "cli/study_checks.py": ("cli/test_crossval.py", "test_a_mistake_is_one_line_and_leaves_nothing"),
         "cli/study_plan.py": ("cli/test_every_flag.py", "test_crossval_methods"),
@@ -158,6 +169,7 @@ TESTED_ELSEWHERE = {
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
         "training/interruption.py": ("cli/test_integrity.py", "test_a_signal_saves_and_says_how_to_go_on"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
+        "reports/side_by_side.py": ("cli/test_compare.py", "test_figures_are_those_of_the_folders_with_intervals"),
         "reports/across_data.py": ("cli/test_evaluate.py", "test_the_report_of_several_data_sets_is_one_table"),
         "training/evaluation.py": ("cli/test_evaluate.py", "test_the_runs_own_part_gives_the_runs_own_numbers"),
         "training/answers.py": ("meaning/test_predictions_mean.py", "test_every_column_of_predict"),

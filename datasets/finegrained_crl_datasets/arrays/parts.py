@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from finegrained_crl.data.array_files import ArrayFile, open_array_file
-from finegrained_crl.data.layout import require_file
+from finegrained_crl.data.layout import read_note, require_file
 from finegrained_crl.data.picture_source import item_name
 from finegrained_crl.data.regular import status
 from finegrained_crl.errors import FinegrainedError
@@ -101,8 +101,22 @@ def _splits(path: Path, content: ArrayFile) -> list[str]:
     return [str(split) for split in splits]
 
 
+def generated_counts(data: Path, layouts: Iterable[Layout]) -> dict[str, int] | None:
+    """The counts of a generated set in one of these layouts; None for a real one."""
+    for folder in (data / layout.folder for layout in layouts):
+        note = read_note(folder) or read_note(data)
+        if note:
+            return note.counts
+    return None
+
+
 def copy_note(root: Path, files: dict[str, str]) -> str:
-    """What stands behind the name of a set of JPEGs, nothing for others: the originals lost something on the way."""
+    """What stands behind the name of a set that isn't the original: of JPEGs, which lost something on the way, or
+    generated pictures.
+    """
+    note = read_note(root)
+    if note:
+        return f" layout of {note.name} (generated, seed {note.seed})"
     first = next(iter(files))
     content = open_array_file(root / first)
     return " (JPEG copy)" if content.size and content.pictures(0).startswith(JPEG) else ""

@@ -55,9 +55,9 @@ class FilterBank(nn.Conv2d):
         weight = self.weight.flatten(1)
         with torch.no_grad():
             places = (vectors @ weight.T).argmax(dim=1)  # a filter's bias moves all its responses alike
-        start = torch.arange(len(maps), device=maps.device).unsqueeze(1) * vectors.shape[1]
+        start = torch.arange(maps.shape[0], device=maps.device).unsqueeze(1) * vectors.shape[1]
         strongest = vectors.flatten(0, 1).index_select(0, (start + places).flatten())
-        values = self.scale * (strongest.unflatten(0, places.shape) * weight).sum(-1)
+        values = self.scale * (strongest.unflatten(0, (-1, places.shape[1])) * weight).sum(-1)
         return Peaks(values if self.bias is None else values + self.bias, places)
 
 

@@ -1,0 +1,1 @@
+"""A finished run as a model for other programs: ONNX, TorchScript, torch.export, timm; checked against the run."""
