@@ -183,7 +183,7 @@ def test_commands_machines_and_memory_are_told(study, tmp_path, no_charts):
     assert main(["report", str(kept)]) == 0
     text = text_of(kept)
     assert "fgcrl crossval --out somewhere" in text
-    assert "processor 0; processor 1; processor 2; processor 3 and 14 more" in text
+    assert re.search(r"processor 0; processor \d+; processor \d+; processor \d+ and 14 more", text)
     assert "commit abc" in text
     # Cells stand in the order of their names: ce's, then crl's, then focal's, six of each.
     assert all(f"{median:,}" in text for median in ("1,002", "1,008", "1,014"))
