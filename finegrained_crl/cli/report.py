@@ -67,7 +67,7 @@ def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[
     collected = gathered.collected
     figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, rope=parsed.rope)
     written = write_report(out, collected, figures)
-    options = PageOptions(parsed.anonymous, parsed.max_images)
+    options = PageOptions(parsed.anonymous, parsed.max_images, parsed.near_copies)
     page = make_page(gathered.title, gathered.by_variant, collected, figures, options)
     return gathered, figures, [*written, *write_page(out, page, figures.primary)]
 
@@ -164,6 +164,11 @@ def _parser() -> Parser:
         "--anonymous", action="store_true", help="a page without pictures, paths, subjects and folder names"
     )
     parser.add_argument("--max-images", type=_number, default=60, metavar="N", help="pictures in the page [60]")
+    parser.add_argument(
+        "--near-copies",
+        action="store_true",
+        help="look for near-copies across the split, however many pictures there are [up to 1500]",
+    )
     parser.add_argument(
         "--watch", type=_seconds, metavar="SECONDS", help="write again every so many seconds until no cell is missing"
     )

@@ -49,6 +49,7 @@ class Recorder:
 PAGE = "reports/page/test_page.py"
 ELSEWHERE = {
     "--max-images": (PAGE, "test_no_more_pictures_than_asked_for"),
+    "--near-copies": ("reports/page/test_near_copies.py", "test_many_pictures_are_looked_at_on_request"),
     "--anonymous": (PAGE, "test_an_anonymous_page_holds_nobody"),
     "--watch": (PAGE, "test_watching_ends_with_the_last_cell"),
     "--open": (PAGE, "test_the_page_opens_on_request"),

@@ -15,6 +15,7 @@ from finegrained_crl.reports.comparison import read_epochs
 from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.page import gallery, score_charts, study_charts
 from finegrained_crl.reports.page.charts import Chart
+from finegrained_crl.reports.page.near_copies import NearCopies, near_copies
 from finegrained_crl.reports.page.thumbnails import Thumbnails
 from finegrained_crl.reports.parts import TITLES, Part, grouped
 from finegrained_crl.reports.sheets import make_sheets
@@ -36,10 +37,12 @@ class PageOptions:
     Attributes:
         anonymous: no picture, path, subject or folder name anywhere.
         max_images: pictures that it may hold.
+        near_copies: look for near-copies across the sides of the split, however many pictures there are.
     """
 
     anonymous: bool = False
     max_images: int = MOST_IMAGES
+    near_copies: bool = False
 
 
 @dataclass
@@ -56,6 +59,7 @@ class Page:
     disagreements: list[tuple[str, int, list[gallery.Shown]]]
     hardest: list[gallery.Shown]
     pairs: list[dict[str, Any]]
+    near: NearCopies | None
     cost: list[list[str]]
     recipe_differences: list[list[str]]
     provenance: dict[str, str]
@@ -97,6 +101,12 @@ def make_page(
         disagreements=gallery.disagreements(table, *pair, names, pictures) if pair else [],
         hardest=gallery.hardest(table, names, pictures),
         pairs=gallery.confused_pairs(groups[pair[0] if pair else next(iter(groups))], names, pictures),
+        near=near_copies(
+            next(folder for folders in runs.values() for folder in folders),
+            _root(first, options),
+            pictures,
+            asked=options.near_copies,
+        ),
         cost=_cost(runs),
         recipe_differences=_recipe_differences(collected),
         provenance=_provenance(collected, runs, options),
