@@ -11,6 +11,7 @@ from finegrained_crl.cli import settings
 from finegrained_crl.cli.ranks import lost_ones_told
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training import sittings
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
@@ -79,6 +80,7 @@ def _claim(session: Session, *, resume: bool) -> None:
     if session.data_changes:
         run.write_changes(session.data_changes)
     run.write_data(session.data)
+    sittings.begin(run.folder, str(session.accelerator.device))
 
 
 def _fit_and_finish(loop: Loop) -> dict[str, Any]:

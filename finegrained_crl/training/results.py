@@ -16,7 +16,7 @@ from finegrained_crl.metrics.ages import AgeAnswers, AgeScale, age_truth, decode
 from finegrained_crl.metrics.calibration import fit_temperature, softmax
 from finegrained_crl.metrics.catalogue import all_figures, make_scores
 from finegrained_crl.metrics.ordinal import Decoder
-from finegrained_crl.training import checkpoint
+from finegrained_crl.training import checkpoint, sittings
 from finegrained_crl.training.model_card import model_card
 from finegrained_crl.training.protocol import describe_protocol
 from finegrained_crl.training.run_folder import FORMAT
@@ -69,6 +69,7 @@ def finish(loop: Loop) -> dict[str, Any]:
         predictions = pd.concat(frames, ignore_index=True)
         _write_predictions(session, predictions)
         files.write_text(session.run.model_card, model_card(results, predictions))
+        sittings.end(session.run.folder)
         files.write_json(session.run.results, results)
         checkpoint.previous(session.run.last).unlink(missing_ok=True)
         session.run.commit()

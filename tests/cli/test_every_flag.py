@@ -49,6 +49,7 @@ class Recorder:
 PAGE = "reports/page/test_page.py"
 ELSEWHERE = {
     "--max-images": (PAGE, "test_no_more_pictures_than_asked_for"),
+    "--near-copies": ("reports/page/test_near_copies.py", "test_many_pictures_are_looked_at_on_request"),
     "--anonymous": (PAGE, "test_an_anonymous_page_holds_nobody"),
     "--watch": (PAGE, "test_watching_ends_with_the_last_cell"),
     "--open": (PAGE, "test_the_page_opens_on_request"),
@@ -288,6 +289,14 @@ def test_report_accept_changed_data(tmp_path, said):
     folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(0, 1), seeds=(0,), changed=changed)
     assert said("report", folder)[0] == 1
     assert said("report", folder, "--accept-changed-data")[0] == 0
+
+
+def test_report_compare(study, said, tmp_path):
+    shutil.copytree(study, tmp_path / "other")
+    code, told = said("report", "--compare", study, tmp_path / "other", "--out", tmp_path / "both", "--json")[:2]
+    assert code == 0
+    variants = {row["variant"] for row in json.loads(told)["variants"]}
+    assert {name.partition(" of=")[2] for name in variants} == {study.name, "other"}
 
 
 def test_report_rope(study, said, tmp_path):

@@ -269,3 +269,29 @@ thumbnails.fault("off-by-one", "self.left -= bool(self.made[path])", "self.left 
 index = Source(R + "runs_index.py", "tests/reports/test_runs_index.py")
 index.fault("sign", "-(entry.score if", "(entry.score if")
 index.fault("ignored option", 'reverse=sort == "date"', "reverse=False")
+
+near = Source(R + "page/near_copies.py", "tests/reports/page/test_near_copies.py")
+near.fault("dropped call", "if sides[pair.first] != sides[pair.second]]", "]")
+near.fault("sign", "(-pair.likeness, pair.first, pair.second)", "(pair.likeness, pair.first, pair.second)")
+near.fault("ignored option", "len(table) > UNASKED and not asked", "len(table) > UNASKED")
+near.fault("dropped call", "*equal_pairs(looked.digests), ", "")
+near.fault("swapped part", '.where(table["fold"] != "", table["split"])', '.where(table["fold"] == "", table["split"])')
+
+ledger = Source(R + "ledger.py", "tests/reports/test_ledger.py")
+ledger.fault("sign", "inside = low <= entry.published <= high", "inside = not low <= entry.published <= high")
+ledger.fault("dropped call", '100 - value if entry.metric == "error" else value', "value")
+ledger.fault("dropped call", "    if reasons:\n", "    if False:\n")
+ledger.fault("wrong reduction", "100 * float(value) for value in rows", "float(value) for value in rows")
+ledger.fault("index", 'rows.groupby("seed")[primary.name].mean()', 'rows.groupby("fold")[primary.name].mean()')
+ledger.fault(
+    "sign", '"why": f"{mean - entry.published:+.2f} points"})', '"why": f"{entry.published - mean:+.2f} points"})'
+)
+ledger.fault("ignored option", "reasons = [*apart, *origin.departures]", "reasons = [*origin.departures]")
+ledger.fault("ignored option", "reasons = [*apart, *origin.departures]", "reasons = [*apart]")
+ledger.fault("dropped call", " if entry.part == origin.part]", "]")
+ledger.fault("off-by-one", '["data"]["train"] + result["data"]["val"]', '["data"]["train"]')
+
+reproduction = Source(R + "reproduction.py", "tests/reports/test_ledger.py")
+reproduction.fault("off-by-one", "        if len(values) > 1:\n", "        if len(values) > 2:\n")
+reproduction.fault("dropped call", " and entry.runs:", ":")
+reproduction.fault("dropped call", 'str(row["metric"]))\n', '"")\n')
