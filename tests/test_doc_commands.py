@@ -129,6 +129,8 @@ def in_small(words):
     if words[0] == "probe":
         small = [*words, *TINY.split(), "--val-fraction", "0.4", "--seeds", "0", "--workers", "0", "--device", "cpu"]
         return [*small, "--cached-views", "0"]
+    if words[0] == "tune":
+        return [*words, *TINY.split(), "--seeds", "0", "--jobs", "1", "--device", "cpu", "--plan"]
     if words[0] not in ("finetune", "crossval"):
         return words
     method = words[words.index("--method") + 1] if "--method" in words else ""
@@ -167,6 +169,9 @@ def test_line(page, line, desk, monkeypatch, capfd):
         else:
             words[words.index("--out") + 1] = "studies/planned"
         assert crossval_here(*words[1:], *([] if is_trained else ["--plan"])) == 0, capfd.readouterr().err
+        return
+    if words[0] == "tune":
+        assert crossval_here(*words[1:], verb="tune") == 0, capfd.readouterr().err
         return
     if words[:2] == ["data", "make"]:
         words = [re.sub("^(CUB_200_2011|demo/small)$", f"made/{page}-{words[2]}", word) for word in words]

@@ -16,7 +16,7 @@ from finegrained_crl.cli.foresight import Foresight, foresee
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_how import add_how, is_only_how, machine_of, site_of
-from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
+from finegrained_crl.cli.study_plan import ParserOf, Plan, add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import parts_of, with_study
 from finegrained_crl.crossval.census import take_census
@@ -63,8 +63,20 @@ def _each_part(words: list[str], parts: list[str]) -> int:
 
 
 def _one_study(words: list[str]) -> int:
-    parser = _parser(words)
-    parsed = parser.parse(words)
+    return run_study(words, _parser, plan_study)
+
+
+def run_study(words: list[str], parser_of: ParserOf, plan: Plan) -> int:
+    """Plan a study, show the plan, run what is missing.
+
+    Args:
+        words: of the command line.
+        parser_of: makes the command's parser.
+        plan: makes the study of what was parsed.
+    Returns:
+        the exit code.
+    """
+    parsed = parser_of(words).parse(words)
     if not parsed.out:
         raise FinegrainedError("--out is missing: give the folder of the study")
     if settings.peek(words, "--fold"):
@@ -80,7 +92,7 @@ def _one_study(words: list[str]) -> int:
         machine = _as_before(machine, study, parsed.jobs)
     else:
         threads = max(1, (site.cores or available_cores()) // machine.jobs)
-        study = plan_study(words, parsed, threads, _parser)
+        study = plan(words, parsed, threads, parser_of)
     folder.check(study)
     _say("reading the data and looking for leaks")
     people = check_data(folder, study, accept_changes=parsed.accept_changed_data)
@@ -146,10 +158,11 @@ def _parser(words: list[str]) -> settings.SettingsParser:
         "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any"
         " setting below]"
     )
-    return study_parser(words, _add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
+    return study_parser(words, add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
 
 
-def _add_flags(parser: settings.SettingsParser) -> None:
+def add_flags(parser: settings.SettingsParser) -> None:
+    """Add what is compared, and how cells run."""
     add_axes(parser)
     add_how(parser)
 

@@ -19,6 +19,7 @@ from finegrained_crl.errors import FinegrainedError, nearest
 COMMANDS = (
     "finetune",
     "crossval",
+    "tune",
     "status",
     "probe",
     "report",

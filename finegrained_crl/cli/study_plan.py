@@ -19,6 +19,8 @@ from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Component, Recipe
 
 ParserOf = Callable[[list[str]], settings.SettingsParser]
+Plan = Callable[[list[str], Any, int, ParserOf], Study]
+"""Words, what they were parsed to, threads of a cell and the parser, to a study."""
 
 
 def study_parser(
@@ -140,8 +142,8 @@ def _recipe_of_method(words: list[str], method: str, parser_of: ParserOf) -> Rec
 def _variants(recipe: Recipe, parsed: Any) -> dict[str, Recipe]:
     _check_axes(recipe, parsed)
     names = _once("losses", [*parsed.losses] or [recipe.loss.name])
-    bases = [_complete(_with_loss(recipe, name)) for name in names]
-    return make_variants(bases, parse_grid(parsed.grid), parsed.controls, _complete)
+    bases = [completed(_with_loss(recipe, name)) for name in names]
+    return make_variants(bases, parse_grid(parsed.grid), parsed.controls, completed)
 
 
 def _with_loss(recipe: Recipe, name: str) -> Recipe:
@@ -165,7 +167,7 @@ def _check_axes(recipe: Recipe, parsed: Any) -> None:
         )
 
 
-def _complete(recipe: Recipe) -> Recipe:
+def completed(recipe: Recipe) -> Recipe:
     """The recipe with every option filled in and every type checked, by the parser that reads recipe files."""
     completed = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
     check_recipe(completed)

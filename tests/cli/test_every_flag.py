@@ -87,7 +87,7 @@ def covered(command):
 
 def test_each_flag_has_its_test():
     own = Recorder()
-    crossval._add_flags(own)
+    crossval.add_flags(own)
     assert covered("predict") | set(AT_WORK) | set(YEARS) == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
     assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())

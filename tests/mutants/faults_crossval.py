@@ -219,3 +219,14 @@ fork_server.fault("swapped part", "(output, 1), (log, 2)", "(log, 1), (output, 2
 fork_server.fault("dropped call", "                self._become_cell(request)\n", "") if False else None
 fork_server.fault("index", " if of == number", "")
 fork_server.fault("swapped part", "self.numbers.pop(pid)", "next(iter(self.numbers.values()))")
+
+search = Source("finegrained_crl/crossval/random_search.py", "tests/crossval/test_random_search.py")
+search.fault("ignored option", "default_rng([seed, number])", "default_rng([0, number])")
+search.fault("ignored option", 'is_log = scale == "log"', "is_log = False")
+search.fault("off-by-one", "self.low, self.high + self.is_whole", "self.low, self.high")
+search.fault("dropped call", "drawn.setdefault(tuple(chosen.values()), chosen)", "drawn[number] = chosen")
+tune = Source("finegrained_crl/cli/tune.py", "tests/cli/test_tune.py")
+tune.fault("ignored option", "parsed.budget, parsed.draw_seed)", "parsed.budget, 0)")
+tune.fault("dropped call", 'warmup_epochs=fitted["warmup_epochs"], ', "")
+tune.fault("dropped call", "    _require_validation(first)\n", "")
+tune.fault("swapped part", 'primary.show(row["test"])', 'primary.show(row["grid_test"])')

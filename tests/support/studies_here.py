@@ -47,11 +47,11 @@ class Here(contextlib.nullcontext):
         """Every cell has ended when its start returns."""
 
 
-def crossval_here(*words, timed=False):
-    """The exit code of `fgcrl crossval`; the expected time is measured where asked."""
+def crossval_here(*words, timed=False, verb="crossval"):
+    """The exit code of `fgcrl crossval`, or of `fgcrl tune`; the expected time is measured where asked."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "processes", Here)
         patch.setattr(launch, "POLL_SECONDS", 0.0)
         if not timed:
             patch.setattr(command, "_expected", lambda *_: (None, "not measured"))
-        return main(["crossval", *map(str, words)])
+        return main([verb, *map(str, words)])
