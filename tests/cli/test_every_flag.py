@@ -71,6 +71,10 @@ AT_WORK = {
 """Flags of `predict` that are tested in a file of their own."""
 
 
+YEARS = {"--interval": ("cli/test_years.py", "test_predict_tells_ages_and_intervals")}
+"""Flags of `predict` for runs in years."""
+
+
 UNTESTED = {"--select"}
 """Flags of `crossval` that have no test here yet; none may join them."""
 
@@ -84,10 +88,10 @@ def covered(command):
 def test_each_flag_has_its_test():
     own = Recorder()
     crossval._add_flags(own)
-    assert covered("predict") | set(AT_WORK) == flags_of(predict._parser())
+    assert covered("predict") | set(AT_WORK) | set(YEARS) == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
     assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
-    for path, test in [*ELSEWHERE.values(), *((WORK, test) for test in AT_WORK.values())]:
+    for path, test in [*ELSEWHERE.values(), *YEARS.values(), *((WORK, test) for test in AT_WORK.values())]:
         assert f"def {test}(" in (HERE.parents[1] / path).read_text()
     assert covered("crossval") | UNTESTED == own.flags
 

@@ -9,8 +9,8 @@ parts = Source(R + "parts.py", "tests/reports/test_parts.py", STUDIES, "tests/re
 parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(", named="the report ignores --decoder")
 parts.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
 parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * temperature")
-parts.fault("ignored option", "decoder, calibrated)\n    return Part", "decoder)\n    return Part")
-parts.fault("ignored option", "decoder, calibrated)\n    return Part", "None, calibrated)\n    return Part")
+parts.fault("ignored option", "decoder, calibrated, age_truth(", "decoder, None, age_truth(")
+parts.fault("ignored option", "decoder, calibrated, age_truth(", "None, calibrated, age_truth(")
 parts.fault("swapped part", 'for part in ("test", "val"))', 'for part in ("val", "test"))')
 parts.fault("ignored option", 'rows = frame[frame["weights"] == which]', 'rows = frame[frame["weights"] == "last"]')
 parts.fault("dropped call", '.sort_values("id", ignore_index=True)', ".reset_index(drop=True)")
@@ -42,7 +42,7 @@ study = Source(
     "tests/reports/test_study.py",
     STUDIES,
 )
-study.fault("ignored option", 'read_parts(collected, decoder if ordered else "argmax")', "read_parts(collected, None)")
+study.fault("ignored option", 'decoder if order["ordered"] else "argmax"', "None")
 study.fault(
     "wrong reduction", "sum(len(part.frame) for part in one_seed(group))", "sum(len(part.frame) for part in group)"
 )
@@ -81,8 +81,8 @@ sheets.fault(
 )
 sheets.fault(
     "swapped part",
-    "(ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)",
-    "(PLAIN_MAIN, PLAIN_MORE)",
+    "    if figures.ordered:\n        return ORDERED",
+    "    if False:\n        return ORDERED",
 )
 sheets.fault("ignored option", 'figures.variants[figures.variants["weights"] == weights]', "figures.variants")
 sheets.fault("ignored option", 'figures.differences[figures.differences["weights"] == weights]', "figures.differences")
@@ -239,7 +239,7 @@ pilot.fault(
     "[b for _, b in pairs], measured, [b for _, b in pairs]",
 )
 pilot.fault("ignored option", "find_baselines(variants, baseline)", "find_baselines(variants)")
-pilot.fault("ignored option", "figure or primary_figure(ordered=ordered).name", "primary_figure(ordered=ordered).name")
+pilot.fault("ignored option", "figure or primary_figure(**order).name", "primary_figure(**order).name")
 pilot.fault("wrong reduction", "seeds = max(folds.count", "seeds = sum(folds.count")
 pilot.fault("index", "Design(len(set(folds)), seeds, len(compared))", "Design(len(set(folds)), seeds, 1)")
 
