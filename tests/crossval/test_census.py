@@ -6,6 +6,7 @@ import time
 import pytest
 from stub_cells import commit, study_of
 
+from finegrained_crl.crossval import leases as module
 from finegrained_crl.crossval.census import as_plain, take_census
 from finegrained_crl.crossval.leases import End, LeaseFiles, Leases
 from finegrained_crl.crossval.worker import Heart, Worker
@@ -65,6 +66,25 @@ def test_a_worker_that_fell_silent_is_stale_by_the_folders_clock(study, leases):
     assert take_census(*study).cells["ce_s2"].state == "stale"
     leases.heart.beat()
     assert take_census(*study).cells["ce_s2"].state == "running"
+
+
+def test_a_dead_worker_is_stale_at_once(study, leases):
+    here = Worker.here()
+    heart = Heart(leases.workers, Worker.from_dict({**here.as_dict(), "name": "dead", "started": here.started - 1}))
+    heart.beat()
+    Leases(study[0].folder, heart).claim("ce_s3")
+    assert take_census(*study).cells["ce_s3"].state == "stale"
+
+
+def test_the_last_lease_counts_and_what_runs_costs(study, leases, monkeypatch):
+    leases.end(leases.claim("ce_s0"), End("failed", "diverged"))
+    hour_ago = time.time() - 3600
+    monkeypatch.setattr(module.time, "time", lambda: hour_ago)
+    leases.claim("ce_s0")
+    monkeypatch.undo()
+    census = take_census(*study)
+    assert census.cells["ce_s0"].state == "running"
+    assert census.cost["core_hours"] == pytest.approx(2.0, abs=0.01)
 
 
 def test_two_that_run_need_half_the_time(study, leases):

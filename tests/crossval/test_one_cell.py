@@ -52,6 +52,13 @@ def test_what_another_worker_has_is_left(leases, order):
     assert run_one(order, leases, Instant()) is None
 
 
+def test_what_the_launcher_saw_fall_silent_is_taken_without_watching_again(leases, tmp_path):
+    leases.claim("ce_s0")  # by a worker that seems alive to who looks for the first time
+    order = Order(tmp_path, "ce_s0", 1, (), 1)
+    assert run_one(order, leases, Instant()).outcome == "committed"
+    assert leases.read_end("ce_s0", 2).outcome == "committed"
+
+
 def test_a_failure_and_its_reason(leases, order):
     end = run_one(order, leases, Instant(1, "fgcrl finetune: error: CUDA out of memory\n"))
     assert (end.outcome, end.reason) == ("failed", "CUDA out of memory")
