@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import hypothesis
 import pytest
 from forked import server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
+from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
@@ -32,6 +34,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINEGRAINED_CRL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[PythonForks | None]:
+    """Starts Python programs that import torch, in forks; None where that can't be done."""
+    if sys.platform != "linux":
+        yield None
+        return
+    with PythonForks() as forks:
+        yield forks
 
 
 @pytest.fixture(scope="session")
