@@ -36,6 +36,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_power_failure() -> Iterator[None]:
+    """What tests write need not outlive this machine: waiting for the disk is a quarter of a report's time.
+
+    Tests of what happens where `fsync` fails patch it themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def forks() -> Iterator[PythonForks | None]:
     """Starts Python programs that import torch, in forks; None where that can't be done."""
