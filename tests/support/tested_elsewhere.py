@@ -36,6 +36,8 @@ TESTED_ELSEWHERE = {
         "cli/plot.py": ("reports/test_loss_figures.py", "test_the_command_lists_its_files"),
         "cli/progress.py": ("cli/test_predict.py", "test_a_folder_agrees_with_the_runs_own_predictions"),
         "cli/recipe_copy.py": ("cli/test_recipe.py", '"recipe", "copy"'),
+        "cli/recipe_check.py": ("cli/test_recipe.py", '"recipe", "check"'),
+        "cli/recipe_diff.py": ("cli/test_recipe.py", '"recipe", "diff"'),
         "cli/recipe_show.py": ("cli/test_recipe.py", '"recipe", "show"'),
         "cli/retrofit.py": ("cli/test_help.py", "test_an_unknown_verb_is_one_line"),
         "cli/retrofit_patch.py": ("cli/test_main.py", '"retrofit", "patch"'),
