@@ -84,7 +84,7 @@ def make_utkface(folder, source):
     for i, path in enumerate(sorted(source.rglob("*.png"))):
         shutil.copy(path, folder / "images" / f"{i}.png")
         group = i % 8
-        rows.append({"filename": f"{i}.png", "age_group_index": group, "age_group": f"g{group}"})
+        rows.append({"filename": f"{i}.png", "age_group_index": group, "age_group": f"g{group}", "age": 5 + 2 * i})
         rows[-1]["split"] = "test" if i // 8 % 3 == 2 else "train"
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
 
@@ -128,7 +128,8 @@ def in_small(words):
     words = [{"$loss": "crl", "$seed": "0", "DIR": "CUB_200_2011"}.get(word, word) for word in words]
     words = [word.replace("$loss", "crl").replace("$seed", "0") for word in words]
     if words[0] == "probe":
-        return [*words, *TINY.split(), "--val-fraction", "0.4", "--seeds", "0", "--workers", "0", "--device", "cpu"]
+        small = [*words, *TINY.split(), "--val-fraction", "0.4", "--seeds", "0", "--workers", "0", "--device", "cpu"]
+        return [*small, "--cached-views", "0"]
     if words[0] not in ("finetune", "crossval"):
         return words
     method = words[words.index("--method") + 1] if "--method" in words else ""

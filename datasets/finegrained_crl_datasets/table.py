@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
+from finegrained_crl.data import ages
 from finegrained_crl.data.folds import groups_of, seeded_folds, seeded_split
 from finegrained_crl.data.identity import plain_path
 from finegrained_crl.data.records import GROUPING_KINDS, Records, escapes_root, make_records
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
+from finegrained_crl.metrics.ages import AgeScale
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class _Classes:
+    """What the label column says.
+
+    Attributes:
+        columns: of the rows that are kept: `label`, and `age` and `age_spread` where they are known.
+        names: of the classes.
+        kept: bool, of the table's rows.
+        ordered: whether the classes have an order.
+        dropped: reason -> rows left out.
+        scale: the years that classes stand for.
+    """
+
+    columns: dict[str, Any]
+    names: tuple[str, ...]
+    kept: np.ndarray
+    ordered: bool
+    dropped: dict[str, int] = field(default_factory=dict)
+    scale: AgeScale | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +64,11 @@ class Table:
             say.
         ordered: the classes have an order, that of the labels (age groups): reports add one-off accuracy, MAE in groups
             and kappa.
+        target: what the label column holds: class, or age: ages in years, each year of the range a class.
+        age_range: first and last age of the classes, e.g. 0,100; an age beyond it is an error.
+        bins: ages become these groups instead of years: the first age of each (0,3,7,13,20), or adience.
+        age_groups: groups over which ages in years are also counted exact and one-off, written like bins.
+        age_spread_column: standard deviation of the annotators' guesses; used where the table has it.
     """
 
     summary: ClassVar[str] = "your own CSV, TSV or Parquet table with a path and a label per image"
@@ -66,6 +94,11 @@ class Table:
     num_folds: int = 0
     ordered: bool = False
     separator: str = ""
+    target: Literal["class", "age"] = "class"
+    age_range: str = "0,100"
+    bins: str = ""
+    age_groups: str = "adience"
+    age_spread_column: str = "age_spread"
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
@@ -79,12 +112,23 @@ class Table:
         self._check_columns(raw, path)
         if raw.empty:
             raise FinegrainedError(f"{path}: no row below the header; add one row per image")
-        labels, names = self._labels(raw, path)
-        columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), "label": labels}
-        _no_escape(columns["path"], root, path)
+        _no_escape(_relative(raw[self.path_column], root), root, path)
+        told = self._classes(raw, path)
+        raw = raw[told.kept].reset_index(drop=True)
+        if raw.empty:
+            raise FinegrainedError(f"{path}: every age lies in no bin; correct --dataset.bins")
+        columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), **told.columns}
         columns |= self._optional(raw, path)
-        protocol = self._protocol(columns, raw[self.label_column], path, root)
-        return make_records(columns, class_names=names, root=root, protocol=protocol, ordered=self.ordered)
+        protocol = self._protocol(columns, told, raw[self.label_column], path, root)
+        return make_records(
+            columns,
+            class_names=told.names,
+            root=root,
+            protocol=protocol,
+            dropped=told.dropped,
+            ordered=told.ordered,
+            ages=told.scale,
+        )
 
     def known_counts(self, data: Path) -> dict[str, int]:
         """Nothing is published about a table of your own."""
@@ -109,6 +153,34 @@ class Table:
                 )
         for column in (self.path_column, self.label_column):
             _no_empty_cell(raw[column], path)
+
+    def _classes(self, raw: pd.DataFrame, path: Path) -> _Classes:
+        """What the label column says, as classes or as ages."""
+        if self.target == "age":
+            return self._ages(raw, path)
+        if self.bins or self.target != "class":
+            wrong = f"--dataset.target {self.target}: it must be class or age"
+            raise FinegrainedError("--dataset.bins needs --dataset.target age" if self.target == "class" else wrong)
+        labels, names = self._labels(raw, path)
+        return _Classes({"label": labels}, names, np.ones(len(raw), dtype=bool), ordered=self.ordered)
+
+    def _ages(self, raw: pd.DataFrame, path: Path) -> _Classes:
+        """Years or bins; an age in no bin (Adience's leave gaps) is left out and counted."""
+        low, high = ages.age_range(self.age_range)
+        if self.num_classes is not None or self.class_name_column is not None:
+            raise FinegrainedError("--dataset.target age makes its own classes: leave out num-classes and class names")
+        true = ages.read_ages(raw[self.label_column], low, high, path)
+        columns = {"age": true}
+        if self.age_spread_column in raw:
+            columns["age_spread"] = ages.read_spread(raw[self.age_spread_column], path)
+        if self.bins:
+            groups = ages.age_groups(self.bins, high, "--dataset.bins")
+            return _binned(columns, ages.bin_labels(true, groups), ages.bin_names(groups))
+        named = ages.age_groups(self.age_groups, high, "--dataset.age-groups") if self.age_groups else ()
+        scale = AgeScale(low, high, named)
+        names = tuple(map(str, range(low, high + 1)))
+        kept = np.ones(len(raw), dtype=bool)
+        return _Classes({"label": ages.year_labels(true, scale), **columns}, names, kept, ordered=True, scale=scale)
 
     def _labels(self, raw: pd.DataFrame, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         """Class index of each row, and the class names."""
@@ -139,8 +211,12 @@ class Table:
                 columns[name] = raw[column].where(raw[column].str.strip() != "", pd.NA)
         return columns
 
-    def _protocol(self, columns: dict[str, Any], classes: pd.Series, path: Path, root: Path) -> str:
+    def _protocol(self, columns: dict[str, Any], told: _Classes, classes: pd.Series, path: Path, root: Path) -> str:
         """The split in words; where there is none, a seeded one is added to `columns`."""
+        if told.scale is not None:
+            classes = ages.age_strata(pd.Series(columns["age"]), self._groups(columns, root))
+        elif self.target == "age":
+            classes = pd.Series(columns["label"]).map(dict(enumerate(told.names)))
         if self.num_folds:
             return self._make_folds(columns, classes, path, root)
         if "fold" in columns:
@@ -167,6 +243,13 @@ class Table:
     def _groups(self, columns: dict[str, Any], root: Path) -> pd.Series:
         """What stays on one side: rows that share a subject, an album, an original or a picture."""
         return groups_of(root, columns["path"], {kind: columns[kind] for kind in GROUPING_KINDS if kind in columns})
+
+
+def _binned(columns: dict[str, np.ndarray], labels: np.ndarray, names: tuple[str, ...]) -> _Classes:
+    kept = labels >= 0
+    dropped = {"age in no bin": int((~kept).sum())} if not kept.all() else {}
+    of_kept = {name: values[kept] for name, values in columns.items()}
+    return _Classes({"label": labels[kept], **of_kept}, names, kept, ordered=True, dropped=dropped)
 
 
 def _table_file(data: Path, where: str) -> Path:

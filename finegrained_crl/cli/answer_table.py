@@ -115,6 +115,7 @@ class LabelCount:
         self.place = {name: i for i, name in enumerate(class_names)}
         self.top, self.labelled, self.unknown, self.right, self.near = top, 0, 0, 0, 0
         self.answered, self.answered_right = 0, 0
+        self.years_off: list[float] = []
 
     def add(self, labels: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         """Count the rows of a batch."""
@@ -127,6 +128,8 @@ class LabelCount:
             is_right = row["label"] == self.place[label]
             self.labelled += 1
             self.right += is_right
+            if "age" in row:
+                self.years_off.append(abs(float(row["age"]) - float(label)))
             self.near += label in str(row[f"top{self.top}_classes"]).split("|")
             if not row.get("abstained", False):
                 self.answered += 1
@@ -138,7 +141,8 @@ class LabelCount:
             return None
         counts = {"labelled": self.labelled, "right": self.right, f"in_top{self.top}": self.near}
         answered = {"answered": self.answered, "answered_right": self.answered_right}
-        return {**counts, **answered, "labels_unknown": self.unknown}
+        years = {"mae_years": float(np.mean(self.years_off))} if self.years_off else {}
+        return {**counts, **answered, **years, "labels_unknown": self.unknown}
 
     def text(self) -> str:
         """For people."""
@@ -148,6 +152,8 @@ class LabelCount:
         share, near = (100 * count / self.labelled for count in (self.right, self.near))
         text = f"{self.right} of {self.labelled} labelled pictures are right ({share:.2f} %)"
         text += f", {near:.2f} % among the first {self.top}"
+        if self.years_off:
+            text += f"; {np.mean(self.years_off):.2f} years off on average"
         if self.answered < self.labelled:
             of_answers = 100 * np.divide(self.answered_right, self.answered or np.nan)
             text += f"; {self.answered} answered, {of_answers:.2f} % of these right"

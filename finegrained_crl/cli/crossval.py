@@ -27,6 +27,7 @@ from finegrained_crl.crossval.processes import Processes, processes
 from finegrained_crl.crossval.slurm import Site, submit
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training import sittings
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.reporter import duration
 
@@ -90,6 +91,7 @@ def _one_study(words: list[str]) -> int:
     try:
         with Interruption():
             study = write_plan(folder, study)
+            sittings.begin(folder.folder)
             if parsed.launcher == "slurm":
                 return _submit(folder, study, machine, site, as_json=parsed.json)
             if parsed.launcher == "ray":

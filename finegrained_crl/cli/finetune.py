@@ -11,6 +11,7 @@ from finegrained_crl.cli import settings
 from finegrained_crl.cli.ranks import lost_ones_told
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training import sittings
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
@@ -79,6 +80,7 @@ def _claim(session: Session, *, resume: bool) -> None:
     if session.data_changes:
         run.write_changes(session.data_changes)
     run.write_data(session.data)
+    sittings.begin(run.folder, str(session.accelerator.device))
 
 
 def _fit_and_finish(loop: Loop) -> dict[str, Any]:
@@ -178,7 +180,7 @@ def _announce(session: Any, loop: Any) -> None:
     say(f"{session.records.protocol}: {sizes}, {session.records.num_classes} classes")
     say(f"{r.method}, {r.backbone} ({'; '.join(session.trainee.model.notes)}), loss {r.loss}, seed {r.seed}")
     if session.timings:
-        timed = ", ".join(f"{t.precision} {t.memory_format} {1000 * t.seconds:.0f} ms" for t in session.timings)
+        timed = ", ".join(map(str, session.timings))
         say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
     machine = (
         f"{session.accelerator.device}, {r.precision}, {r.memory_format}, pictures from {session.route},"

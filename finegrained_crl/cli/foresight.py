@@ -18,6 +18,7 @@ from finegrained_crl.statistics.power import Design, assumed, smallest_differenc
 
 if TYPE_CHECKING:
     from finegrained_crl.data.records import Records
+    from finegrained_crl.metrics.catalogue import Figure
 
 
 class Foresight(NamedTuple):
@@ -54,10 +55,10 @@ def foresee(folder: StudyFolder, study: Study, people: int) -> Foresight | None:
             pilot = None  # no pair is finished yet
         if pilot and pilot.seeds_differ and pilot.design.folds == design.folds:
             smallest = smallest_difference(pilot.sources, design)
-            return _said(smallest, pilot.figure.title, "as its finished cells vary")
+            return _said(smallest, pilot.figure, "as its finished cells vary")
     shares = {name: ASSUMPTIONS[name] / 100 for name in ("run", "fold", "taste", "disagree")}
     smallest = smallest_difference(assumed(**shares, people=people, folds=design.folds), design)
-    return _said(smallest, "accuracy", "assumed: see fgcrl power --assume")
+    return _said(smallest, None, "assumed: see fgcrl power --assume")
 
 
 def count_people(records: Records, rows: np.ndarray) -> int:
@@ -66,10 +67,15 @@ def count_people(records: Records, rows: np.ndarray) -> int:
     return int(subjects.nunique() + subjects.isna().sum())
 
 
-def _said(smallest: float, what: str, how: str) -> Foresight:
+def _said(smallest: float, figure: Figure | None, how: str) -> Foresight:
+    """In words; of accuracy, where no figure was measured."""
     if not math.isfinite(smallest):
         return Foresight(
             None, "this study can claim no difference: that takes three seeds of one split, or three folds"
         )
-    points = f"{100 * smallest:.1f} points of {what.removesuffix(' %')}"
+    if figure is None or figure.percent:
+        what = "accuracy" if figure is None else figure.title.removesuffix(" %")
+        points = f"{100 * smallest:.1f} points of {what}"
+    else:
+        points = f"{smallest:.2g} in {figure.title}"
     return Foresight(smallest, f"it can show differences from about {points} on (80 % power, {how})")

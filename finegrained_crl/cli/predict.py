@@ -50,7 +50,8 @@ def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
     _check(arguments)
     predictor = Predictor(Path(arguments.run), weights=arguments.weights, device=arguments.device)
-    answers = predictor.answers(top=arguments.top, calibrate=arguments.calibrate, max_risk=arguments.max_risk)
+    how = {"top": arguments.top, "calibrate": arguments.calibrate, "max_risk": arguments.max_risk}
+    answers = predictor.answers(**how, interval=arguments.interval)
     inputs = find_inputs(arguments.paths, arguments.path_column, arguments.label_column)
     told = _classify(predictor, answers, inputs, arguments)
     _tell(arguments, answers, told)
@@ -148,6 +149,8 @@ def _check(arguments: argparse.Namespace) -> None:
     for flag, value in least.items():
         if value < 1:
             raise FinegrainedError(f"{flag} must be at least 1, got {value}")
+    if arguments.interval is not None and not 0 < arguments.interval < 1:
+        raise FinegrainedError(f"--interval must be a share between 0 and 1, got {arguments.interval:g}")
     if arguments.max_risk is not None and not 0 < arguments.max_risk < 1:
         raise FinegrainedError(f"--max-risk must be a share between 0 and 1 (0.05 is 5 %), got {arguments.max_risk:g}")
 
@@ -190,6 +193,12 @@ def _parser() -> Parser:
         type=float,
         metavar="R",
         help="abstain so that at most this share of answers is wrong (by the run's validation part)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        metavar="P",
+        help="of a run in years: an interval that holds the age of this share of new people, e.g. 0.9",
     )
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th frame of videos and cameras [1]")
     parser.add_argument("--frames", type=int, metavar="N", help="so many frames of each video or camera [all]")

@@ -24,7 +24,9 @@ example = "fgcrl report studies/faces"
 def main(argv: list[str]) -> int:
     """Collect, compute, write; again and again with --watch."""
     parsed = _parser().parse_args(argv)
-    folders = [Path(path) for path in parsed.paths]
+    folders = [Path(path) for path in [*parsed.paths, *parsed.compare]]
+    if not folders:
+        raise FinegrainedError(f"give the folder of a study or run: {example}")
     out = _out(folders, parsed.out)
     if is_across_data(folders):
         return _across_data(folders, out, as_json=parsed.json)
@@ -65,7 +67,7 @@ def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[
     collected = gathered.collected
     figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, rope=parsed.rope)
     written = write_report(out, collected, figures)
-    options = PageOptions(parsed.anonymous, parsed.max_images)
+    options = PageOptions(parsed.anonymous, parsed.max_images, parsed.near_copies)
     page = make_page(gathered.title, gathered.by_variant, collected, figures, options)
     return gathered, figures, [*written, *write_page(out, page, figures.primary)]
 
@@ -139,7 +141,10 @@ def _seconds(text: str) -> float:
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
+        "paths", nargs="*", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
+    )
+    parser.add_argument(
+        "--compare", nargs=2, default=[], metavar=("A", "B"), help="two studies side by side, as if both were PATHS"
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write into [that of the study]")
     parser.add_argument(
@@ -159,6 +164,11 @@ def _parser() -> Parser:
         "--anonymous", action="store_true", help="a page without pictures, paths, subjects and folder names"
     )
     parser.add_argument("--max-images", type=_number, default=60, metavar="N", help="pictures in the page [60]")
+    parser.add_argument(
+        "--near-copies",
+        action="store_true",
+        help="look for near-copies across the split, however many pictures there are [up to 1500]",
+    )
     parser.add_argument(
         "--watch", type=_seconds, metavar="SECONDS", help="write again every so many seconds until no cell is missing"
     )

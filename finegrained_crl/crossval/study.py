@@ -1,6 +1,7 @@
 """The folder of a study: its plan, and one run folder per cell.
 
 study.yaml        format, variants (each a complete recipe), folds, seeds, threads per cell
+sittings.json     command, machine and source of each launcher
 cells/NAME/       run folder of a cell (see `training/run_folder.py`)
 recipes/NAME.yaml what the cell was started with
 logs/NAME.log     what it said

@@ -160,7 +160,7 @@ def audit(
     }
     keys[LISTED] = table["path"].map(plain_path) if root is None else same_files(root, table["path"])
     if root is not None:
-        pictures = _read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
+        pictures = read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
         report.files_read = len(pictures.digests)
         report.missing = sorted(set(table["path"]) - pictures.digests.keys())
         report.unreadable = {path: why for path, why in sorted(pictures.unreadable.items()) if path in pictures.digests}
@@ -171,7 +171,7 @@ def audit(
     report.two_labels = {kind: _two_labels(table, keys[kind]) for kind in (LISTED, FILE) if kind in keys}
     if root is None:
         return report
-    pairs = _equal_pairs(pictures.digests)
+    pairs = equal_pairs(pictures.digests)
     if near >= 0:
         near_pairs = near_duplicates(pictures.looks, pictures.digests, near)
         report.crossings += _near_crossings(near_pairs, table)
@@ -259,7 +259,7 @@ def parts_of(records: Records) -> pd.Series:
     return folds.fillna(records.table["split"].replace("", NO_PART)).astype(str)
 
 
-def _read_all(root: Path, paths: list[str], looking: bool, progress: Progress | None) -> Pictures:
+def read_all(root: Path, paths: list[str], looking: bool, progress: Progress | None) -> Pictures:
     """Hashes of all files (cached, as before a training), and where asked what they look like."""
     silent = progress if not looking else None
     digests = {path: digest for path, digest in content_hashes(root, paths, silent).items() if digest}
@@ -297,7 +297,7 @@ def _labelled(rows: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(f"{path} ({label})" for path, label in zip(rows["path"], rows["label"], strict=True)))
 
 
-def _equal_pairs(digests: Mapping[str, str]) -> list[NearPair]:
+def equal_pairs(digests: Mapping[str, str]) -> list[NearPair]:
     """Each file with the first one of the same bytes."""
     firsts: dict[str, str] = {}
     pairs = [(firsts.setdefault(digest, path), path) for path, digest in digests.items()]

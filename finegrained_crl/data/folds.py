@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from finegrained_crl.data.ages import age_strata
 from finegrained_crl.data.identity import identities, joined, same_files
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
@@ -76,11 +77,15 @@ def cut_validation(
     if fraction == 0:
         return rows, rows[:0]
     table = records.table.iloc[rows]
-    classes = table["label"].map(dict(enumerate(records.class_names)))
     columns = {kind: table[column] for kind, column in records.groupings.items()}
     if digests is not None:
         columns["digest"] = digests.iloc[rows].replace("", None)
-    keep, cut = seeded_split(classes, groups_of(records.root, table["path"], columns), fraction, seed)
+    groups = groups_of(records.root, table["path"], columns)
+    if records.ages is None:
+        classes = table["label"].map(dict(enumerate(records.class_names)))
+    else:
+        classes = age_strata(table["label"], groups)
+    keep, cut = seeded_split(classes, groups, fraction, seed)
     require_every_class(records, rows[keep], "training", f" after {fraction:g} of the images went to validation")
     return rows[keep], rows[cut]
 
@@ -174,12 +179,12 @@ def require_every_class(records: Records, rows: Index, part: str, because: str =
     """Raise where a class has no row in a part, naming the class.
 
     Classes with an order are fixed by their protocol (Adience's eight groups stay eight): there a small set may lack
-    one, with a warning.
+    one, with a warning. Years are a scale: any of them may lack pictures.
     """
     present = set(records.table["label"].to_numpy()[rows].tolist())
     absent = [name for i, name in enumerate(records.class_names) if i not in present]
-    if not absent:
-        return
+    if not absent or records.ages is not None:
+        return  # a year without a picture lies between two that have some
     more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
     text = f"class '{absent[0]}'{more} has no {part} image{because}"
     if not records.ordered:

@@ -27,6 +27,8 @@ import pandas as pd
 
 from finegrained_crl.data.identity import class_warnings, plain_path, require_unicode
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.ages import AgeScale
+from finegrained_crl.metrics.catalogue import Order
 
 SPLITS = ("train", "val", "test", "")
 COLUMNS = ("id", "path", "label", "split", "fold", "subject")
@@ -48,6 +50,7 @@ class Records:
         subgroups: extra columns by which a report divides its figures.
         groupings: kind ("subject", "album", "original") -> column; rows that share one stay on one side of every split.
         warnings: what a user should know before training on it, one line each.
+        ages: the years that the classes stand for; None where classes are no years. A year may be without a picture.
     """
 
     table: pd.DataFrame
@@ -60,11 +63,17 @@ class Records:
     subgroups: tuple[str, ...] = ()
     groupings: dict[str, str] = field(default_factory=lambda: {"subject": "subject"})
     warnings: tuple[str, ...] = ()
+    ages: AgeScale | None = None
 
     @property
     def num_classes(self) -> int:
         """Number of classes, those without a picture included."""
         return len(self.class_names)
+
+    @property
+    def order(self) -> Order:
+        """What the catalogue of figures must know of the classes."""
+        return Order(ordered=self.ordered, years=self.ages is not None)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -87,6 +96,7 @@ def make_records(
     subgroups: tuple[str, ...] = (),
     groupings: dict[str, str] | None = None,
     warnings: tuple[str, ...] = (),
+    ages: AgeScale | None = None,
 ) -> Records:
     """Build a checked records table from columns; `path` and `label` are required.
 
@@ -102,6 +112,7 @@ def make_records(
         groupings: kind -> column, where the data set calls its albums and originals otherwise than "album" and
             "original".
         warnings: what the reader noticed; near-equal and null-like class names are added.
+        ages: the years that the classes stand for.
     Returns:
         records with every standard column, `id` unique.
     Raises:
@@ -126,7 +137,7 @@ def make_records(
     noticed = (*warnings, *class_warnings(class_names))
     table = table[[*COLUMNS, *extra]]
     records = Records(
-        table, class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups, told, noticed
+        table, class_names, Path(root), protocol, policy, dropped or {}, ordered, subgroups, told, noticed, ages
     )
     check_records(records)
     return records
@@ -150,7 +161,7 @@ def check_records(records: Records) -> None:
         problems.append(
             f"split must be train, val or test: {_first(table['split'] + ' (' + table['path'] + ')', wild_split)}"
         )
-    if empty:
+    if empty and records.ages is None:
         problems.append(
             f"class without any image: {_first(pd.Series(empty), pd.Series(True, index=range(len(empty))))}"
         )

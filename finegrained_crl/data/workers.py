@@ -31,8 +31,15 @@ def prepare(_number: int) -> None:
     # Launchers and terminals send signals to all processes; the parent's step under way may need one more batch.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # When the parent goes, a thread that hands memory over loses its connection, and says so with a traceback.
+    sys.excepthook = _tell_but_lost_connections
     # A batch that can't be handed over is dropped by multiprocessing with a traceback, and the parent waits for ever.
     multiprocessing.queues.Queue._on_queue_feeder_error = staticmethod(_end)  # type: ignore[attr-defined]
+
+
+def _tell_but_lost_connections(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if not issubclass(kind, ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _end(error: BaseException, _batch: Any) -> None:

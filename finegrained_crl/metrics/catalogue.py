@@ -6,14 +6,15 @@ function of the sums (`statistic`): see `metrics/totals.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finegrained_crl.metrics import calibration, ordinal
+from finegrained_crl.metrics import ages, calibration, ordinal
+from finegrained_crl.metrics.ages import AgeAnswers, AgeTruth, decode_ages
 from finegrained_crl.metrics.decision import choose, ranking
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.metrics.totals import (
@@ -42,12 +43,14 @@ class Scores:
         predicted: int64, (n,), by the decoder in use.
         calibrated: float, (n, num_classes), logits over the temperature fitted on validation; None where there was no
             validation.
+        ages: what was said in years, by the decoder in use; None where the classes are no years.
     """
 
     logits: Array
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     calibrated: Array | None = None
+    ages: AgeAnswers | None = None
 
     @property
     def num_classes(self) -> int:
@@ -56,7 +59,11 @@ class Scores:
 
 
 def make_scores(
-    logits: ArrayLike, labels: ArrayLike, decoder: Decoder | None = None, calibrated: Array | None = None
+    logits: ArrayLike,
+    labels: ArrayLike,
+    decoder: Decoder | None = None,
+    calibrated: Array | None = None,
+    ages: AgeTruth | None = None,
 ) -> Scores:
     """Scores with the decision made.
 
@@ -65,9 +72,11 @@ def make_scores(
         labels: int, (n,).
         decoder: how a class is chosen where classes have an order; None: the highest score.
         calibrated: logits over a temperature.
+        ages: the true ages, where classes are years.
     """
-    table = np.asarray(logits, dtype=np.float64)
-    return Scores(table, np.asarray(labels, dtype=np.int64), choose(table, decoder or "argmax"), calibrated)
+    table, how = np.asarray(logits, dtype=np.float64), decoder or "argmax"
+    said = AgeAnswers(ages, decode_ages(calibration.softmax(table), ages.scale, how)) if ages else None
+    return Scores(table, np.asarray(labels, dtype=np.int64), choose(table, how), calibrated, said)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ class Figure:
         percent: whether it is a share, shown in percent.
         better: which direction is better.
         ordered: True: only for classes that have an order; False: for all classes.
+        years: True: only for classes that are years, where figures in classes (`ordered`) say less.
         totals: per picture, (n, m); None where it can't be had.
         statistic: figure from summed totals.
         min_classes: fewest classes for which it says anything.
@@ -97,6 +107,7 @@ class Figure:
     min_classes: int = 2
     scale: Scale = "share"
     unit: str = ""
+    years: bool = False
 
     def value(self, scores: Scores) -> float:
         """The figure of some pictures, NaN where it can't be had."""
@@ -166,6 +177,23 @@ def _calibration_after(scores: Scores) -> Totals | None:
     return calibration.ece_terms(calibration.softmax(scores.calibrated), scores.labels)
 
 
+def _age_figure(
+    name: str, title: str, terms: Callable[[AgeAnswers], Totals | None], unit: str = "", *, lower: bool = False
+) -> Figure:
+    """A figure of ages; in years where it has a unit, else a share."""
+
+    def totals(scores: Scores) -> Totals | None:
+        return None if scores.ages is None else terms(scores.ages)
+
+    how: tuple[bool, Literal["higher", "lower"]] = (not unit, "lower" if lower else "higher")
+    return Figure(name, title, *how, False, totals, ratio, scale="positive" if unit else "share", unit=unit, years=True)
+
+
+def _years_off(years: int) -> Figure:
+    name, title = f"cumulative_score_{years}_years", f"CS@{years} years %"
+    return _age_figure(name, title, lambda answers: ages.within_terms(answers, years))
+
+
 def _kappa(scores: Scores) -> Totals:
     return ordinal.moments(scores.predicted, scores.labels)
 
@@ -202,17 +230,39 @@ FIGURES = (
         unit="groups",
     ),
     Figure("quadratic_weighted_kappa", "QWK", False, "higher", True, _kappa, ordinal.kappa_of_moments, scale="plain"),
+    _age_figure("mae_years", "MAE (years)", ages.error_terms, "years", lower=True),
+    _years_off(3),
+    _years_off(5),
+    _years_off(10),
+    _age_figure("epsilon_error", "epsilon error %", ages.epsilon_terms, lower=True),
+    _age_figure("age_group_accuracy", "age group %", lambda answers: ages.group_terms(answers, 0)),
+    _age_figure("age_group_one_off_accuracy", "age group one-off %", lambda answers: ages.group_terms(answers, 1)),
 )
 """All figures, in the order in which they are written."""
 
 
-def figures_for(num_classes: int, *, ordered: bool) -> list[Figure]:
+class Order(TypedDict):
+    """What is known of a data set's classes beside their names: keywords of the functions below."""
+
+    ordered: bool
+    years: bool
+
+
+def order_of(data: Mapping[str, Any]) -> Order:
+    """The order of a run's classes, from what results.json says of its `data`."""
+    return Order(ordered=bool(data.get("ordered")), years=bool(data.get("ages")))
+
+
+def figures_for(num_classes: int, *, ordered: bool, years: bool = False) -> list[Figure]:
     """The figures that say something of a data set.
 
     >>> [figure.name for figure in figures_for(3, ordered=False)][:2]
     ['top1_accuracy', 'mean_class_accuracy']
     """
-    return [figure for figure in FIGURES if num_classes >= figure.min_classes and (ordered or not figure.ordered)]
+    shown = [figure for figure in FIGURES if num_classes >= figure.min_classes]
+    if years:
+        return [figure for figure in shown if not figure.ordered]
+    return [figure for figure in shown if not figure.years and (ordered or not figure.ordered)]
 
 
 def find_figure(name: str) -> Figure:
@@ -224,25 +274,30 @@ def find_figure(name: str) -> Figure:
     return {figure.name: figure for figure in FIGURES}[name]
 
 
-def primary_figure(*, ordered: bool) -> Figure:
-    """The figure that a headline is about: exact where classes have an order (by the decoder in use), else top-1."""
+def primary_figure(*, ordered: bool, years: bool = False) -> Figure:
+    """The figure that a headline is about: the error in years where classes are years, exact where they have an order
+    (both by the decoder in use), else top-1.
+    """
+    if years:
+        return find_figure("mae_years")
     return find_figure("exact_accuracy" if ordered else "top1_accuracy")
 
 
-def all_figures(scores: Scores, *, ordered: bool) -> dict[str, float | int | None]:
+def all_figures(scores: Scores, *, ordered: bool, years: bool = False) -> dict[str, float | int | None]:
     """Everything that results.json says of one part of the data.
 
     Args:
         scores: of the part's pictures.
         ordered: whether the classes have an order.
+        years: whether the classes are years.
     Returns:
         num_images, then every figure by name as a plain number; None where it is undefined (kappa of a single group).
-        Figures that need what `scores` lacks (a temperature) are left out.
+        Figures that need what `scores` lacks (a temperature, the annotators' spread) are left out.
     """
     values: dict[str, float | int | None] = {"num_images": len(scores.labels)}
-    for figure in figures_for(scores.num_classes, ordered=ordered):
-        if figure.totals is _calibration_after and scores.calibrated is None:
-            continue
-        value = figure.value(scores)
-        values[figure.name] = None if np.isnan(value) else value
+    for figure in figures_for(scores.num_classes, ordered=ordered, years=years):
+        totals = figure.totals(scores)
+        if totals is not None:
+            value = float(figure.statistic(summed(totals))[0])
+            values[figure.name] = None if np.isnan(value) else value
     return values

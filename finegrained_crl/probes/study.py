@@ -22,14 +22,13 @@ from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.data.loading import EpochOrder
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.catalogue import all_figures, make_scores
 from finegrained_crl.probes.corruption import corrupted, thinned
 from finegrained_crl.probes.heads import OPTIMIZERS, Head, Training, bytes_per_head, check_loss, train_heads
 from finegrained_crl.training import committed
 from finegrained_crl.training.assembly import make_parts, require_no_leaks
 from finegrained_crl.training.protocol import describe_protocol
 from finegrained_crl.training.recipe import Component, Recipe
-from finegrained_crl.training.results import prediction_frame
+from finegrained_crl.training.results import age_intervals, part_figures, prediction_frame
 from finegrained_crl.training.run_folder import FORMAT, RunFolder
 from finegrained_crl.training.session import Session
 from finegrained_crl.training.versions import versions
@@ -215,12 +214,7 @@ class _Writer:
     def _results(self, cell: Cell, logits: dict[str, np.ndarray]) -> dict[str, Any]:
         study, records = self.study, self.study.session.records
         decoder = study.session.scorer.decoder
-        metrics = {
-            part: all_figures(
-                make_scores(scores, self.material.labels[self.rows[part]], decoder), ordered=records.ordered
-            )
-            for part, scores in logits.items()
-        }
+        metrics = {part: part_figures(records, self.rows[part], scores, decoder) for part, scores in logits.items()}
         parts = self.material.context.parts
         sizes = {"train": len(self.material.train), "val": len(parts.val), "test": len(parts.test)}
         return {
@@ -228,6 +222,7 @@ class _Writer:
             "headline": "last",
             "metrics": {"last": metrics, "selected_on_validation": None},
             "oracle_on_test": None,
+            **age_intervals(records, self.rows, {"last": logits}, decoder),
             "protocol": {
                 **self.protocol,
                 "label_noise": study.options.label_noise,
@@ -319,6 +314,7 @@ def _constant(session: Session) -> dict[str, Any]:
             "num_classes": records.num_classes,
             "dropped": records.dropped,
             "ordered": records.ordered,
+            **({"ages": records.ages.as_dict()} if records.ages else {}),
             "subgroups": list(records.subgroups),
             "root": str(records.root),
         },

@@ -9,7 +9,7 @@ import pandas as pd
 
 from finegrained_crl import escaping, files
 from finegrained_crl.crossval.gather import gather
-from finegrained_crl.metrics.catalogue import find_figure, primary_figure
+from finegrained_crl.metrics.catalogue import find_figure, order_of, primary_figure
 from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.parts import read_parts, runs_of
 from finegrained_crl.reports.tables import Sheet, latex, markdown
@@ -46,7 +46,7 @@ def across_data(folders: list[Path]) -> list[dict[str, Any]]:
 def _row(folder: Path) -> dict[str, Any]:
     collected = gather([folder]).collected
     results = next(iter(collected.results.values()))
-    figure = primary_figure(ordered=bool(results["data"]["ordered"]))
+    figure = primary_figure(**order_of(results["data"]))
     parts = [part for part in read_parts(collected, None) if part.which == results["headline"]]
     one = estimate(runs_of(parts, figure) or [], figure.statistic, scale=figure.scale)
     ends = {name: None if value != value else value for name, value in (("low", one.low), ("high", one.high))}

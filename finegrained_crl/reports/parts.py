@@ -12,6 +12,7 @@ import pandas as pd
 from finegrained_crl.crossval.collect import Collected, logits_of
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.ages import AgeScale, age_truth, joined_answers, scale_from_dict
 from finegrained_crl.metrics.calibration import fit_temperature
 from finegrained_crl.metrics.catalogue import Figure, Scores, make_scores
 from finegrained_crl.metrics.ordinal import Decoder
@@ -61,21 +62,23 @@ def read_parts(collected: Collected, decoder: Decoder | None) -> Iterator[Part]:
     for cell in collected.done:
         frame, results = collected.predictions[cell.name], collected.results[cell.name]
         chosen = decoder or cast(Decoder, results["protocol"].get("decoder", "argmax"))
+        scale = scale_from_dict(results["data"].get("ages"))
         for which in WEIGHTS:
             rows = frame[frame["weights"] == which]
             if (rows["part"] == "test").any():
-                yield _part(cell, which, rows, chosen)
+                yield _part(cell, which, rows, chosen, scale)
 
 
-def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder) -> Part:
+def _part(cell: Cell, which: Which, frame: pd.DataFrame, decoder: Decoder, scale: AgeScale | None) -> Part:
     test, val = (frame[frame["part"] == part].sort_values("id", ignore_index=True) for part in ("test", "val"))
     logits, temperature, calibrated, validation = logits_of(test), float("nan"), None, None
     if len(val):
         # On the validation part: a temperature fitted on the test pictures would grade itself.
-        validation = make_scores(logits_of(val), val["label"].to_numpy(), decoder)
+        truth = age_truth(val, scale)
+        validation = make_scores(logits_of(val), val["label"].to_numpy(), decoder, ages=truth)
         temperature = fit_temperature(validation.logits, validation.labels)
         calibrated = logits / temperature
-    scores = make_scores(logits, test["label"].to_numpy(), decoder, calibrated)
+    scores = make_scores(logits, test["label"].to_numpy(), decoder, calibrated, age_truth(test, scale))
     return Part(cell, which, test.drop(columns="logits"), scores, temperature, validation)
 
 
@@ -115,9 +118,11 @@ def pooled_value(group: list[Part], figure: Figure) -> float:
 def pick(group: list[Part], rows: np.ndarray) -> Scores:
     """The scores of some rows of the parts laid end to end."""
     calibrated = [part.scores.calibrated for part in group if part.scores.calibrated is not None]
+    ages = joined_answers([part.scores.ages for part in group])
     return Scores(
         np.concatenate([part.scores.logits for part in group])[rows],
         np.concatenate([part.scores.labels for part in group])[rows],
         np.concatenate([part.scores.predicted for part in group])[rows],
         np.concatenate(calibrated)[rows] if len(calibrated) == len(group) else None,
+        None if ages is None else ages.pick(rows),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import base_name
 from finegrained_crl.errors import FinegrainedError, nearest
-from finegrained_crl.metrics.catalogue import Figure, figures_for, find_figure, primary_figure
+from finegrained_crl.metrics.catalogue import Figure, Order, figures_for, find_figure, order_of, primary_figure
 from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import find_baselines, pair_up
 from finegrained_crl.reports.parts import grouped, read_parts, runs_of
@@ -49,7 +49,7 @@ def read_pilot(
         FinegrainedError: a name that the study lacks, or no pair of finished runs.
     """
     first = next(iter(collected.results.values()))
-    ordered = bool(first["data"].get("ordered"))
+    order = order_of(first["data"])
     select = collected.study.select
     variants = list(dict.fromkeys(base_name(name, select) for name in collected.study.variants))
     baselines = find_baselines(variants, baseline)
@@ -58,10 +58,10 @@ def read_pilot(
         asked = f"no comparison of '{variant}'" if variant else "nothing is compared"
         raise FinegrainedError(f"{asked} in this study: {nearest(variant or '', compared or variants)}")
     chosen = variant or compared[0]
-    measured = _figure(figure or primary_figure(ordered=ordered).name, len(first["class_names"]), ordered)
+    measured = _figure(figure or primary_figure(**order).name, len(first["class_names"]), order)
     parts = [part for part in read_parts(collected, None) if part.which == first["headline"]]
     if select:
-        parts, _ = choose_settings(parts, select, primary_figure(ordered=ordered))
+        parts, _ = choose_settings(parts, select, primary_figure(**order))
     groups = {group[0].cell.variant: group for group in grouped(parts)}
     pairs = pair_up(groups.get(chosen, []), groups.get(baselines[chosen], []))
     runs = runs_of([a for a, _ in pairs], measured, [b for _, b in pairs]) if pairs else None
@@ -75,8 +75,8 @@ def read_pilot(
     return Pilot(chosen, baselines[chosen], measured, sources_of(runs, measured.statistic), design, seeds > 1)
 
 
-def _figure(name: str, classes: int, ordered: bool) -> Figure:
-    names = [figure.name for figure in figures_for(classes, ordered=ordered)]
+def _figure(name: str, classes: int, order: Order) -> Figure:
+    names = [figure.name for figure in figures_for(classes, **order)]
     if name not in names:
         raise FinegrainedError(f"--figure {name}: {nearest(name, names)}")
     return find_figure(name)

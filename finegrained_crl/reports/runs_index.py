@@ -11,7 +11,7 @@ from typing import Any
 
 from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.catalogue import primary_figure
+from finegrained_crl.metrics.catalogue import order_of, primary_figure
 from finegrained_crl.training.recipe import recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder
 
@@ -107,7 +107,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
     collected = gather([folder]).collected
     results = next(iter(collected.results.values()))
-    figure = primary_figure(ordered=bool(results["data"]["ordered"]))
+    figure = primary_figure(**order_of(results["data"]))
     parts = [part for part in read_parts(collected, None) if part.which == results["headline"]]
     runs = runs_of(parts, figure)
     one = estimate(runs or [], figure.statistic, scale=figure.scale)

@@ -27,6 +27,9 @@ ORDERED_MAIN = (
 )
 ORDERED_MORE = ("cumulative_score_2", "macro_mae_in_groups", "nll", "brier")
 ORDERED_PAIRED = ("exact_accuracy", "one_off_accuracy", "mae_in_groups", "quadratic_weighted_kappa", "nll", "ece")
+YEARS_MAIN = ("mae_years", *(f"cumulative_score_{k}_years" for k in (3, 5, 10)), "epsilon_error")
+YEARS_MORE = ("age_group_accuracy", "age_group_one_off_accuracy", "nll", "ece", "ece_calibrated")
+YEARS_PAIRED = ("mae_years", "cumulative_score_5_years", "age_group_accuracy", "nll")
 PLAIN_MAIN = ("top1_accuracy", "mean_class_accuracy", "nll", "ece", "ece_calibrated")
 PLAIN_MORE = ("top5_accuracy", "brier")
 PLAIN_PAIRED = ("top1_accuracy", "mean_class_accuracy", "nll", "brier", "ece")
@@ -72,7 +75,7 @@ def read_published(dataset: str) -> list[dict[str, str]]:
 def _sheets_of(figures: StudyFigures, weights: str) -> Iterator[Sheet]:
     tag = weights.replace(" ", "-")
     table = figures.variants[figures.variants["weights"] == weights]
-    main, more = (ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)
+    main, more, _ = _names(figures)
     yield _spread_sheet(f"losses-{tag}", f"Losses, {weights} weights", table, _chosen(figures, main))
     yield _interval_sheet(f"intervals-{tag}", f"Means with intervals, {weights} weights", table, _chosen(figures, main))
     yield _spread_sheet(f"more-{tag}", f"More figures, {weights} weights", table, _chosen(figures, more))
@@ -83,6 +86,15 @@ def _sheets_of(figures: StudyFigures, weights: str) -> Iterator[Sheet]:
     if figures.ordered and figures.groups["label"].nunique() <= MOST_GROUPS:
         yield _group_sheet(tag, weights, figures)
     yield from _subgroup_sheets(tag, weights, figures, _chosen(figures, main))
+
+
+def _names(figures: StudyFigures) -> tuple[tuple[str, ...], ...]:
+    """Figures of the first table, of the second, and of the differences."""
+    if figures.primary.years:
+        return YEARS_MAIN, YEARS_MORE, YEARS_PAIRED
+    if figures.ordered:
+        return ORDERED_MAIN, ORDERED_MORE, ORDERED_PAIRED
+    return PLAIN_MAIN, PLAIN_MORE, PLAIN_PAIRED
 
 
 def _chosen(figures: StudyFigures, names: tuple[str, ...]) -> list[Figure]:
@@ -164,7 +176,7 @@ def _holds(table: pd.DataFrame) -> str:
 
 def _difference_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
     table = figures.differences[figures.differences["weights"] == weights]
-    names = ORDERED_PAIRED if figures.ordered else PLAIN_PAIRED
+    names = _names(figures)[2]
     rows = [
         _difference_row(figure, row)
         for figure in _chosen(figures, names)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.crossval.gather import gather
-from finegrained_crl.metrics.catalogue import Figure, figures_for
+from finegrained_crl.metrics.catalogue import Figure, figures_for, order_of
 from finegrained_crl.reports.parts import read_parts, runs_of
 from finegrained_crl.reports.tables import Sheet
 from finegrained_crl.statistics.estimate import estimate
@@ -49,7 +49,7 @@ def _figures(name: str, folder: Path) -> list[dict[str, Any]]:
     collected = gather([folder]).collected
     results = next(iter(collected.results.values()))
     parts = [part for part in read_parts(collected, None) if part.which == results["headline"]]
-    chosen = figures_for(len(results["class_names"]), ordered=bool(results["data"]["ordered"]))
+    chosen = figures_for(len(results["class_names"]), **order_of(results["data"]))
     rows = []
     for figure in chosen:
         runs = runs_of(parts, figure)

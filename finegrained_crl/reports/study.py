@@ -21,7 +21,7 @@ import pandas as pd
 
 from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import Cell, base_name
-from finegrained_crl.metrics.catalogue import Figure, figures_for, primary_figure
+from finegrained_crl.metrics.catalogue import Figure, figures_for, order_of, primary_figure
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
 from finegrained_crl.reports.headline import headline
@@ -95,12 +95,10 @@ def study_figures(
         FinegrainedError: no such baseline, or cells that were evaluated on different classes.
     """
     first = next(iter(collected.results.values()))
-    ordered = bool(first["data"].get("ordered"))
-    chosen = figures_for(len(first["class_names"]), ordered=ordered)
-    parts = list(read_parts(collected, decoder if ordered else "argmax"))
-    if all(part.scores.calibrated is None for part in parts):
-        chosen = [figure for figure in chosen if figure.name != "ece_calibrated"]
-    primary, select = primary_figure(ordered=ordered), collected.study.select
+    order = order_of(first["data"])
+    parts = list(read_parts(collected, decoder if order["ordered"] else "argmax"))
+    chosen = [q for q in figures_for(len(first["class_names"]), **order) if _can_be_had(q, parts)]
+    primary, select = primary_figure(**order), collected.study.select
     choices, everything = pd.DataFrame(), parts
     if select:
         parts, choices = choose_settings(parts, select, primary)
@@ -120,7 +118,7 @@ def study_figures(
         subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
         choices=choices,
         figures=chosen,
-        ordered=ordered,
+        ordered=order["ordered"],
         primary=primary,
         rope=rope,
         headline=headline(compared, primary, TITLES[first["headline"]], rope),
@@ -130,6 +128,11 @@ def study_figures(
         ledger=_ledger(collected, cells[cells["weights"] == TITLES[first["headline"]]], primary),
         departures=origin.departures if origin else (),
     )
+
+
+def _can_be_had(figure: Figure, parts: list[Part]) -> bool:
+    """Whether any part has what the figure needs beside logits: a temperature, ages, the annotators' spread."""
+    return any(figure.totals(part.scores) is not None for part in parts)
 
 
 def _ledger(collected: Collected, cells: pd.DataFrame, primary: Figure) -> list[Entry]:

@@ -58,6 +58,7 @@ def latex(sheet: Sheet, protocol: str = "") -> str:
     body = [" & ".join(cells) + r" \\" for cells in _emphasised(sheet, escaping.latex, r"\textbf{{{}}}")]
     return "\n".join(
         [
+            *_engine_needed(sheet, caption),
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{escaping.latex(caption)}}}",
@@ -73,6 +74,17 @@ def latex(sheet: Sheet, protocol: str = "") -> str:
             "",
         ]
     )
+
+
+def _engine_needed(sheet: Sheet, caption: str) -> list[str]:
+    """A comment where pdfLaTeX has no letters for the names: it would end at them."""
+    text = "".join([caption, *sheet.columns, *(cell for row in sheet.rows for cell in row)])
+    has_other_scripts = any(character > LAST_LATIN and character.isalnum() for character in text)
+    return ["% names in other scripts than Latin: XeLaTeX or LuaLaTeX, and a font that has them"] * has_other_scripts
+
+
+LAST_LATIN = "\u024f"
+"""Behind it pdfLaTeX's own encodings end."""
 
 
 def _emphasised(sheet: Sheet, escape: Callable[[object], str], strong: str) -> list[list[str]]:

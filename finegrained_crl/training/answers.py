@@ -8,11 +8,49 @@ from typing import Any
 
 import numpy as np
 
+from finegrained_crl.metrics.age_intervals import AgeInterval
+from finegrained_crl.metrics.ages import AgeScale, decode_ages
 from finegrained_crl.metrics.decision import ranking
+from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.metrics.selective import Threshold
 from finegrained_crl.training.calibrations import PLAIN, Calibration
 
 TOP = 5
+
+
+@dataclass(frozen=True)
+class AgeTeller:
+    """From scores to an age in years.
+
+    Attributes:
+        scale: the years of the classes.
+        decoder: how an age is taken from the probabilities.
+        calibration: how scores become probabilities.
+        interval: the ends of an interval are told too; None: they are not.
+    """
+
+    scale: AgeScale
+    decoder: Decoder
+    calibration: Calibration = PLAIN
+    interval: AgeInterval | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a row."""
+        return ("age", "age_low", "age_high") if self.interval else ("age",)
+
+    def said(self, scores: np.ndarray) -> np.ndarray:
+        """The age of each picture, float (batch,)."""
+        return decode_ages(self.calibration.probabilities(scores), self.scale, self.decoder)
+
+    def rows(self, scores: np.ndarray) -> list[dict[str, Any]]:
+        """Ages in years, to a hundredth."""
+        if not len(scores):
+            return []
+        said = self.said(scores)
+        columns = [said, *(self.interval.ends(said, self.scale) if self.interval else ())]
+        rounded = np.stack(columns, axis=1).round(2).tolist()
+        return [dict(zip(self.columns, row, strict=True)) for row in rounded]
 
 
 @dataclass(frozen=True)
@@ -25,6 +63,7 @@ class Answers:
         top: how many of the most probable classes a row names.
         calibration: how scores become probabilities.
         threshold: rows abstain where the chosen class's probability lies below it; None: none does.
+        ages: how ages in years are told; None: the classes are no years.
     """
 
     class_names: Sequence[str]
@@ -32,6 +71,7 @@ class Answers:
     top: int = TOP
     calibration: Calibration = PLAIN
     threshold: Threshold | None = None
+    ages: AgeTeller | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -39,7 +79,8 @@ class Answers:
         best = (f"top{self.top}_classes", f"top{self.top}_probabilities")
         abstained = () if self.threshold is None else ("abstained",)
         calibration = () if self.calibration.text == "none" else ("calibration",)
-        return ("path", "class", "label", "probability", *best, *abstained, *calibration)
+        ages = () if self.ages is None else self.ages.columns
+        return ("path", "class", "label", "probability", *ages, *best, *abstained, *calibration)
 
     def rows(self, names: Sequence[str], scores: np.ndarray) -> list[dict[str, Any]]:
         """A row per picture.
@@ -50,9 +91,12 @@ class Answers:
         """
         probabilities, chosen = self.calibration.probabilities(scores), self.choose(scores)
         best = ranking(scores)[:, : self.top]
-        return [self._row(name, probabilities[i], int(chosen[i]), best[i]) for i, name in enumerate(names)]
+        told = self.ages.rows(scores) if self.ages else [{}] * len(names)
+        return [self._row(name, probabilities[i], int(chosen[i]), best[i], told[i]) for i, name in enumerate(names)]
 
-    def _row(self, name: str, probabilities: np.ndarray, chosen: int, best: np.ndarray) -> dict[str, Any]:
+    def _row(
+        self, name: str, probabilities: np.ndarray, chosen: int, best: np.ndarray, ages: dict[str, Any]
+    ) -> dict[str, Any]:
         top_names = "|".join(self.class_names[label] for label in best)
         top_shares = "|".join(f"{probabilities[label]:.6f}" for label in best)
         share = round(float(probabilities[chosen]), 6)
@@ -61,7 +105,7 @@ class Answers:
         if self.threshold is not None:
             # Of the exact value: a row must not abstain because six digits are printed.
             values["abstained"] = bool(probabilities[chosen] < self.threshold.confidence)
-        row = {"path": name, **values, "calibration": self.calibration.text}
+        row = {"path": name, **values, **ages, "calibration": self.calibration.text}
         return {column: row[column] for column in self.columns}
 
 

@@ -20,7 +20,8 @@ from finegrained_crl.data.fingerprint import DataFingerprint, fingerprint
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import EvalTransform
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.catalogue import all_figures, make_scores
+from finegrained_crl.metrics.ages import age_truth
+from finegrained_crl.metrics.catalogue import all_figures, make_scores, order_of
 from finegrained_crl.training import committed
 from finegrained_crl.training.assembly import check_images, image_settings, read_records
 from finegrained_crl.training.evaluate import evaluate
@@ -181,7 +182,8 @@ def _results(
     own = predictor.run.read_results()
     classes: ClassMap = facts["classes"]
     labels = records.table["label"].to_numpy()[rows]
-    figures = all_figures(make_scores(scores, labels, predictor.scorer.decoder), ordered=own["data"]["ordered"])
+    truth = age_truth(records.table.iloc[rows], predictor.ages)
+    figures = all_figures(make_scores(scores, labels, predictor.scorer.decoder, ages=truth), **order_of(own["data"]))
     metrics: dict[str, Any] = {"last": None, "selected_on_validation": None}
     metrics[KEYS[predictor.which]] = {"test": figures}
     protocol = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -40,12 +41,15 @@ class Interruption:
         """Listen for the signals, in the main thread of this process."""
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+            self._told_before, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
         return self
 
     def __exit__(self, *_: object) -> None:
         """Give the signals back."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._before:
+            sys.unraisablehook = self._told_before
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -57,6 +61,13 @@ class Interruption:
             self._held -= 1
         if not self._held and self._pending is not None:
             raise Interrupted(self._pending)
+
+    def _on_unraisable(self, lost: Any) -> None:
+        """A signal that came while Python freed something is dropped there with a traceback; it acts at the end of the
+        next held stretch, so nothing was lost and nobody needs to read of it.
+        """
+        if lost.exc_type is not Interrupted:
+            self._told_before(lost)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._process:

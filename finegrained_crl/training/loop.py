@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from finegrained_crl import files
 from finegrained_crl.data.loading import Batch, batches, eval_loader
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.ages import AgeAnswers, age_truth, decode_ages
+from finegrained_crl.metrics.calibration import softmax
 from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.device import seed_step
@@ -175,7 +178,7 @@ class Loop:
     def _close_epoch(self, row: dict[str, Any], board: Any) -> None:
         s, p = self.session, self.progress
         seconds = p.sums.get("seconds", 0.0)
-        if row["val_top1"] is not None and p.is_better(row["val_top1"]) and s.is_main:
+        if row["val_top1"] is not None and p.is_better(_merit(row)) and s.is_main:
             self._refuse_broken_weights()
             checkpoint.save(s.run.best, {"epoch": p.epoch + 1, "trainee": self.evaluated.state_dict()})
         p.close_epoch(row)
@@ -189,7 +192,7 @@ class Loop:
         self.reporter.end_epoch(row, seconds * (self.epochs - p.epoch))
         if p.stopped:
             self.reporter.say(
-                f"stopped early: no better validation accuracy than epoch {p.best_epoch}'s for"
+                f"stopped early: nothing better on validation than epoch {p.best_epoch}'s for"
                 f" {self.recipe.early_stopping} epochs"
             )
 
@@ -204,8 +207,8 @@ class Loop:
         if len(s.stages) > 1:
             row["stage"] = self.stage.placed.stage.name
         due = self.stage.validates(p.epoch)
-        row |= {"val_top1": self.top1(s.parts.val) if due else None}
-        row |= {"test_top1": self.top1(s.parts.test) if due and self._watches_test() else None}
+        row |= self.watched("val", s.parts.val, due=due)
+        row |= self.watched("test", s.parts.test, due=due and self._watches_test())
         return row | {"seconds": round(seconds, 3), "images_per_second": round(images / max(seconds, 1e-9), 2)}
 
     def _has_run_dry(self) -> bool:
@@ -229,11 +232,21 @@ class Loop:
         finally:
             self.reporter.close()
 
-    def top1(self, rows: Any) -> float | None:
-        """Top-1 accuracy on rows of the records table, None where there are none."""
-        if len(rows) == 0:
-            return None
-        return top1_accuracy(self.scores(self.evaluated, rows), self.session.records.table["label"].to_numpy()[rows])
+    def watched(self, part: str, rows: Any, *, due: bool) -> dict[str, float | None]:
+        """Top-1 accuracy on rows of the records table, and the error in years of classes that are years; None where it
+        is not due or there are none.
+        """
+        records = self.session.records
+        names = [f"{part}_top1", *([f"{part}_mae_years"] if records.ages else [])]
+        if not due or len(rows) == 0:
+            return dict.fromkeys(names)
+        scores, table = self.scores(self.evaluated, rows), records.table.iloc[rows]
+        values = [top1_accuracy(scores, table["label"].to_numpy())]
+        truth = age_truth(table, records.ages)
+        if truth:
+            said = decode_ages(softmax(scores), truth.scale, self.session.scorer.decoder)
+            values.append(float(np.mean(AgeAnswers(truth, said).errors)))
+        return dict(zip(names, values, strict=True))
 
     # Checkpoints.
 
@@ -333,3 +346,9 @@ def _tensorboard(session: Session, epoch: int) -> Any:
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(session.run.tensorboard), purge_step=epoch + 1)
+
+
+def _merit(row: dict[str, Any]) -> float:
+    """By what epochs are chosen on validation: accuracy, or 1 / (1 + error) where classes are years."""
+    error = row.get("val_mae_years")
+    return float(row["val_top1"]) if error is None else 1 / (1 + float(error))

@@ -13,12 +13,14 @@ import yaml
 
 from finegrained_crl import escaping
 from finegrained_crl.data.identity import clusters
-from finegrained_crl.metrics.catalogue import Figure, Scores, figures_for, make_scores
+from finegrained_crl.metrics.ages import age_truth, scale_from_dict
+from finegrained_crl.metrics.catalogue import Figure, Order, Scores, figures_for, make_scores, order_of
 from finegrained_crl.networks import NETWORKS
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.runs import make_run
 
 FACES = "Age groups of faces are groups, not years; errors differ between people, groups and pictures: see the table."
+YEARS = "Ages are guesses from a picture: errors of ten years occur, and differ between people, ages and pictures."
 
 
 def model_card(results: dict[str, Any], predictions: pd.DataFrame) -> str:
@@ -28,12 +30,14 @@ def model_card(results: dict[str, Any], predictions: pd.DataFrame) -> str:
         results: content of results.json.
         predictions: of the same run.
     """
-    ordered, classes = bool(results["data"]["ordered"]), len(results["class_names"])
+    order, classes = order_of(results["data"]), len(results["class_names"])
     which = "selected" if results["headline"] == "selected" else "last"
     rows = predictions[(predictions["part"] == "test") & (predictions["weights"] == which)]
     logits = np.stack(rows["logits"].to_list())
-    scores = make_scores(logits, rows["label"].to_numpy(), results["protocol"].get("decoder", "argmax"))
-    figures = [figure for figure in figures_for(classes, ordered=ordered) if figure.name != "ece_calibrated"]
+    truth = age_truth(rows, scale_from_dict(results["data"].get("ages")))
+    decoder = results["protocol"].get("decoder", "argmax")
+    scores = make_scores(logits, rows["label"].to_numpy(), decoder, ages=truth)
+    figures = [figure for figure in figures_for(classes, **order) if figure.totals(scores) is not None]
     people = clusters(rows).to_numpy(dtype=str)
     table = [_row(figure, scores, people) for figure in figures]
     head = yaml.safe_dump(_metadata(results, scores, figures), sort_keys=False, allow_unicode=True)
@@ -46,12 +50,18 @@ def model_card(results: dict[str, Any], predictions: pd.DataFrame) -> str:
             "## Use", "",
             f"Tells {classes} classes apart on pictures like those of its data set, prepared as in recipe.yaml. Not for"
             " decisions about people, and not for other kinds of pictures without a test on them.",
-            *([FACES] if ordered else []), "", *_subgroups(results, rows, scores), "## Load", "",
+            *_about_ages(order), "", *_subgroups(results, rows, scores), "## Load", "",
             "    fgcrl predict RUN picture.jpg", "",
             f"or `timm.create_model(\"{results['backbone']}\", num_classes={classes})` with"
             f" `checkpoints/model_{which}.safetensors`, where the method is plain fine-tuning{_before(results)}.", "",
         ]
     )  # fmt: skip
+
+
+def _about_ages(order: Order) -> list[str]:
+    if order["years"]:
+        return [YEARS]
+    return [FACES] if order["ordered"] else []
 
 
 def _before(results: dict[str, Any]) -> str:
@@ -72,7 +82,7 @@ def _metadata(results: dict[str, Any], scores: Scores, figures: list[Figure]) ->
     named = {figure.name: figure.value(scores) for figure in figures}
     metrics = [
         {"type": name, "value": round(named[name], 6)}
-        for name in ("top1_accuracy", "exact_accuracy", "mae_in_groups")
+        for name in ("top1_accuracy", "exact_accuracy", "mae_in_groups", "mae_years")
         if name in named and np.isfinite(named[name])
     ]
     result = {

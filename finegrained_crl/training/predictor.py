@@ -15,13 +15,17 @@ import numpy as np
 import pandas as pd
 import torch
 
+from finegrained_crl.data.identity import clusters
 from finegrained_crl.data.images import read_image
 from finegrained_crl.data.reading import Item, ReadBatch, Views, read_batches
 from finegrained_crl.data.transforms import EvalTransform
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.age_intervals import age_interval
+from finegrained_crl.metrics.ages import AgeAnswers, age_truth, scale_from_dict
+from finegrained_crl.metrics.catalogue import order_of
 from finegrained_crl.metrics.selective import Threshold, risk_threshold
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.answers import TOP, Answers, confidence
+from finegrained_crl.training.answers import TOP, AgeTeller, Answers, confidence
 from finegrained_crl.training.assembly import image_settings, make_trainee
 from finegrained_crl.training.calibrations import Kind, make_calibration, validation_rows
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator
@@ -96,7 +100,8 @@ class Predictor:
         accelerator: Any = make_accelerator(self.recipe.precision, device)
         if accelerator.device.type == "cpu":
             keep_freed_memory()
-        self.scorer = make_scorer(self.trainee, self.recipe, accelerator, ordered=bool(results["data"]["ordered"]))
+        self.ages = scale_from_dict(results["data"].get("ages"))
+        self.scorer = make_scorer(self.trainee, self.recipe, accelerator, **order_of(results["data"]))
         self.trainee = self.trainee.to(accelerator.device).to(memory_format=self.scorer.memory_format).eval()
         self.transform = EvalTransform(image_settings(self.recipe))
 
@@ -120,6 +125,7 @@ class Predictor:
         top: int = TOP,
         calibrate: Kind = "none",
         max_risk: float | None = None,
+        interval: float | None = None,
     ) -> Predictions:
         """Classify pictures with the run's own views; one that can't be read does not stop the others.
 
@@ -132,11 +138,12 @@ class Predictor:
             top: how many of the most probable classes a row names.
             calibrate: "temperature" of the run's validation part, "link" (CRL's closed form), or "none".
             max_risk: abstain where more than this share of answers would be wrong; see `answers`.
+            interval: of a run in years, the share of new people whose age each interval is to hold; see `answers`.
         Raises:
             FinegrainedError: the run can't be calibrated that way, or does not keep that risk.
             ValueError: an array that is no uint8 (height, width, 3).
         """
-        answers = self.answers(top=top, calibrate=calibrate, max_risk=max_risk)
+        answers = self.answers(top=top, calibrate=calibrate, max_risk=max_risk, interval=interval)
         rows: list[dict[str, Any]] = []
         errors: dict[str, str] = {}
         scores = [np.zeros((0, len(self.class_names)), np.float32)]
@@ -147,7 +154,14 @@ class Predictor:
             errors |= dict(batch.errors)
         return Predictions(pd.DataFrame(rows, columns=list(answers.columns)), errors, np.concatenate(scores))
 
-    def answers(self, *, top: int = TOP, calibrate: Kind = "none", max_risk: float | None = None) -> Answers:
+    def answers(
+        self,
+        *,
+        top: int = TOP,
+        calibrate: Kind = "none",
+        max_risk: float | None = None,
+        interval: float | None = None,
+    ) -> Answers:
         """How this run's scores are told.
 
         Args:
@@ -155,15 +169,36 @@ class Predictor:
             calibrate: how scores become probabilities.
             max_risk: rows abstain whose probability lies below the threshold that keeps this risk on the run's
                 validation part, with probability 0.95; see `metrics.selective`.
+            interval: of a run in years, rows say the first and last age of an interval that holds the age of this share
+                of new people who are like those of the run's validation part; see `metrics.age_intervals`.
         Raises:
             FinegrainedError: no validation part, another loss than CRL for its link, or no threshold that keeps the
                 risk.
         """
         calibration = make_calibration(calibrate, self.run, self.which)
-        answers = Answers(self.class_names, self.scorer.choose, top, calibration)
+        ages = AgeTeller(self.ages, self.scorer.decoder, calibration) if self.ages else None
+        if interval is not None:
+            ages = self._with_interval(ages, interval)
+        answers = Answers(self.class_names, self.scorer.choose, top, calibration, ages=ages)
         return (
             answers if max_risk is None else dataclasses.replace(answers, threshold=self._threshold(answers, max_risk))
         )
+
+    def _with_interval(self, ages: AgeTeller | None, level: float) -> AgeTeller:
+        if ages is None:
+            raise FinegrainedError(
+                f"--interval {level:g}: the classes of {self.run.folder} are no years; train with --dataset.target age"
+            )
+        frame = validation_rows(self.run, self.which, "--interval")
+        said = ages.said(np.stack(frame["logits"].to_list()))
+        errors = AgeAnswers(age_truth(frame, ages.scale), said).errors
+        found = age_interval(errors, clusters(frame).to_numpy(dtype=str), level)
+        if not np.isfinite(found.radius):
+            raise FinegrainedError(
+                f"--interval {level:g}: the {found.people} people of the validation part are too few for it; ask for"
+                f" less than {found.people / (found.people + 1):.3f}, or train with a larger validation part"
+            )
+        return dataclasses.replace(ages, interval=found)
 
     def _threshold(self, answers: Answers, max_risk: float) -> Threshold:
         frame = validation_rows(self.run, self.which, "--max-risk")

@@ -18,7 +18,7 @@ class Progress:
         sums: running sums of the epoch: "images", "correct", "seconds", and one "loss/ROLE" per role.
         history: one row per finished epoch.
         best_epoch: epoch (from 1) with the best validation accuracy so far, 0 for none.
-        best_accuracy: that accuracy, in [0, 1].
+        best_accuracy: that accuracy, in [0, 1]; of classes that are years, 1 / (1 + mean absolute error).
         stopped: early stopping has ended the run.
     """
 

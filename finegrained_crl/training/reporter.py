@@ -66,6 +66,11 @@ class Reporter:
             for part in ("val", "test")
             if row.get(f"{part}_top1") is not None
         ]
+        parts += [
+            f"{part} MAE {row[f'{part}_mae_years']:.2f} years"
+            for part in ("val", "test")
+            if row.get(f"{part}_mae_years") is not None
+        ]
         parts += [f"{row['images_per_second']:.1f} images/s", f"{duration(eta_seconds)} left"]
         self.say("  ".join(parts))
 

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 
 from finegrained_crl import files
-from finegrained_crl.metrics.calibration import fit_temperature
+from finegrained_crl.data.identity import clusters
+from finegrained_crl.metrics.age_intervals import age_interval
+from finegrained_crl.metrics.ages import AgeAnswers, AgeScale, age_truth, decode_ages
+from finegrained_crl.metrics.calibration import fit_temperature, softmax
 from finegrained_crl.metrics.catalogue import all_figures, make_scores
-from finegrained_crl.training import checkpoint
+from finegrained_crl.metrics.ordinal import Decoder
+from finegrained_crl.training import checkpoint, sittings
 from finegrained_crl.training.model_card import model_card
 from finegrained_crl.training.protocol import describe_protocol
 from finegrained_crl.training.run_folder import FORMAT
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
     from finegrained_crl.data.records import Records
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.session import Session
+
+
+LEVELS = (0.8, 0.9, 0.95)
+"""Shares of people whose age an interval is to hold; those whose coverage is measured."""
 
 
 def finish(loop: Loop) -> dict[str, Any]:
@@ -41,25 +49,27 @@ def finish(loop: Loop) -> dict[str, Any]:
     frames: list[pd.DataFrame] = []
     metrics: dict[str, Any] = {}
     temperatures: dict[str, float] = {}
+    said: dict[str, dict[str, np.ndarray]] = {}
+    parts = {"test": session.parts.test, "val": session.parts.val}
     for which, trainee in candidates.items():
-        metrics[which] = {}
-        for part, rows in (("test", session.parts.test), ("val", session.parts.val)):
+        metrics[which], said[which] = {}, {}
+        for part, rows in parts.items():
             if len(rows):
-                scores = loop.scores(trainee, rows)
+                scores = said[which][part] = loop.scores(trainee, rows)
                 frames.append(prediction_frame(session.records, rows, scores, part, which))
                 labels = session.records.table["label"].to_numpy()[rows]
                 if part == "val":
                     temperatures[which] = fit_temperature(scores, labels)
-                metrics[which][part] = all_figures(
-                    make_scores(scores, labels, decoder), ordered=session.records.ordered
-                )
+                metrics[which][part] = part_figures(session.records, rows, scores, decoder)
         if session.is_main:
             _export(session, trainee, which)
     results = build_results(loop, metrics, temperatures)
+    results |= age_intervals(session.records, parts, said, decoder)
     if session.is_main:
         predictions = pd.concat(frames, ignore_index=True)
         _write_predictions(session, predictions)
         files.write_text(session.run.model_card, model_card(results, predictions))
+        sittings.end(session.run.folder)
         files.write_json(session.run.results, results)
         checkpoint.previous(session.run.last).unlink(missing_ok=True)
         session.run.commit()
@@ -103,12 +113,48 @@ def build_results(loop: Loop, metrics: dict[str, Any], temperatures: dict[str, f
             "test": len(session.parts.test),
             "dropped": session.records.dropped,
             "ordered": session.records.ordered,
+            **({"ages": session.records.ages.as_dict()} if session.records.ages else {}),
             "subgroups": list(session.records.subgroups),
             "root": str(session.records.root),
         },
         "class_names": list(session.records.class_names),
         "versions": versions(),
     }
+
+
+def part_figures(records: Records, rows: np.ndarray, scores: np.ndarray, decoder: Decoder) -> dict[str, Any]:
+    """The figures of some rows of the records table."""
+    table = records.table.iloc[rows]
+    told = make_scores(scores, table["label"].to_numpy(), decoder, ages=age_truth(table, records.ages))
+    return all_figures(told, **records.order)
+
+
+def age_intervals(
+    records: Records, rows: dict[str, np.ndarray], said: dict[str, dict[str, np.ndarray]], decoder: Decoder
+) -> dict[str, Any]:
+    """Intervals that the validation part gives, with their coverage on the test part, for results.json.
+
+    Args:
+        records: in years; of other classes there are no intervals.
+        rows: part -> rows of the records table.
+        said: weights -> part -> scores.
+        decoder: how an age is taken from scores.
+    """
+    if records.ages is None or not len(rows.get("val", ())):
+        return {}
+    told: dict[str, list[dict[str, Any]]] = {}
+    for which, scores in said.items():
+        answers = {part: _answers(records, records.ages, rows[part], scores[part], decoder) for part in ("test", "val")}
+        people = clusters(records.table.iloc[rows["val"]]).to_numpy(dtype=str)
+        fitted = [age_interval(answers["val"].errors, people, level) for level in LEVELS]
+        told[which] = [interval.as_dict(answers["test"].errors) for interval in fitted]
+    return {"age_intervals": told}
+
+
+def _answers(records: Records, scale: AgeScale, rows: np.ndarray, scores: np.ndarray, decoder: Decoder) -> AgeAnswers:
+    table = records.table.iloc[rows]
+    truth = age_truth(table, scale)
+    return AgeAnswers(truth, decode_ages(softmax(scores), scale, decoder))
 
 
 def _selected(loop: Loop) -> Trainee:

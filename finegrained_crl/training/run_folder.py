@@ -7,6 +7,7 @@
 - results.json: metrics with their protocol
 - model_card.md: what it is, what it was measured on, what it is not for
 - data.parquet: what the run was trained on: each picture's label, split and SHA-256
+- sittings.json: command, machine, source and memory of each process that worked on it; no number depends on it
 - changes.json: changes of the data that the user accepted between kill and resume, if any
 - checkpoints/: last.pt (to resume), previous_last.pt, best.pt (selected on validation), model_*.safetensors (to use)
 - tensorboard/: event files

@@ -60,7 +60,7 @@ class Scorer:
         return choose(scores, self.decoder)
 
 
-def make_scorer(trainee: Trainee, recipe: Recipe, accelerator: Any, *, ordered: bool) -> Scorer:
+def make_scorer(trainee: Trainee, recipe: Recipe, accelerator: Any, *, ordered: bool, years: bool = False) -> Scorer:
     """The scorer of a run.
 
     Args:
@@ -68,9 +68,11 @@ def make_scorer(trainee: Trainee, recipe: Recipe, accelerator: Any, *, ordered: 
         recipe: names the memory format.
         accelerator: where the model is.
         ordered: whether the classes have an order; without one the highest score is chosen.
+        years: whether the classes are years: a method that names no decoder then takes the expected age.
     """
     model = trainee.model
-    decoder: Decoder = getattr(trainee.method, "decoder", "argmax") if ordered else "argmax"
+    usual: Decoder = "mean" if years else "argmax"
+    decoder: Decoder = getattr(trainee.method, "decoder", usual) if ordered else "argmax"
     return Scorer(
         normaliser(model.mean, model.std, accelerator.device), memory_format(recipe.memory_format), accelerator, decoder
     )

@@ -67,7 +67,7 @@ class Session:
             )
         self.route = choose_route(self, options.data_in)
         self.options, self.warning = self._options_that_fit()
-        self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, ordered=self.records.ordered)
+        self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, **self.records.order)
         self.trainee = self.trainee.to(memory_format=self.scorer.memory_format)
         self.stages = place(self.trainee.method.stages(self.recipe), self.recipe)
 

@@ -49,6 +49,7 @@ class Recorder:
 PAGE = "reports/page/test_page.py"
 ELSEWHERE = {
     "--max-images": (PAGE, "test_no_more_pictures_than_asked_for"),
+    "--near-copies": ("reports/page/test_near_copies.py", "test_many_pictures_are_looked_at_on_request"),
     "--anonymous": (PAGE, "test_an_anonymous_page_holds_nobody"),
     "--watch": (PAGE, "test_watching_ends_with_the_last_cell"),
     "--open": (PAGE, "test_the_page_opens_on_request"),
@@ -70,6 +71,10 @@ AT_WORK = {
 """Flags of `predict` that are tested in a file of their own."""
 
 
+YEARS = {"--interval": ("cli/test_years.py", "test_predict_tells_ages_and_intervals")}
+"""Flags of `predict` for runs in years."""
+
+
 UNTESTED = {"--select"}
 """Flags of `crossval` that have no test here yet; none may join them."""
 
@@ -83,10 +88,10 @@ def covered(command):
 def test_each_flag_has_its_test():
     own = Recorder()
     crossval._add_flags(own)
-    assert covered("predict") | set(AT_WORK) == flags_of(predict._parser())
+    assert covered("predict") | set(AT_WORK) | set(YEARS) == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
     assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
-    for path, test in [*ELSEWHERE.values(), *((WORK, test) for test in AT_WORK.values())]:
+    for path, test in [*ELSEWHERE.values(), *YEARS.values(), *((WORK, test) for test in AT_WORK.values())]:
         assert f"def {test}(" in (HERE.parents[1] / path).read_text()
     assert covered("crossval") | UNTESTED == own.flags
 
@@ -284,6 +289,14 @@ def test_report_accept_changed_data(tmp_path, said, no_charts_here):
     folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(0, 1), seeds=(0,), changed=changed)
     assert said("report", folder)[0] == 1
     assert said("report", folder, "--accept-changed-data")[0] == 0
+
+
+def test_report_compare(study, said, tmp_path):
+    shutil.copytree(study, tmp_path / "other")
+    code, told = said("report", "--compare", study, tmp_path / "other", "--out", tmp_path / "both", "--json")[:2]
+    assert code == 0
+    variants = {row["variant"] for row in json.loads(told)["variants"]}
+    assert {name.partition(" of=")[2] for name in variants} == {study.name, "other"}
 
 
 def test_report_rope(study, said, tmp_path):

@@ -235,3 +235,65 @@ def test_a_table_that_is_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "t.csv")
     with pytest.raises(FinegrainedError, match="not a regular file but a named pipe"):
         Table().read(tmp_path / "t.csv")
+
+
+def ages_table(folder: Path, rows: list[str], header: str = "path,age,subject") -> Path:
+    return write(folder / "ages.csv", "\n".join([header, *rows]))
+
+
+def test_years_are_classes_and_some_are_empty(tmp_path: Path) -> None:
+    path = ages_table(tmp_path, [f"{i}.jpg,{20 + i % 5 * 7},s{i // 2}" for i in range(60)])
+    records = Table(label_column="age", target="age", age_range="18,60", age_groups="18,30").read(path)
+    assert records.class_names == tuple(map(str, range(18, 61)))
+    assert records.table["label"].tolist()[:3] == [2, 9, 16]
+    assert records.table["age"].tolist()[:3] == [20.0, 27.0, 34.0]
+    assert records.ages is not None
+    assert records.ages.groups == ((18, 29), (30, 60))
+    assert records.ordered
+    assert records.table.groupby("subject")["split"].nunique().max() == 1
+    assert set(records.table["split"]) == {"train", "test"}
+
+
+def test_a_bin_without_pictures_is_an_error(tmp_path: Path) -> None:
+    path = ages_table(tmp_path, ["1.jpg,1,train", "2.jpg,3,train", "3.jpg,70,test"], "path,age,split")
+    with pytest.raises(FinegrainedError, match="class without any image: 4-6 and 5 more"):
+        Table(label_column="age", target="age", bins="adience").read(path)
+
+
+def test_bins_are_ordered_groups_without_years(tmp_path: Path) -> None:
+    rows = [f"{i}.jpg,{age},train" for i, age in enumerate((1, 5, 9, 16, 30, 40, 50, 61, 3, 14))]
+    records = Table(label_column="age", target="age", bins="adience").read(ages_table(tmp_path, rows, "path,age,split"))
+    assert records.table["label"].tolist() == list(range(8))
+    assert records.dropped == {"age in no bin": 2}
+    assert records.ages is None
+    assert records.ordered
+
+
+def test_annotators_spread_is_read_where_the_table_has_it(tmp_path: Path) -> None:
+    rows = ["1.jpg,31.4,4.5,train", "2.jpg,20,,test"]
+    path = ages_table(tmp_path, rows, "path,age,age_spread,split")
+    records = Table(label_column="age", target="age", age_groups="").read(path)
+    assert records.table["age_spread"].fillna(-1).tolist() == [4.5, -1]
+    assert records.table["label"].tolist() == [31, 20]
+
+
+def test_folds_of_years_are_stratified_by_age(tmp_path: Path) -> None:
+    path = ages_table(tmp_path, [f"{i}.jpg,{i},s{i}" for i in range(100)])
+    records = Table(label_column="age", target="age", num_folds=5).read(path)
+    assert records.table.groupby("fold")["age"].mean().between(47, 52).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "age", "num_classes": 5}, "target age makes its own classes: leave out num-classes"),
+        ({"bins": "0,5"}, "--dataset.bins needs --dataset.target age"),
+        ({"target": "ages"}, "--dataset.target ages: it must be class or age"),
+        ({"target": "age", "age_groups": "9"}, r"--dataset\.age-groups 9: give the first age of each group"),
+        ({"target": "age", "bins": "50,60"}, r"every age lies in no bin; correct --dataset\.bins"),
+    ],
+)
+def test_options_of_ages_that_do_not_go_together(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    path = ages_table(tmp_path, ["1.jpg,1,train", "2.jpg,3,test"], "path,age,split")
+    with pytest.raises(FinegrainedError, match=message):
+        Table(label_column="age", **options).read(path)

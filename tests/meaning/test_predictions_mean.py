@@ -14,7 +14,7 @@ from finegrained_crl.cli.main import main
 def predict(folder, known, tmp_path, *words):
     out = tmp_path / "predictions.csv"
     paths = [str(known.csv.parent / path) for path in known.part("test")["path"]]
-    assert main(["predict", str(folder), *paths, "--out", str(out), *words]) == 0
+    assert main(["predict", str(folder), *paths, "--out", str(out), "--workers", "0", *words]) == 0
     return pd.read_csv(out)
 
 

@@ -131,7 +131,7 @@ catalogue = Source(M + "catalogue.py", "tests/metrics/test_catalogue.py", MEANS,
 catalogue.fault(
     "swapped part", 'find_figure("exact_accuracy" if ordered else', 'find_figure("top1_accuracy" if ordered else'
 )
-catalogue.fault("ignored option", 'choose(table, decoder or "argmax")', 'choose(table, "argmax")')
+catalogue.fault("ignored option", "choose(table, how)", 'choose(table, "argmax")')
 catalogue.fault(
     "swapped part",
     "_hits(choose(scores.logits), scores))\n\n\ndef _top5",
@@ -174,3 +174,22 @@ selective.fault("dropped call", "(1 - LEVEL) / steps", "(1 - LEVEL) * steps")
 selective.fault("sign", "if threshold.bound <= risk:", "if threshold.error <= risk:")
 selective.fault("sign", 'side="left"', 'side="right"')
 selective.fault("off-by-one", "errors + 1, n - errors", "errors, n - errors + 1")
+
+ages = Source(M + "ages.py", "tests/metrics/test_ages.py", "finegrained_crl/metrics/ages.py")
+ages.fault("off-by-one", "np.arange(self.low, self.high + 1", "np.arange(self.low + 1, self.high + 2")
+ages.fault("sign", "np.floor(column) > last", "np.floor(column) >= last")
+ages.fault("ignored option", 'if decoder == "mean":', "if True:")
+ages.fault("dropped call", "answers.errors <= years + 1e-9", "answers.errors < years")
+ages.fault("dropped call", "is_known.astype(np.float64)], axis", "np.ones(len(is_known))], axis")
+ages.fault("wrong reduction", "** 2) / 2)", "** 2))")
+ages.fault("off-by-one", "is_counted & (steps <= apart)", "is_counted & (steps < apart)")
+ages.fault("dropped call", "is_counted = distances.min(axis=1) == 0", "is_counted = distances.min(axis=1) >= 0")
+ages.fault("ignored option", 'rows["age"] if "age" in rows else', "")
+ages.fault("index", "self.said[rows])", "self.said)")
+
+intervals = Source(M + "age_intervals.py", "tests/metrics/test_age_intervals.py", M + "age_intervals.py")
+intervals.fault("off-by-one", "level * (count + 1)", "level * count")
+intervals.fault("dropped call", "1.0 / counts[place][order]", "1.0 / counts[place]")
+intervals.fault("wrong reduction", "np.cumsum(1.0 / counts[place][order])", "np.arange(1, len(order) + 1)")
+intervals.fault("sign", "np.clip(said - self.radius", "np.clip(said + self.radius")
+intervals.fault("index", "reaches[0]]) if", "reaches[-1]]) if")

@@ -51,7 +51,6 @@ study.fault(
 study.fault("ignored option", "thinned(parts.train, labels, self.options.imbalance, group.seed)", "parts.train")
 study.fault(
     "index",
-    "self.material.labels[self.rows[part]]",
-    "self.material.seen[self.rows[part]]",
-    why_equivalent="noise touches training rows alone, which are never evaluated",
+    "part_figures(records, self.rows[part], scores",
+    "part_figures(records, self.rows[part][::-1], scores",
 )

@@ -9,8 +9,8 @@ parts = Source(R + "parts.py", "tests/reports/test_parts.py", STUDIES, "tests/re
 parts.fault("ignored option", "chosen = decoder or cast(", "chosen = cast(", named="the report ignores --decoder")
 parts.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
 parts.fault("sign", "calibrated = logits / temperature", "calibrated = logits * temperature")
-parts.fault("ignored option", "decoder, calibrated)\n    return Part", "decoder)\n    return Part")
-parts.fault("ignored option", "decoder, calibrated)\n    return Part", "None, calibrated)\n    return Part")
+parts.fault("ignored option", "decoder, calibrated, age_truth(", "decoder, None, age_truth(")
+parts.fault("ignored option", "decoder, calibrated, age_truth(", "None, calibrated, age_truth(")
 parts.fault("swapped part", 'for part in ("test", "val"))', 'for part in ("val", "test"))')
 parts.fault("ignored option", 'rows = frame[frame["weights"] == which]', 'rows = frame[frame["weights"] == "last"]')
 parts.fault("dropped call", '.sort_values("id", ignore_index=True)', ".reset_index(drop=True)")
@@ -42,7 +42,7 @@ study = Source(
     "tests/reports/test_study.py",
     STUDIES,
 )
-study.fault("ignored option", 'read_parts(collected, decoder if ordered else "argmax")', "read_parts(collected, None)")
+study.fault("ignored option", 'decoder if order["ordered"] else "argmax"', "None")
 study.fault(
     "wrong reduction", "sum(len(part.frame) for part in one_seed(group))", "sum(len(part.frame) for part in group)"
 )
@@ -81,8 +81,8 @@ sheets.fault(
 )
 sheets.fault(
     "swapped part",
-    "(ORDERED_MAIN, ORDERED_MORE) if figures.ordered else (PLAIN_MAIN, PLAIN_MORE)",
-    "(PLAIN_MAIN, PLAIN_MORE)",
+    "    if figures.ordered:\n        return ORDERED",
+    "    if False:\n        return ORDERED",
 )
 sheets.fault("ignored option", 'figures.variants[figures.variants["weights"] == weights]', "figures.variants")
 sheets.fault("ignored option", 'figures.differences[figures.differences["weights"] == weights]', "figures.differences")
@@ -239,7 +239,7 @@ pilot.fault(
     "[b for _, b in pairs], measured, [b for _, b in pairs]",
 )
 pilot.fault("ignored option", "find_baselines(variants, baseline)", "find_baselines(variants)")
-pilot.fault("ignored option", "figure or primary_figure(ordered=ordered).name", "primary_figure(ordered=ordered).name")
+pilot.fault("ignored option", "figure or primary_figure(**order).name", "primary_figure(**order).name")
 pilot.fault("wrong reduction", "seeds = max(folds.count", "seeds = sum(folds.count")
 pilot.fault("index", "Design(len(set(folds)), seeds, len(compared))", "Design(len(set(folds)), seeds, 1)")
 
@@ -269,3 +269,29 @@ thumbnails.fault("off-by-one", "self.left -= bool(self.made[path])", "self.left 
 index = Source(R + "runs_index.py", "tests/reports/test_runs_index.py")
 index.fault("sign", "-(entry.score if", "(entry.score if")
 index.fault("ignored option", 'reverse=sort == "date"', "reverse=False")
+
+near = Source(R + "page/near_copies.py", "tests/reports/page/test_near_copies.py")
+near.fault("dropped call", "if sides[pair.first] != sides[pair.second]]", "]")
+near.fault("sign", "(-pair.likeness, pair.first, pair.second)", "(pair.likeness, pair.first, pair.second)")
+near.fault("ignored option", "len(table) > UNASKED and not asked", "len(table) > UNASKED")
+near.fault("dropped call", "*equal_pairs(looked.digests), ", "")
+near.fault("swapped part", '.where(table["fold"] != "", table["split"])', '.where(table["fold"] == "", table["split"])')
+
+ledger = Source(R + "ledger.py", "tests/reports/test_ledger.py")
+ledger.fault("sign", "inside = low <= entry.published <= high", "inside = not low <= entry.published <= high")
+ledger.fault("dropped call", '100 - value if entry.metric == "error" else value', "value")
+ledger.fault("dropped call", "    if reasons:\n", "    if False:\n")
+ledger.fault("wrong reduction", "100 * float(value) for value in rows", "float(value) for value in rows")
+ledger.fault("index", 'rows.groupby("seed")[primary.name].mean()', 'rows.groupby("fold")[primary.name].mean()')
+ledger.fault(
+    "sign", '"why": f"{mean - entry.published:+.2f} points"})', '"why": f"{entry.published - mean:+.2f} points"})'
+)
+ledger.fault("ignored option", "reasons = [*apart, *origin.departures]", "reasons = [*origin.departures]")
+ledger.fault("ignored option", "reasons = [*apart, *origin.departures]", "reasons = [*apart]")
+ledger.fault("dropped call", " if entry.part == origin.part]", "]")
+ledger.fault("off-by-one", '["data"]["train"] + result["data"]["val"]', '["data"]["train"]')
+
+reproduction = Source(R + "reproduction.py", "tests/reports/test_ledger.py")
+reproduction.fault("off-by-one", "        if len(values) > 1:\n", "        if len(values) > 2:\n")
+reproduction.fault("dropped call", " and entry.runs:", ":")
+reproduction.fault("dropped call", 'str(row["metric"]))\n', '"")\n')

@@ -5,6 +5,7 @@ from faults import Source
 T = "finegrained_crl/training/"
 MEANS = "tests/meaning/test_training_means.py"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
+YEARS = "tests/cli/test_years.py"
 WORK = "tests/cli/test_predict_at_work.py"
 CHANGED = "tests/cli/test_integrity.py::test_data_changed_between_kill_and_resume_is_refused"
 
@@ -68,15 +69,15 @@ loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))",
 loop.fault("dropped call", "            self.trainee.criteria.end_epoch()\n", "")
 loop.fault(
     "sign",
-    'and p.is_better(row["val_top1"])',
-    'and not p.is_better(row["val_top1"])',
+    "and p.is_better(_merit(row))",
+    "and not p.is_better(_merit(row))",
     MEANS,
     named="the worst epoch is selected",
 )
 loop.fault("swapped part", '"trainee": self.evaluated.state_dict()}', '"trainee": self.trainee.state_dict()}')
 loop.fault("dropped call", "        p.stopped = self._has_run_dry()\n", "")
-loop.fault("swapped part", "self.top1(s.parts.val) if due", "self.top1(s.parts.test) if due", MEANS)
-loop.fault("swapped part", "self.top1(s.parts.test) if due", "self.top1(s.parts.val) if due", MEANS)
+loop.fault("swapped part", 'self.watched("val", s.parts.val', 'self.watched("val", s.parts.test', MEANS)
+loop.fault("swapped part", 'self.watched("test", s.parts.test', 'self.watched("test", s.parts.val', MEANS)
 loop.fault("ignored option", "due = self.stage.validates(p.epoch)", "due = True")
 loop.fault("off-by-one", ">= patience", "> patience", MEANS)
 loop.fault("swapped part", "max(p.best_epoch, last.first)", "p.best_epoch")
@@ -86,8 +87,8 @@ loop.fault("off-by-one", "(self.progress.epoch + 1) % every == 0", "self.progres
 loop.fault("ignored option", "(self.progress.epoch + 1) % every == 0", "True")
 loop.fault(
     "swapped part",
-    'self.session.records.table["label"].to_numpy()[rows])',
-    'self.session.records.table["label"].to_numpy()[rows[::-1]])',
+    "records.table.iloc[rows]\n        values",
+    "records.table.iloc[rows[::-1]]\n        values",
 )
 loop.fault("ignored option", "trainee, s.eval_pictures, rows", "trainee, s.train_pictures, rows")
 loop.fault("dropped call", '            self.stage.optimizer.load_state_dict(state["optimizer"])', "            pass")
@@ -165,7 +166,7 @@ scorer.fault(
     named="predict ignores the decoder",
 )
 scorer.fault("ignored option", ' if ordered else "argmax"', "")
-scorer.fault("ignored option", 'getattr(trainee.method, "decoder", "argmax")', '"argmax"')
+scorer.fault("ignored option", 'getattr(trainee.method, "decoder", usual)', "usual")
 scorer.fault("swapped part", "normaliser(model.mean, model.std,", "normaliser(model.std, model.mean,")
 scorer.fault(
     "ignored option",
@@ -209,14 +210,14 @@ results.fault(
 )
 results.fault(
     "swapped part",
-    '(("test", session.parts.test), ("val", session.parts.val))',
-    '(("test", session.parts.val), ("val", session.parts.test))',
+    '{"test": session.parts.test, "val": session.parts.val}',
+    '{"test": session.parts.val, "val": session.parts.test}',
     MEANS,
 )
-results.fault("ignored option", "make_scores(scores, labels, decoder)", "make_scores(scores, labels)", MEANS)
-results.fault(
-    "ignored option", "ordered=session.records.ordered\n                )", "ordered=False\n                )", MEANS
-)
+results.fault("ignored option", 'table["label"].to_numpy(), decoder, ages=', 'table["label"].to_numpy(), ages=', MEANS)
+results.fault("ignored option", "all_figures(told, **records.order)", "all_figures(told, ordered=False)", MEANS)
+results.fault("swapped part", 'age_interval(answers["val"].errors', 'age_interval(answers["test"].errors', YEARS)
+results.fault("swapped part", 'as_dict(answers["test"].errors)', 'as_dict(answers["val"].errors)', YEARS)
 results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"last"', MEANS)
 results.fault("swapped part", '"selected" if recipe.early_stopping else "last"', '"selected"', MEANS)
 results.fault(
@@ -346,7 +347,7 @@ routes.fault("dropped call", "min(UNASKED_BYTES, room_for_stores() // 4)", "room
 routes.fault("sign", "if needed > free:", "if False:")
 routes.fault("wrong reduction", "np.mean(sizes) * len(rows)", "np.sum(sizes)")
 session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
-session.fault("ignored option", "ordered=self.records.ordered", "ordered=False", MEANS)
+session.fault("ignored option", "**self.records.order", "ordered=False", MEANS)
 session.fault("index", "best = timings[0]", "best = timings[-1]")
 
 targets = Source(T + "targets.py", "tests/training/test_targets.py", MEANS)
@@ -423,7 +424,7 @@ answers = Source(T + "answers.py", PREDICTIONS, "tests/training/test_predictor.p
 answers.fault("off-by-one", "TOP = 5", "TOP = 4")
 answers.fault("index", "[:, : self.top]", "[:, : self.top][:, ::-1]", named="predict with the top 5 reversed")
 answers.fault("swapped part", "round(float(probabilities[chosen]), 6)", "round(float(probabilities.max()), 6)")
-answers.fault("dropped call", "self.calibration.probabilities(scores), ", "scores, ")
+answers.fault("dropped call", "self.calibration.probabilities(scores), self.choose", "scores, self.choose")
 answers.fault("sign", "probabilities[chosen] < self.threshold", "probabilities[chosen] > self.threshold", WORK)
 
 calibrations = Source(T + "calibrations.py", "tests/training/test_calibrations.py", WORK)
@@ -441,7 +442,7 @@ predictor.fault(
     named="predict with the class names reversed",
 )
 predictor.fault("ignored option", 'weights or results["headline"]', '"last"')
-predictor.fault("ignored option", 'ordered=bool(results["data"]["ordered"])', "ordered=False")
+predictor.fault("ignored option", '**order_of(results["data"])', "ordered=False")
 predictor.fault(
     "ignored option",
     "convert=self.recipe.convert_images if convert is None else convert",
@@ -604,3 +605,14 @@ rates.fault("swapped part", '"part": "head" if in_head else "backbone"', '"part"
 rates.fault(
     "dropped call", 'return {"lr": lr} if head_lr == lr else {"lr": lr, "head_lr": head_lr}', 'return {"lr": head_lr}'
 )
+
+loop.fault("sign", "1 / (1 + float(error))", "1 + float(error)", YEARS)
+scorer.fault("ignored option", '"mean" if years else "argmax"', '"argmax"', YEARS)
+answers.fault("dropped call", "self.calibration.probabilities(scores), self.scale", "scores, self.scale", YEARS)
+predictor.fault("dropped call", "    if not np.isfinite(found.radius):\n", "    if False:\n", YEARS)
+
+speed = Source(T + "speed.py", "tests/training/test_speed.py")
+speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return False")
+speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return self.cosine < LEAST_COSINE")
+speed.fault("dropped call", "key=lambda timing: (timing.refused, timing.seconds)", "key=lambda timing: timing.seconds")
+speed.fault("dropped call", "    seed_step(0)\n", "")

@@ -1,5 +1,7 @@
 """Published beside ours: every verdict, and from study folder to report."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from made_study import write_study
@@ -126,6 +128,12 @@ def test_the_page_of_all_studies(reported):
     assert "- ce, net on cifar10, accuracy %: 40 (Table II), 41 (Table III)" in text
     assert "| one | NLLR, accuracy | 3.00 |  |  |  | not run |  | Table I |" in text
     assert "- lost" in text
+    # A study that did not run a number has nothing to say of it.
+    crl_alone = replace(
+        figures, ledger=[e if e.variant == "crl" else replace(e, runs=0, status="not run") for e in figures.ledger]
+    )
+    again = reproduction([file], [(collected, figures), (collected, crl_alone)])
+    assert "Of 3 published numbers: 3 not comparable." in again
 
 
 def test_the_paper_contradicts_itself():

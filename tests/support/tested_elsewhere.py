@@ -167,7 +167,6 @@ TESTED_ELSEWHERE = {
         "retrofit/sites/settings.py": (PROFILES, "finegrained_crl.retrofit.sites.settings"),
         "retrofit/verify.py": ("retrofit/test_worked_example.py", "--verify"),
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
-        "training/interruption.py": ("cli/test_integrity.py", "test_a_signal_saves_and_says_how_to_go_on"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
         "reports/side_by_side.py": ("cli/test_compare.py", "test_figures_are_those_of_the_folders_with_intervals"),
         "reports/across_data.py": ("cli/test_evaluate.py", "test_the_report_of_several_data_sets_is_one_table"),

@@ -17,7 +17,7 @@ METHODS = {"resnet": "", "bcnn": "--method.stage1-epochs 1", "dfl": "--method.fi
 
 
 def main(argv: list[str]) -> int:
-    """Train a run per method on generated birds, export, compare, time; print JSON."""
+    """Train a run per method on generated birds, export, compare, time; print a line of JSON for each."""
     parser = argparse.ArgumentParser(prog="benchmark.py export", description=summary)
     parser.add_argument("--backbone", default="resnet18")
     parser.add_argument("--image-size", type=int, default=128)
@@ -27,8 +27,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parsed = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
-        facts = {method: _measure(Path(folder), method, parsed) for method in parsed.methods}
-    print(json.dumps(facts, indent=2))
+        for method in parsed.methods:
+            print(json.dumps({"method": method, **_measure(Path(folder), method, parsed)}), flush=True)
     return 0
 
 

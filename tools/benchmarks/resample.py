@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from finegrained_crl.crossval.collect import collect
-from finegrained_crl.metrics.catalogue import primary_figure
+from finegrained_crl.metrics.catalogue import order_of, primary_figure
 from finegrained_crl.metrics.totals import with_count
 from finegrained_crl.reports.nested import choose_settings
 from finegrained_crl.reports.paired import find_baselines, pair_up
@@ -36,10 +36,10 @@ def hits_of(folder: Path, variant: str | None) -> tuple[str, str, np.ndarray]:
         variant, baseline, bool (2, runs, pictures).
     """
     collected = collect(folder)
-    ordered = bool(next(iter(collected.results.values()))["data"].get("ordered"))
+    order = order_of(next(iter(collected.results.values()))["data"])
     parts = list(read_parts(collected, None))
     if collected.study.select:
-        parts, _ = choose_settings(parts, collected.study.select, primary_figure(ordered=ordered))
+        parts, _ = choose_settings(parts, collected.study.select, primary_figure(**order))
     groups = {group[0].cell.variant: group for group in grouped(parts)}
     baselines = find_baselines(list(groups))
     chosen = variant or next(name for name in groups if baselines[name] != name)

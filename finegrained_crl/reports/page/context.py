@@ -15,15 +15,19 @@ from finegrained_crl.reports.comparison import read_epochs
 from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.page import gallery, score_charts, study_charts
 from finegrained_crl.reports.page.charts import Chart
+from finegrained_crl.reports.page.near_copies import NearCopies, near_copies
 from finegrained_crl.reports.page.thumbnails import Thumbnails
 from finegrained_crl.reports.parts import TITLES, Part, grouped
 from finegrained_crl.reports.sheets import make_sheets
 from finegrained_crl.reports.study import StudyFigures
 from finegrained_crl.reports.study_report import facts
 from finegrained_crl.reports.tables import Sheet
+from finegrained_crl.training import sittings
 
 MOST_MATRICES = 4
 MOST_IMAGES = 60
+MOST_TEXTS = 4
+"""Commands, or machines, that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,12 @@ class PageOptions:
     Attributes:
         anonymous: no picture, path, subject or folder name anywhere.
         max_images: pictures that it may hold.
+        near_copies: look for near-copies across the sides of the split, however many pictures there are.
     """
 
     anonymous: bool = False
     max_images: int = MOST_IMAGES
+    near_copies: bool = False
 
 
 @dataclass
@@ -53,6 +59,7 @@ class Page:
     disagreements: list[tuple[str, int, list[gallery.Shown]]]
     hardest: list[gallery.Shown]
     pairs: list[dict[str, Any]]
+    near: NearCopies | None
     cost: list[list[str]]
     recipe_differences: list[list[str]]
     provenance: dict[str, str]
@@ -94,9 +101,15 @@ def make_page(
         disagreements=gallery.disagreements(table, *pair, names, pictures) if pair else [],
         hardest=gallery.hardest(table, names, pictures),
         pairs=gallery.confused_pairs(groups[pair[0] if pair else next(iter(groups))], names, pictures),
+        near=near_copies(
+            next(folder for folders in runs.values() for folder in folders),
+            _root(first, options),
+            pictures,
+            asked=options.near_copies,
+        ),
         cost=_cost(runs),
         recipe_differences=_recipe_differences(collected),
-        provenance=_provenance(collected, options),
+        provenance=_provenance(collected, runs, options),
         options=options,
         variant_rows=_variant_rows(figures, compared, weights),
     )
@@ -172,7 +185,9 @@ def _compared_runs(groups: dict[str, list[Part]], figures: StudyFigures) -> pd.D
 
 
 def _cost(runs: dict[str, list[Path]]) -> list[list[str]]:
-    """Variant, runs, seconds per run and images per second: medians; of runs that trained epoch by epoch."""
+    """Variant, runs, seconds per run, images per second and MiB of memory (of the GPU where one was used): medians; of
+    runs that trained epoch by epoch.
+    """
     rows = []
     for variant, folders in runs.items():
         tables = []
@@ -182,8 +197,17 @@ def _cost(runs: dict[str, list[Path]]) -> list[list[str]]:
         if tables and all("seconds" in table for table in tables):
             seconds = np.median([table["seconds"].sum() for table in tables])
             speed = np.median([table["images_per_second"].median() for table in tables])
-            rows.append([variant_title(variant), str(len(tables)), f"{seconds:.0f}", f"{speed:.1f}"])
+            numbers = [str(len(tables)), f"{seconds:.0f}", f"{speed:.1f}", _memory(folders)]
+            rows.append([variant_title(variant), *numbers])
     return rows
+
+
+def _memory(folders: list[Path]) -> str:
+    """Median peak of the last process of each run, MiB; "" where none was kept."""
+    last = [sitting for folder in folders for sitting in sittings.read(folder)[-1:]]
+    peaks = [sitting.get("peak_gpu_mib", sitting.get("peak_mib")) for sitting in last]
+    known = [float(peak) for peak in peaks if isinstance(peak, int)]
+    return f"{np.median(known):,.0f}" if known else ""
 
 
 def _recipe_differences(collected: Collected) -> list[list[str]]:
@@ -197,7 +221,7 @@ def _recipe_differences(collected: Collected) -> list[list[str]]:
     return rows
 
 
-def _provenance(collected: Collected, options: PageOptions) -> dict[str, str]:
+def _provenance(collected: Collected, runs: dict[str, list[Path]], options: PageOptions) -> dict[str, str]:
     first = next(iter(collected.results.values()))
     versions = ", ".join(f"{name} {version}" for name, version in first["versions"].items())
     told = {
@@ -206,7 +230,20 @@ def _provenance(collected: Collected, options: PageOptions) -> dict[str, str]:
         "precision": f"{first.get('precision', '?')}, {first.get('memory_format', '?')}",
         "report made with": f"Python {platform.python_version()}",
     }
+    folders = [folder for listed in runs.values() for folder in listed]
+    of_cells = [sitting for folder in folders for sitting in sittings.read(folder)]
+    for name, key in (("hardware", "machine"), ("source", "source")):
+        told |= {name: text} if (text := _distinct(of_cells, key)) else {}
     if not options.anonymous:
-        command = "fgcrl report STUDY rebuilds this page from the folder; recipes/ and study.yaml hold every setting"
-        told["commands"] = command
+        studies = {folder.parent.parent for folder in folders if folder.parent.name == "cells"}
+        commands = _distinct([one for study in sorted(studies) for one in sittings.read(study)] or of_cells, "command")
+        rebuilt = "fgcrl report STUDY rebuilds this page from the folder; recipes/ and study.yaml hold every setting"
+        told["commands"] = "; ".join(filter(None, (commands, rebuilt)))
     return told
+
+
+def _distinct(of: list[dict[str, Any]], key: str) -> str:
+    """The first few distinct texts."""
+    texts = list(dict.fromkeys(str(one[key]) for one in of if one.get(key)))
+    more = f" and {len(texts) - MOST_TEXTS} more" if len(texts) > MOST_TEXTS else ""
+    return "; ".join(texts[:MOST_TEXTS]) + more

@@ -131,7 +131,9 @@ def _sections(page: Page, blocks: list[Block]) -> list[tuple[str, str]]:
     ]
     sections += [("pairs", "Taken for each other")] if page.pairs else []
     sections += [("gallery", "Disagreements")] if page.disagreements else []
-    return [*sections, ("hardest", "Highest loss"), ("cost", "Cost"), ("provenance", "Provenance")]
+    sections += [("hardest", "Highest loss")]
+    sections += [("near", "Near-copies")] if page.near else []
+    return [*sections, ("cost", "Cost"), ("provenance", "Provenance")]
 
 
 def _visible(value: Any) -> Any:

@@ -68,3 +68,17 @@ def test_prints(report, tmp_path):
     with opened(report) as page:
         page.pdf(path=tmp_path / "page.pdf")
         assert (tmp_path / "page.pdf").read_bytes()[:5] == b"%PDF-"
+
+
+def test_the_tab_key_visits_everything_in_the_order_of_the_page(report):
+    kinds = "a[href], button, input, select, summary, [tabindex='0']"
+    is_shown = "e.offsetParent && (e.tagName === 'SUMMARY' || !e.closest('details:not([open])'))"
+    reachable = f'[...document.querySelectorAll("{kinds}")].filter(e => {is_shown})'
+    with opened(report) as page:
+        count, visited = page.evaluate(f"{reachable}.length"), []
+        for _ in range(count):
+            page.keyboard.press("Tab")
+            visited.append(page.evaluate(f"{reachable}.indexOf(document.activeElement)"))
+        assert visited == list(range(count))
+        assert count > 10
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"

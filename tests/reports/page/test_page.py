@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html import unescape
 
 import numpy as np
@@ -13,6 +14,9 @@ from sklearn import metrics
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.crossval.collect import collect
+from finegrained_crl.files import write_json
+from finegrained_crl.training.committed import commit
+from finegrained_crl.training.sittings import NAME
 
 STRENGTHS = {"ce": 1.0, "crl": 1.6, "focal": 1.1}
 
@@ -160,6 +164,33 @@ def test_little_to_show(variants, tmp_path):
     assert main(["report", str(folder)]) == 0
     text = text_of(folder)
     assert "One variant: nothing is compared." in text or "cannot tell" in text
+
+
+def test_commands_machines_and_memory_are_told(study, tmp_path, no_charts):
+    kept = tmp_path / "kept"
+    shutil.copytree(study, kept)
+    sitting = {
+        "command": "fgcrl crossval --out somewhere",
+        "machine": "a processor",
+        "source": "commit abc, changed since",
+    }
+    write_json(kept / NAME, {"sittings": [sitting]})
+    for i, run in enumerate(sorted((kept / "cells").iterdir())):
+        (run / "epochs.csv").write_text(f"epoch,seconds,images_per_second\n1,{i},10\n")
+        one = {"command": "fgcrl finetune", "machine": f"processor {i}", "source": "commit abc", "peak_mib": 1000 + i}
+        write_json(run / NAME, {"sittings": [{"peak_mib": 9}, one]})
+        commit(run)
+    assert main(["report", str(kept)]) == 0
+    text = text_of(kept)
+    assert "fgcrl crossval --out somewhere" in text
+    assert re.search(r"processor 0; processor \d+; processor \d+; processor \d+ and 14 more", text)
+    assert "commit abc" in text
+    # Cells stand in the order of their names: ce's, then crl's, then focal's, six of each.
+    assert all(median in text for median in ("1,002", "1,008", "1,014"))
+    assert main(["report", str(kept), "--anonymous", "--out", str(tmp_path / "anonymous")]) == 0
+    assert "somewhere" not in text_of(tmp_path / "anonymous")
+    (kept / NAME).write_text("{")
+    assert main(["report", str(kept)]) == 0
 
 
 def test_unfinished_cells_are_told(tmp_path, no_charts):
