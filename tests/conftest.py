@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 from forked import server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
+from no_charts import no_charts_here  # noqa: F401  (fixture)
 from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 

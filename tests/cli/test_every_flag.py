@@ -24,8 +24,6 @@ from finegrained_crl.cli.main import main
 from finegrained_crl.crossval import ray_launcher, slurm
 from finegrained_crl.crossval.orders import CancelledError, Orders
 from finegrained_crl.crossval.study import StudyFolder
-from finegrained_crl.reports import drawing
-from finegrained_crl.reports.page import context
 from finegrained_crl.training import predictor
 
 HERE = Path(__file__)
@@ -250,16 +248,7 @@ def test_explain_json(run, pictures, said, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def no_charts():
-    """Drawing is nine tenths of a report's time; what is asked here stands in its tables and its text."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(context, "_charts", lambda *everything: {})
-        patch.setattr(drawing, "save", lambda figure, target, **_how: target)
-        yield
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory, no_charts):
+def study(tmp_path_factory, no_charts_here):
     return write_study(tmp_path_factory.mktemp("report"), {"ce": 1.0, "crl": 1.2, "focal": 0.9}, seeds=(0,))
 
 
@@ -292,7 +281,7 @@ def test_report_decoder(table):
     assert exact[0] == table("cells", "--decoder", "argmax")["exact_accuracy"].tolist()
 
 
-def test_report_accept_changed_data(tmp_path, said, no_charts):
+def test_report_accept_changed_data(tmp_path, said, no_charts_here):
     def changed(cell, frame, results):
         results["versions"]["python"] = cell.name
         return frame
