@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+# Before torch is loaded, here and in what tests start: a file has a process on each core already, and threads that wait
+# for each other by spinning take the other's core (nine times the CPU seconds of a small training step).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
 from forked import server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
+from no_charts import no_charts_here  # noqa: F401  (fixture)
+from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
@@ -27,6 +35,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FINEGRAINED_CRL_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_power_failure() -> Iterator[None]:
+    """What tests write need not outlive this machine: waiting for the disk is a quarter of a report's time.
+
+    Tests of what happens where `fsync` fails patch it themselves.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[PythonForks | None]:
+    """Starts Python programs that import torch, in forks; None where that can't be done."""
+    if sys.platform != "linux":
+        yield None
+        return
+    with PythonForks() as forks:
+        yield forks
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from studies_here import crossval_here
 
 from finegrained_crl import discovery
 from finegrained_crl.cli.main import main
+from finegrained_crl.retrofit import launch
 from finegrained_crl_datasets import demo_birds, demo_faces, demo_small
 
 ROOT = Path(__file__).parents[1]
@@ -147,8 +148,10 @@ def in_small(words):
 
 
 @pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page}: {line[:70]}" for page, line in LINES])
-def test_line(page, line, desk, monkeypatch, capfd):
+def test_line(page, line, desk, monkeypatch, capfd, request):
     monkeypatch.chdir(desk)
+    if line.startswith("fgcrl retrofit") and (forks := request.getfixturevalue("forks")):
+        monkeypatch.setattr(launch, "subprocess", forks)  # fresh starts of programs are tests/retrofit's
     monkeypatch.syspath_prepend(ROOT / "tests" / "third_party" / "finegrained_gem")
     if "gem" in line:
         example = EntryPoint("gem", "finegrained_gem:GeM", discovery.METHODS)

@@ -188,7 +188,7 @@ def _announce(session: Any, loop: Any) -> None:
     say(f"{session.records.protocol}: {sizes}, {session.records.num_classes} classes")
     say(f"{r.method}, {r.backbone} ({'; '.join(session.trainee.model.notes)}), loss {r.loss}, seed {r.seed}")
     if session.timings:
-        timed = ", ".join(f"{t.precision} {t.memory_format} {1000 * t.seconds:.0f} ms" for t in session.timings)
+        timed = ", ".join(map(str, session.timings))
         say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
     machine = (
         f"{session.accelerator.device}, {r.precision}, {r.memory_format}, pictures from {session.route},"

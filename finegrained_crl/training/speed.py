@@ -1,4 +1,9 @@
-"""`--precision auto --memory-format auto`: time the few sensible combinations on the real model, take the fastest."""
+"""`--precision auto --memory-format auto`: time the few sensible combinations on the real model, take the fastest whose
+gradients are those of fp32.
+
+A precision is worth nothing where its gradients point elsewhere: libraries have had wrong kernels for some shapes, and
+a network may need more digits than bf16 has.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from finegrained_crl.training.device import memory_format
+from finegrained_crl.training.device import memory_format, seed_step
 from finegrained_crl.training.method import TrainBatch
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.trainee import Trainee
@@ -22,13 +27,29 @@ HOPELESS = 2.5
 """A combination whose first step takes so many times the best one's is not timed further."""
 
 
+LEAST_COSINE = 0.9
+"""Of the gradients of all weights on one batch and those in fp32. bf16 has .986 to 1.000 on ResNet-18 and 50, a ViT and
+MobileNetV3, and .47 to .72 on EfficientNet-Lite0, whose batch-norms it suits badly; a wrong kernel has next to nothing.
+"""
+
+
 @dataclass(frozen=True)
 class Timing:
-    """Median seconds of a training step under one combination."""
+    """Median seconds of a training step under one combination, and the cosine of its gradients and fp32's."""
 
     precision: str
     memory_format: str
     seconds: float
+    cosine: float = 1.0
+
+    @property
+    def refused(self) -> bool:
+        """Whether its gradients stray from fp32's."""
+        return not self.cosine >= LEAST_COSINE  # NaN strays too
+
+    def __str__(self) -> str:
+        strays = f", refused: gradients' cosine with fp32's {self.cosine:.2f}" if self.refused else ""
+        return f"{self.precision} {self.memory_format} {1000 * self.seconds:.0f} ms{strays}"
 
 
 def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> list[Timing]:
@@ -41,7 +62,7 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
         device: where training will run.
         num_classes: for the labels of the random batch.
     Returns:
-        timings, fastest first.
+        timings, fastest first, those whose gradients stray last.
     """
     batch = random_batch(trainee, recipe, device, num_classes)
     copies = {combo: _copy(trainee, combo[1], device) for combo in combinations(recipe, device)}
@@ -53,7 +74,30 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
         for combo in copies:
             if first[combo] <= limit:
                 times[combo].append(_step_seconds(copies[combo], combo, batch))
-    return sorted((Timing(*combo, statistics.median(t)) for combo, t in times.items()), key=lambda t: t.seconds)
+    cosines = _cosines(copies, batch) if recipe.precision == "auto" else {}
+    timings = [Timing(*combo, statistics.median(t), cosines.get(combo[0], 1.0)) for combo, t in times.items()]
+    return sorted(timings, key=lambda timing: (timing.refused, timing.seconds))
+
+
+def _cosines(copies: dict[tuple[str, str], Trainee], batch: TrainBatch) -> dict[str, float]:
+    """Precision -> cosine of its gradients and fp32's, on one batch and one layout."""
+    layout = next(iter(copies))[1]
+    gradients = {
+        precision: _gradients(trainee, (precision, own), batch)
+        for (precision, own), trainee in copies.items()
+        if own == layout
+    }
+    whole = gradients["fp32"]
+    return {name: float(torch.nn.functional.cosine_similarity(one, whole, 0)) for name, one in gradients.items()}
+
+
+def _gradients(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> torch.Tensor:
+    """The gradients of all weights, in one row; copies hold the same weights, and here the same random state."""
+    seed_step(0)
+    _backward(trainee, combo, batch)
+    rows = [p.grad.detach().double().flatten() for p in trainee.parameters() if p.grad is not None]
+    trainee.zero_grad(set_to_none=True)
+    return torch.cat(rows).cpu()
 
 
 def combinations(recipe: Recipe, device: torch.device) -> list[tuple[str, str]]:
@@ -97,12 +141,18 @@ def _step_seconds(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -
     batch = batch._replace(images=batch.images.contiguous(memory_format=memory_format(combo[1])))
     _wait(device)
     start = time.perf_counter()
-    with _autocast(combo[0], device):
-        losses, _ = trainee(batch)
-    sum(losses.values(), torch.zeros((), device=device)).backward()
+    _backward(trainee, combo, batch)
     _wait(device)
     trainee.zero_grad(set_to_none=True)
     return time.perf_counter() - start
+
+
+def _backward(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> None:
+    device = batch.images.device
+    images = batch.images.contiguous(memory_format=memory_format(combo[1]))
+    with _autocast(combo[0], device):
+        losses, _ = trainee(batch._replace(images=images))
+    sum(losses.values(), torch.zeros((), device=device)).backward()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """`fgcrl crossval` and `fgcrl report` on a few drawn faces: whole, killed and continued, with a failing cell."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from studies_here import crossval_here
 
 from finegrained_crl.cli import crossval as command
 from finegrained_crl.cli.main import main
+from finegrained_crl.crossval.processes import processes
 from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 SETTINGS = (
@@ -36,9 +38,17 @@ def flags(faces):
 
 
 @pytest.fixture(scope="session")
-def study(flags, tmp_path_factory):
+def study(flags, server, tmp_path_factory):
+    """A study of two cells at a time, forked from the process that the other tests' commands are forked from; one that
+    has a fork server of its own is killed below."""
+
+    def loaded(threads, gpus):
+        return contextlib.nullcontext(server) if threads == 1 else processes(threads, gpus)
+
     folder = tmp_path_factory.mktemp("studies") / "whole"
-    assert main(["crossval", *flags, *GRID.split(), "--out", str(folder)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "processes", loaded)
+        assert main(["crossval", *flags, *GRID.split(), "--out", str(folder)]) == 0
     return folder
 
 

@@ -248,7 +248,7 @@ def test_explain_json(run, pictures, said, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(tmp_path_factory, no_charts_here):
     return write_study(tmp_path_factory.mktemp("report"), {"ce": 1.0, "crl": 1.2, "focal": 0.9}, seeds=(0,))
 
 
@@ -281,7 +281,7 @@ def test_report_decoder(table):
     assert exact[0] == table("cells", "--decoder", "argmax")["exact_accuracy"].tolist()
 
 
-def test_report_accept_changed_data(tmp_path, said):
+def test_report_accept_changed_data(tmp_path, said, no_charts_here):
     def changed(cell, frame, results):
         results["versions"]["python"] = cell.name
         return frame
@@ -289,6 +289,19 @@ def test_report_accept_changed_data(tmp_path, said):
     folder = write_study(tmp_path / "s", {"ce": 1.0}, folds=(0, 1), seeds=(0,), changed=changed)
     assert said("report", folder)[0] == 1
     assert said("report", folder, "--accept-changed-data")[0] == 0
+
+
+def test_report_subgroup(tmp_path, said, capsys):
+    def aged(cell, frame, results):
+        return frame.assign(camera=["old", "new"] * (len(frame) // 2))
+
+    folder = write_study(tmp_path / "aged", {"ce": 1.0, "crl": 1.2}, seeds=(0,), changed=aged)
+    assert said("report", folder, "--subgroup", "camera", "--out", tmp_path / "out")[0] == 0
+    table = pd.read_csv(tmp_path / "out" / "tables" / "subgroups.csv")
+    assert set(table["column"]) == {"gender", "camera"}
+    assert set(table.loc[table["column"] == "camera", "value"]) == {"old", "new"}
+    assert main(["report", str(folder), "--subgroup", "camrea"]) == 1
+    assert "did you mean 'camera'?" in capsys.readouterr().err
 
 
 def test_report_compare(study, said, tmp_path):

@@ -8,6 +8,8 @@ from made_study import write_study
 
 from finegrained_crl.cli.main import main
 
+pytestmark = pytest.mark.usefixtures("no_charts_here")
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):

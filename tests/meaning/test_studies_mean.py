@@ -26,8 +26,11 @@ VARIANTS = {"ce method.best_at=-1": 0.0, "ce method.best_at=0": 4.0}
 """Variant -> what class 0's logit gets after the one update."""
 
 
+pytestmark = pytest.mark.usefixtures("no_charts_here")
+
+
 @pytest.fixture(scope="module")
-def study(known, tmp_path_factory):
+def study(known, tmp_path_factory, no_charts_here):
     folder = tmp_path_factory.mktemp("study") / "study"
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(Path(__file__).parents[1] / "third_party" / "knowing"))

@@ -611,6 +611,12 @@ scorer.fault("ignored option", '"mean" if years else "argmax"', '"argmax"', YEAR
 answers.fault("dropped call", "self.calibration.probabilities(scores), self.scale", "scores, self.scale", YEARS)
 predictor.fault("dropped call", "    if not np.isfinite(found.radius):\n", "    if False:\n", YEARS)
 
+speed = Source(T + "speed.py", "tests/training/test_speed.py")
+speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return False")
+speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return self.cosine < LEAST_COSINE")
+speed.fault("dropped call", "key=lambda timing: (timing.refused, timing.seconds)", "key=lambda timing: timing.seconds")
+speed.fault("dropped call", "    seed_step(0)\n", "")
+
 trackers = Source(T + "trackers.py", "tests/training/test_trackers.py")
 trackers.fault("off-by-one", "log(figures(row), step=epoch)", "log(figures(row), step=epoch + 1)")
 trackers.fault("dropped call", "            self.tracker.store_init_configuration(_settings(recipe))\n", "")

@@ -30,7 +30,7 @@ def check(workshop, tmp_path):
         (repo / "train.py").write_text(CALLS + TRAIN.format(**parts))
         before = {path.name: path.read_bytes() for path in repo.iterdir()}
         words = words or ("--check", "4", "--", "python", "train.py")
-        done = workshop.python("-m", "finegrained_crl", "retrofit", "patch", str(repo), *words)
+        done = workshop.command("patch", str(repo), *words)
         assert {path.name: path.read_bytes() for path in repo.iterdir() if path.is_file()} == before
         return done
 

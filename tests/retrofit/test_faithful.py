@@ -40,7 +40,7 @@ def test_the_program_finds_its_usual_world(workshop, words):
     (workshop.folder / "sub").mkdir()
     for path in ("mirror.py", "sub/mirror.py"):
         (workshop.folder / path).write_text(MIRROR)
-    plain, ours = workshop.python(*words), workshop.retrofit("--", "python", *words)
+    plain, ours = workshop.python(*words), workshop.fresh_retrofit("--", "python", *words)
     assert (plain.returncode, ours.returncode) == (0, 0), ours.stderr
     assert json.loads(ours.stdout) == json.loads(plain.stdout)
 
@@ -62,7 +62,7 @@ step()
 
 def test_tracebacks_are_those_of_plain_python_to_the_letter(workshop):
     (workshop.folder / "broken.py").write_text(BROKEN)
-    plain, ours = workshop.python("broken.py"), workshop.retrofit("--", "python", "broken.py")
+    plain, ours = workshop.python("broken.py"), workshop.fresh_retrofit("--", "python", "broken.py")
     assert (plain.returncode, ours.returncode) == (1, 1)
     assert "IndexError: Target 7 is out of bounds" in plain.stderr
     assert ours.stderr.startswith(plain.stderr)
@@ -73,7 +73,7 @@ def test_tracebacks_are_those_of_plain_python_to_the_letter(workshop):
 @pytest.mark.parametrize(("ending", "code"), [("'gone'", 1), ("None", 3), ("258", 2), ("True", 1)])
 def test_exit_codes_are_the_programs_own(workshop, ending, code):
     (workshop.folder / "ends.py").write_text(f"import sys\nsys.exit({ending})\n")
-    plain, ours = workshop.python("ends.py"), workshop.retrofit("--", "ends.py")
+    plain, ours = workshop.python("ends.py"), workshop.fresh_retrofit("--", "ends.py")
     assert plain.returncode == (0 if code == 3 else code)
     assert ours.returncode == code  # a success without a replaced loss is no success
     assert ours.stderr.startswith(plain.stderr)

@@ -1,12 +1,15 @@
 """What is learned from the untouched program decides the run, is kept in a file, and is refused for changed sources."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+SHAPES = Path(__file__).parent / "programs" / "shapes"
+
 
 def shape(workshop, name):
-    (workshop.folder / f"{name}.py").write_text((workshop.folder / "shapes" / f"{name}.py").read_text())
+    (workshop.folder / f"{name}.py").write_text((SHAPES / f"{name}.py").read_text())
     return f"{name}.py"
 
 
@@ -14,7 +17,7 @@ def test_learning_tells_apart_what_a_property_decides(workshop, same_bits):
     program = shape(workshop, "guard_property")
     done = workshop.retrofit("--learn", "2", "--", "python", program, "out.pt")
     assert done.returncode == 0, done.stderr
-    assert same_bits(workshop.weights("out.pt"), workshop.edited().here("shapes/guard_property.py"))
+    assert same_bits(workshop.weights("out.pt"), workshop.edited().here(program))
     lock = json.loads((workshop.folder / "retrofit.lock").read_text())
     assert [(site["verdict"], site["count"], site["flowed"]) for site in lock["sites"]] == [
         ("train", 4, 4),

@@ -2,7 +2,7 @@
 
 
 def test_workers_started_by_spawn_are_reached(workshop, same_bits):
-    done = workshop.retrofit("--phase", "both", "--", "python", "spawn_loader.py", "out.pt")
+    done = workshop.fresh_retrofit("--phase", "both", "--", "python", "spawn_loader.py", "out.pt")
     assert done.returncode == 0, done.stderr
     twin = workshop.edited()
     assert twin.python("spawn_loader.py", "out.pt").returncode == 0
@@ -15,7 +15,7 @@ def test_a_fork_that_ends_without_clean_up_is_counted(workshop, same_bits):
     assert workshop.retrofit("--", "python", "forked.py", "out.pt").returncode == 0
     assert workshop.receipt()["replaced_calls"] == 6
     twin = workshop.edited()
-    assert twin.python("forked.py", "out.pt").returncode == 0
+    assert twin.forked("forked.py", "out.pt").returncode == 0
     assert same_bits(workshop.weights("out.pt"), twin.weights("out.pt"))
 
 
@@ -24,7 +24,7 @@ def test_both_ranks_of_a_distributed_run_are_reached(workshop, same_bits):
     done = workshop.retrofit("--", "torchrun", *words)
     assert done.returncode == 0, done.stderr
     twin = workshop.edited()
-    assert twin.python("-m", "torch.distributed.run", *words).returncode == 0
+    assert twin.forked("-m", "torch.distributed.run", *words).returncode == 0
     assert same_bits(workshop.weights("out.pt"), twin.weights("out.pt"))
     (site,) = workshop.receipt()["sites"]
     assert (site["count"], site["processes"]) == (12, 2)

@@ -29,6 +29,7 @@ TESTED_ELSEWHERE = {
         "cli/arguments.py": ("cli/test_main.py", "test_usage_errors_are_one_line_and_exit_code_1"),
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
         "cli/data_make.py": ("cli/test_help.py", '"data", "make", "demo-birds"'),
+        "cli/data_prepare.py": ("data/test_prepared.py", '"data", "prepare", "cub200"'),
         "cli/data_verify.py": ("cli/test_data.py", '"data", "verify", "table"'),
         "cli/data_verify_view.py": ("cli/test_data.py", "test_what_was_noticed_is_printed"),
         "cli/list.py": ("cli/test_main.py", '"list", "--json"'),

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from finegrained_crl.training import speed
 from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.method import ModelSpec
 from finegrained_crl.training.recipe import Component, Recipe
@@ -23,10 +24,54 @@ def test_auto_opens_only_what_was_left_open(precision, layout, count):
     assert all(p in ("fp32", "bf16") and (layout in ("auto", f)) for p, f in found)
 
 
-def test_timing_changes_nothing_and_sorts_by_speed():
+@pytest.fixture
+def trainee():
     method = ResNet()
     model = method.build(ModelSpec("test_resnet", 3, "none", 0.0, 0.0, 32))
+    return Trainee(method, model, build_criteria(Component("crl"), method.roles(model)))
+
+
+AUTO = Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=4)
+
+
+@pytest.mark.parametrize("kernel", ["another direction", "no number"])
+def test_a_precision_whose_gradients_stray_is_refused_however_fast(kernel, trainee, monkeypatch):
+    def backward(trainee, combo, batch):
+        real(trainee, combo, batch)
+        if combo[0] == "bf16":
+            for parameter in trainee.parameters():
+                parameter.grad = (
+                    torch.randn_like(parameter) if kernel == "another direction" else parameter.grad * torch.nan
+                )
+
+    real = speed._backward
+    monkeypatch.setattr(speed, "_backward", backward)
+    monkeypatch.setattr(speed, "_step_seconds", lambda trainee, combo, batch: 1.0 if combo[0] == "bf16" else 2.0)
+    timings = choose(trainee, AUTO, CPU, 3)
+    assert [(t.precision, t.refused) for t in timings] == [("fp32", False)] * 2 + [("bf16", True)] * 2
+    assert "refused: gradients' cosine" in str(timings[-1])
+    assert "refused" not in str(timings[0])
+
+
+def test_sound_gradients_are_compared_on_the_same_batch_and_dropout(trainee, monkeypatch):
+    timings = choose(trainee, AUTO, CPU, 3)
+    cosines = {t.precision: t.cosine for t in timings}
+    assert cosines["fp32"] == pytest.approx(1, abs=1e-9)
+    assert 0.95 < cosines["bf16"] < 1 - 1e-9
+    monkeypatch.setattr(speed, "_gradients", lambda *_: pytest.fail("not asked for"))
+    assert choose(trainee, AUTO.replace(precision="fp32"), CPU, 3)[0].cosine == 1.0
+
+
+def test_dropout_falls_alike_on_all_that_are_compared():
+    method = ResNet()
+    model = method.build(ModelSpec("test_resnet", 3, "none", 0.5, 0.0, 32))
     trainee = Trainee(method, model, build_criteria(Component("crl"), method.roles(model)))
+    batch = speed.random_batch(trainee, AUTO, CPU, 3)
+    one, other = (speed._gradients(trainee, ("fp32", "contiguous"), batch) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_timing_changes_nothing_and_sorts_by_speed(trainee):
     before = {k: v.clone() for k, v in trainee.state_dict().items()}
     timings = choose(trainee, Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=4), CPU, 3)
     assert [t.seconds for t in timings] == sorted(t.seconds for t in timings)

@@ -47,9 +47,13 @@ class AfterImport(MetaPathFinder):
 
 
 def _hide_hook() -> None:
-    """Plain Python has no sitecustomize here; ours can be forgotten as soon as its own import is over, which is now."""
+    """Plain Python has no sitecustomize here; ours can be forgotten as soon as its own import is over.
+
+    It is not yet where torch is older than the hook (a .pth file imports it): then arming happens in that import.
+    """
     hook = sys.modules.get("sitecustomize")
-    if hook is not None and str(getattr(hook, "__file__", "")).startswith(str(Path(__file__).parent / "hook")):
+    is_ours = str(getattr(hook, "__file__", "")).startswith(str(Path(__file__).parent / "hook"))
+    if is_ours and getattr(hook, "is_over", False):
         del sys.modules["sitecustomize"]
 
 

@@ -46,3 +46,4 @@ if "FGCRL_RETROFIT" in os.environ and __name__ == "sitecustomize":
     _chain()  # first: what follows watches the imports of the program alone
     if os.path.exists(os.environ["FGCRL_RETROFIT"]):
         _arm(os.environ["FGCRL_RETROFIT"])
+    is_over = True  # from here on running/arming.py may forget this module
