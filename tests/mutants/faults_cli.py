@@ -213,9 +213,13 @@ inputs.fault("ignored option", "zip(table[column], labels", 'zip(table["path"], 
 inputs.fault("sign", 'and not path.name.startswith(".")', "")
 
 finetune.fault("ignored option", "tracker=parsed.tracker", 'tracker="tensorboard"', "tests/training/test_trackers.py")
-recipe_diff = Source("finegrained_crl/cli/recipe_diff.py", "tests/cli/test_recipe.py")
+recipe_diff = Source(
+    "finegrained_crl/cli/recipe_diff.py", "tests/cli/test_recipe.py::test_recipes_files_and_runs_are_compared"
+)
 recipe_diff.fault("sign", "if pair[0] != pair[1]}", "if pair[0] == pair[1]}")
 recipe_diff.fault("index", "second.get(setting, ABSENT))", "first.get(setting, ABSENT))")
 recipe_diff.fault("dropped call", "for setting in {**first, **second}}", "for setting in first}")
-recipe_check = Source("finegrained_crl/cli/recipe_check.py", "tests/cli/test_recipe.py")
+recipe_check = Source(
+    "finegrained_crl/cli/recipe_check.py", "tests/cli/test_recipe.py::test_what_a_run_would_refuse_is_refused"
+)
 recipe_check.fault("dropped call", "    check_recipe(recipe.replace", "    (recipe.replace")
