@@ -87,6 +87,8 @@ def test_recipes_files_and_runs_are_compared(tmp_path, capsys):
     assert found["loss.alpha"] == {"A": 2.0, "B": "-"}
     assert found["epochs"]["B"] == 7
     assert "lr" not in found
+    assert main(["recipe", "diff", b, a, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loss.alpha"] == {"A": "-", "B": 2.0}
     assert main(["recipe", "diff", a, a]) == 0
     assert f"{a} and {a} have the same settings" in capsys.readouterr().out
     run = RunFolder(tmp_path / "run")
