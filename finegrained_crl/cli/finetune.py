@@ -15,7 +15,8 @@ from finegrained_crl.training import sittings
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
-from finegrained_crl.training.run_options import DataIn, RunOptions
+from finegrained_crl.training.run_options import DataIn, RunOptions, Tracker
+from finegrained_crl.training.trackers import require_tracker
 
 if TYPE_CHECKING:
     from finegrained_crl.training.loop import Loop
@@ -131,6 +132,13 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     settings.add_flag(
         how, "data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"
     )
+    settings.add_flag(
+        how,
+        "tracker",
+        Tracker,
+        "tensorboard",
+        "where figures of epochs go beside epochs.csv: tensorboard, wandb, mlflow",
+    )
     settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
@@ -163,9 +171,9 @@ def _run_options(parsed: Any) -> RunOptions:
         )
     if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
-    return RunOptions(
-        parsed.workers, parsed.device, parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in
-    )
+    require_tracker(parsed.tracker)
+    how = (parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in)
+    return RunOptions(parsed.workers, parsed.device, *how, tracker=parsed.tracker)
 
 
 def _announce(session: Any, loop: Any) -> None:

@@ -65,7 +65,8 @@ def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[
 
     gathered = gather(folders, accept_differences=parsed.accept_changed_data)
     collected = gathered.collected
-    figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, rope=parsed.rope)
+    how: dict[str, Any] = {"rope": parsed.rope, "subgroups": parsed.subgroup}
+    figures = study_figures(collected, baseline=parsed.baseline, decoder=parsed.decoder, **how)
     written = write_report(out, collected, figures)
     options = PageOptions(parsed.anonymous, parsed.max_images, parsed.near_copies)
     page = make_page(gathered.title, gathered.by_variant, collected, figures, options)
@@ -159,6 +160,13 @@ def _parser() -> Parser:
         default=0.0,
         metavar="POINTS",
         help="differences of less than so many points make no difference in practice [0: none is small enough]",
+    )
+    parser.add_argument(
+        "--subgroup",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="column of the predictions to divide figures by; may be repeated [those of the data set]",
     )
     parser.add_argument(
         "--anonymous", action="store_true", help="a page without pictures, paths, subjects and folder names"

@@ -123,6 +123,11 @@ def _one(epoch: int, row: int, picture: np.ndarray) -> tuple[Ints, Ints, Ints, I
     return epochs, rows, heights, widths
 
 
+def shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """A picture with its short side at so many pixels, as training would resize it."""
+    return np.asarray(_cached(_resize, ("crop", side))(image=image)["image"])
+
+
 def _resizes(s: ImageSettings) -> bool:
     """Whether training pictures are resized before anything random is done: a random resized crop is cut first."""
     return s.resize == "squash" or s.crop_scale == 1

@@ -16,12 +16,14 @@ from finegrained_crl.data.identity import same_files
 from finegrained_crl.data.images import DoubtfulModeError, decode
 from finegrained_crl.data.picture_files import PixelBudget, TooLargeError, open_picture
 from finegrained_crl.data.picture_source import is_there, source_sha256, source_status
+from finegrained_crl.data.prepared import changed_since
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.source import DataSource
 from finegrained_crl.errors import FinegrainedError
 
 State = Literal["fine", "missing", "irregular", "zero-byte", "too large", "mode", "unreadable"]
 THREADS = 8
+CHANGED = "changed since prepared"
 
 ADVICE = {
     "missing": "copy the files there, or remove their rows",
@@ -29,6 +31,7 @@ ADVICE = {
     "too large": "make these pictures smaller, or raise the limit by FINEGRAINED_CRL_MAX_PIXELS",
     "zero-byte": "the download broke off: get these files again, or remove their rows",
     "unreadable": "get these files again, or remove their rows",
+    CHANGED: "prepare the data set again: `fgcrl data prepare`",
     "mode": "convert these files to 8-bit RGB, or pass --convert-images",
     "one picture with two labels": "keep the row with the right label",
     "same picture in two parts": "the score would be too good: keep each picture in one part",
@@ -159,6 +162,8 @@ def verify(
     _count(report, records, source.known_counts(data))
     if not labels_only:
         _check_files(report, records, _check_all(records, convert, progress))
+        changed = changed_since(data)
+        report.files |= {CHANGED: changed} if changed else {}
     table = getattr(source, "label_table", None)
     report.label_table = table(data) if callable(table) else []
     report.advice = _advice(report, source)

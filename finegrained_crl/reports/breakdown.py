@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.catalogue import Figure
 from finegrained_crl.metrics.ordinal import group_counts, recalls
 from finegrained_crl.metrics.totals import with_count
@@ -16,6 +17,8 @@ from finegrained_crl.reports.parts import TITLES, Part, one_seed, pick
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.statistics.runs import Run, make_run
 
+OF_EVERY_RUN = frozenset(["id", "path", "label", "fold", "subject", "part", "weights", "logits", "cluster"])
+"""Columns of predictions that are no property of what a picture shows."""
 MOST_CLASSES = 200
 """Classes whose recall gets an interval; of more, the table has the shares alone."""
 
@@ -74,12 +77,31 @@ def _counts(group: Iterable[Part]) -> np.ndarray:
     return np.asarray(sum(group_counts(p.scores.predicted, p.scores.labels, p.scores.logits.shape[1]) for p in group))
 
 
-def subgroup_rows(group: list[Part], results: dict[str, Any], chosen: list[Figure]) -> Iterator[dict[str, Any]]:
+def subgroup_columns(group: list[Part], results: dict[str, Any], asked: Iterable[str]) -> list[str]:
+    """The data set's own subgroup columns, and those asked for.
+
+    Args:
+        group: parts of one variant.
+        results: of a run.
+        asked: columns of predictions.parquet.
+    Raises:
+        FinegrainedError: the predictions have no such column.
+    """
+    columns = [column for column in group[0].frame.columns if column not in OF_EVERY_RUN]
+    for column in asked:
+        if column not in columns:
+            raise FinegrainedError(
+                f"--subgroup {column}: the predictions have no such column; {nearest(column, columns)}"
+            )
+    return list(dict.fromkeys([*results["data"].get("subgroups", []), *asked]))
+
+
+def subgroup_rows(group: list[Part], columns: list[str], chosen: list[Figure]) -> Iterator[dict[str, Any]]:
     """Figures of the pictures that share a value of a subgroup column, all folds and seeds pooled."""
     frame = pd.concat([part.frame for part in group], ignore_index=True)
     who = {"variant": group[0].cell.variant, "weights": TITLES[group[0].which]}
     seeds = len({part.cell.seed for part in group})
-    for column in results["data"].get("subgroups", []):
+    for column in columns:
         if column not in frame:
             continue
         values = subgroup_values(frame[column])

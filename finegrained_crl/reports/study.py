@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.crossval.plan import Cell, base_name
 from finegrained_crl.metrics.catalogue import Figure, figures_for, order_of, primary_figure
 from finegrained_crl.metrics.ordinal import Decoder
-from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_rows
+from finegrained_crl.reports.breakdown import confusion_rows, group_rows, subgroup_columns, subgroup_rows
 from finegrained_crl.reports.headline import headline
 from finegrained_crl.reports.ledger import Entry, data_apart, ledger
 from finegrained_crl.reports.nested import choose_settings
@@ -82,7 +82,12 @@ class StudyFigures:
 
 
 def study_figures(
-    collected: Collected, *, baseline: str | None = None, decoder: Decoder | None = None, rope: float = 0.0
+    collected: Collected,
+    *,
+    baseline: str | None = None,
+    decoder: Decoder | None = None,
+    rope: float = 0.0,
+    subgroups: Iterable[str] = (),
 ) -> StudyFigures:
     """Compute all figures of a study.
 
@@ -91,8 +96,9 @@ def study_figures(
         baseline: variant that the others are compared with; None: see `find_baselines`.
         decoder: how a group is chosen; None: as each cell's method does.
         rope: differences of less than so many points make no difference in practice; 0 for none.
+        subgroups: columns to divide by, beside the data set's own.
     Raises:
-        FinegrainedError: no such baseline, or cells that were evaluated on different classes.
+        FinegrainedError: no such baseline or column, or cells that were evaluated on different classes.
     """
     first = next(iter(collected.results.values()))
     order = order_of(first["data"])
@@ -108,6 +114,7 @@ def study_figures(
     compared = differences(parts, baselines, chosen, primary=primary.name, rope=rope, held_out=_held_out(collected))
     cells = pd.DataFrame([_cell_row(part, chosen) for part in everything])
     origin = collected.study.origin
+    columns = subgroup_columns(next(iter(grouped(parts))), first, subgroups)
     return StudyFigures(
         cells=cells,
         variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen)]),
@@ -115,7 +122,7 @@ def study_figures(
         oracle=_oracle(collected),
         groups=pd.DataFrame([row for group in grouped(parts) for row in group_rows(group, names)]),
         confusion=pd.DataFrame([row for group in grouped(parts) for row in confusion_rows(group, names)]),
-        subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, first, chosen)]),
+        subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, columns, chosen)]),
         choices=choices,
         figures=chosen,
         ordered=order["ordered"],

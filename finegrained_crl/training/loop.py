@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from finegrained_crl.training.stage_run import StageRun, check_stage
 from finegrained_crl.training.stages import PlacedStage
 from finegrained_crl.training.step_figures import LateFigures, StepFigures
 from finegrained_crl.training.targets import hard_labels
+from finegrained_crl.training.trackers import Board, tracked
 from finegrained_crl.training.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Loop:
         if state is None:
             self.initialise()
         try:
-            with _tensorboard(self.session, self.progress.epoch) as board:
+            with self._tracked() as board:
                 for placed in self.session.stages:
                     if self.progress.epoch < placed.end and not self.progress.stopped:
                         self.train_stage(placed, board, state)
@@ -86,7 +87,7 @@ class Loop:
         if self.ema:
             self.ema.set(self.trainee)
 
-    def train_stage(self, placed: PlacedStage, board: Any, state: dict[str, Any] | None) -> None:
+    def train_stage(self, placed: PlacedStage, board: Board, state: dict[str, Any] | None) -> None:
         """The epochs of a stage that are still to do; `state` is the checkpoint that the run goes on from."""
         self._can_save = False
         self.begin(placed)
@@ -162,7 +163,7 @@ class Loop:
         for role, value in losses.items():
             p.add(f"loss/{role}", value * size)
 
-    def finish_epoch(self, board: Any) -> None:
+    def finish_epoch(self, board: Board) -> None:
         """Validate, record the epoch, keep the best weights, save."""
         before = copy.deepcopy(self.trainee.criteria.state_dict())
         try:
@@ -175,7 +176,7 @@ class Loop:
         with self.interruption.held():
             self._close_epoch(row, board)
 
-    def _close_epoch(self, row: dict[str, Any], board: Any) -> None:
+    def _close_epoch(self, row: dict[str, Any], board: Board) -> None:
         s, p = self.session, self.progress
         seconds = p.sums.get("seconds", 0.0)
         if row["val_top1"] is not None and p.is_better(_merit(row)) and s.is_main:
@@ -186,9 +187,7 @@ class Loop:
         self.save()
         if s.is_main:
             files.write_text(s.run.epochs, history_csv(p.history))
-            for key, value in row.items():
-                if isinstance(value, int | float) and key != "epoch":
-                    board.add_scalar(key, value, p.epoch)
+            board.add(row, p.epoch)
         self.reporter.end_epoch(row, seconds * (self.epochs - p.epoch))
         if p.stopped:
             self.reporter.say(
@@ -323,6 +322,10 @@ class Loop:
         every = self.recipe.test_every
         return every > 0 and (self.progress.epoch + 1) % every == 0
 
+    def _tracked(self) -> AbstractContextManager[Board]:
+        s = self.session
+        return tracked(s.options.tracker, s.run, self.recipe, self.progress.epoch, is_main=s.is_main)
+
     def _show_step(self) -> None:
         if "images" not in self.progress.sums:  # a GPU's first step is still under way
             return
@@ -338,14 +341,6 @@ def _ema(trainee: nn.Module, decay: float) -> Any:
 
     # Warm-up: early in a short run a fixed decay would average in the untrained weights.
     return ModelEmaV3(trainee, decay=decay, use_warmup=True)
-
-
-def _tensorboard(session: Session, epoch: int) -> Any:
-    if not session.is_main:
-        return nullcontext()
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(session.run.tensorboard), purge_step=epoch + 1)
 
 
 def _merit(row: dict[str, Any]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
 DataIn = Literal["auto", "files", "memory", "device"]
 
 
@@ -19,6 +20,7 @@ class RunOptions:
         accept_changed_data: go on with data that changed since the run began; what changed is written into
             results.json.
         data_in: where pictures come from (routes.py).
+        tracker: where the figures of epochs go beside epochs.csv (trackers.py).
     """
 
     workers: int = -1
@@ -26,3 +28,4 @@ class RunOptions:
     checkpoint_seconds: float = 300.0
     accept_changed_data: bool = False
     data_in: DataIn = "auto"
+    tracker: Tracker = "tensorboard"

@@ -291,6 +291,19 @@ def test_report_accept_changed_data(tmp_path, said, no_charts_here):
     assert said("report", folder, "--accept-changed-data")[0] == 0
 
 
+def test_report_subgroup(tmp_path, said, capsys):
+    def aged(cell, frame, results):
+        return frame.assign(camera=["old", "new"] * (len(frame) // 2))
+
+    folder = write_study(tmp_path / "aged", {"ce": 1.0, "crl": 1.2}, seeds=(0,), changed=aged)
+    assert said("report", folder, "--subgroup", "camera", "--out", tmp_path / "out")[0] == 0
+    table = pd.read_csv(tmp_path / "out" / "tables" / "subgroups.csv")
+    assert set(table["column"]) == {"gender", "camera"}
+    assert set(table.loc[table["column"] == "camera", "value"]) == {"old", "new"}
+    assert main(["report", str(folder), "--subgroup", "camrea"]) == 1
+    assert "did you mean 'camera'?" in capsys.readouterr().err
+
+
 def test_report_compare(study, said, tmp_path):
     shutil.copytree(study, tmp_path / "other")
     code, told = said("report", "--compare", study, tmp_path / "other", "--out", tmp_path / "both", "--json")[:2]

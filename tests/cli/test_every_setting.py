@@ -479,6 +479,7 @@ def test_weights_are_those_of_the_file(session, tmp_path):
         (["--device", "cpu"], "device", "cpu"),
         (["--checkpoint-seconds", "0.5"], "checkpoint_seconds", 0.5),
         (["--data-in", "files"], "data_in", "files"),
+        (["--tracker", "tensorboard"], "tracker", "tensorboard"),
         (["--accept-changed-data"], "accept_changed_data", True),
     ],
 )

@@ -156,14 +156,14 @@ finetune.fault(
 )
 finetune.fault(
     "ignored option",
-    "        parsed.workers, parsed.device, parsed.checkpoint",
-    '        parsed.workers, "auto", parsed.checkpoint',
+    "RunOptions(parsed.workers, parsed.device, *how",
+    'RunOptions(parsed.workers, "auto", *how',
     "tests/cli/test_every_setting.py",
 )
 finetune.fault(
     "ignored option",
-    "        parsed.workers, parsed.device, parsed.checkpoint",
-    "        -1, parsed.device, parsed.checkpoint",
+    "RunOptions(parsed.workers, parsed.device, *how",
+    "RunOptions(-1, parsed.device, *how",
     "tests/cli/test_every_setting.py",
 )
 finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
@@ -211,3 +211,11 @@ inputs.fault("dropped call", "sorted(file for file in path.rglob", "list(file fo
 inputs.fault("swapped part", "(path.parent / name, label)", "(Path(name), label)")
 inputs.fault("ignored option", "zip(table[column], labels", 'zip(table["path"], labels')
 inputs.fault("sign", 'and not path.name.startswith(".")', "")
+
+finetune.fault("ignored option", "tracker=parsed.tracker", 'tracker="tensorboard"', "tests/training/test_trackers.py")
+recipe_diff = Source("finegrained_crl/cli/recipe_diff.py", "tests/cli/test_recipe.py")
+recipe_diff.fault("sign", "if pair[0] != pair[1]}", "if pair[0] == pair[1]}")
+recipe_diff.fault("index", "second.get(setting, ABSENT))", "first.get(setting, ABSENT))")
+recipe_diff.fault("dropped call", "for setting in {**first, **second}}", "for setting in first}")
+recipe_check = Source("finegrained_crl/cli/recipe_check.py", "tests/cli/test_recipe.py")
+recipe_check.fault("dropped call", "    check_recipe(recipe.replace", "    (recipe.replace")

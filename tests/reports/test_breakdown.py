@@ -42,7 +42,7 @@ def test_confusion_by_hand(group):
 
 
 def test_subgroups_by_hand(group):
-    rows = list(subgroup_rows(group, {"data": {"subgroups": ["gender", "absent"]}}, FIGURES))
+    rows = list(subgroup_rows(group, ["gender", "absent"], FIGURES))
     frame = pd.concat([p.frame for p in group])
     right = np.concatenate([p.scores.predicted == p.scores.labels for p in group])
     gender = frame["gender"].replace("", "unknown").to_numpy()
@@ -54,7 +54,7 @@ def test_subgroups_by_hand(group):
 
 
 def test_numbers_are_ordered_as_numbers(group):
-    rows = list(subgroup_rows(group, {"data": {"subgroups": ["age"]}}, FIGURES))
+    rows = list(subgroup_rows(group, ["age"], FIGURES))
     starts = [float(r["value"].split(" ")[0]) for r in rows]
     assert len(rows) == 4
     assert starts == sorted(starts)
