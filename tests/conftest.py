@@ -48,6 +48,14 @@ def no_power_failure() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def threads_as_before() -> Iterator[None]:
+    """Undoes what a command in this process has set for itself (`fgcrl probe --threads`): sums depend on it."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
 @pytest.fixture(scope="session")
 def forks() -> Iterator[PythonForks | None]:
     """Starts Python programs that import torch, in forks; None where that can't be done."""

@@ -14,7 +14,7 @@ from finegrained_crl.training.method import Method
 def test_shipped_names():
     assert {"cub200", "cars196", "adience", "image_folder", "table"} <= set(discovery.datasets())
     assert "resnet" in discovery.methods()
-    assert set(discovery.makers()) == {"demo-birds", "demo-faces"}
+    assert set(discovery.makers()) == {"demo-birds", "demo-faces", "demo-small"}
 
 
 def test_everything_shipped_keeps_its_contract():

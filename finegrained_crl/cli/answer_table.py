@@ -34,7 +34,11 @@ class RowFile:
         if self.path is not None:
             file = self._stack.enter_context(growing_file(self.path))
         self._file = file
-        self._write([self.columns])
+        try:
+            self._write([self.columns])
+        except OSError as error:  # a full disk: what was begun is taken back now, not when garbage is collected
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            raise
         return file
 
     def add(self, rows: Iterable[Mapping[str, Any]]) -> None:

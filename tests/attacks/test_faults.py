@@ -124,7 +124,7 @@ def test_what_is_no_file_is_written_into_and_not_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["predict", "RUN", "PICTURE", "--out", "PICTURE/x"], "can't write"),
+        (["predict", "RUN", "PICTURE", "--out", "PICTURE/x"], "can't make the folder"),
         (["predict", "RUN", "PICTURE", "--out", "/dev/full"], "No space left"),
         (["report", "x" * 300], "File name too long"),
         (["verify", "x" * 300], "File name too long"),
