@@ -41,6 +41,7 @@ def test_leaves_a_complete_run_folder(run):
         "data.parquet",
         "model_card.md",
         "COMMITTED",
+        "sittings.json",
         "checkpoints/last.pt",
         "checkpoints/model_last.safetensors",
     }
