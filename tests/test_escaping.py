@@ -45,7 +45,7 @@ def test_a_markdown_row_stays_a_row(name):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_latex_reads_no_command_of_a_name(name):
-    line = latex(Sheet("s", name, ["x"], [[name]])).splitlines()[8]
+    line = latex(Sheet("s", name, ["x"], [[name]])).splitlines()[-4]
     assert line.endswith(r" \\")
     bare = re.sub(
         r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar|textquotedbl)\{\}", "", line
