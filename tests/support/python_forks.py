@@ -30,8 +30,9 @@ class PythonForks:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
+        # Killed, not left to the end of its input: loader processes of other tests may have inherited the pipe.
+        self.process.kill()
+        self.process.communicate()
 
     def run(self, words, *, env, cwd):
         """Run `python WORDS` to its end; its exit code, -N where it died of signal N."""
