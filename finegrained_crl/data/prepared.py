@@ -58,7 +58,7 @@ class Preparation:
     @property
     def home(self) -> Path:
         """The folder whose layout is kept."""
-        return (self.data if self.data.is_dir() else self.data.parent).resolve()
+        return _home(self.data).resolve()
 
     @property
     def what(self) -> Row:
@@ -98,7 +98,7 @@ def prepare(work: Preparation, progress: Callable[[int, int], None] | None = Non
 
 def prepared_note(data: Path) -> str:
     """What was done to the pictures of a data set, in words; "" for one as it was published."""
-    note = (data if data.is_dir() else data.parent) / NOTE
+    note = _home(data) / NOTE
     if not note.is_file():
         return ""
     return f"pictures prepared: short side at most {files.read_json(note).get('short_side')} px"
@@ -106,12 +106,17 @@ def prepared_note(data: Path) -> str:
 
 def changed_since(data: Path) -> list[str]:
     """Pictures of a prepared copy that are not what was written, relative to it; none of any other data set."""
-    home = data if data.is_dir() else data.parent
+    home = _home(data)
     if not (home / MANIFEST).is_file():
         return []
     table = pd.read_csv(home / MANIFEST, dtype=str, keep_default_na=False)
     now = content_hashes(home, table["file"])
     return sorted(file for file, digest in zip(table["file"], table["sha256"], strict=True) if now[file] != digest)
+
+
+def _home(data: Path) -> Path:
+    """The folder of a data set that is given by its folder, or by its table."""
+    return data if data.is_dir() else data.parent
 
 
 def _check(work: Preparation, paths: list[str]) -> None:

@@ -26,27 +26,24 @@ class StoredPictures(Pictures):
     Args:
         records: which pictures.
         transform: augmentation, or evaluation views.
-        store: the prepared pictures of `rows`.
+        cutter: of a store with the prepared pictures of `rows`, from `make_cutter`.
         rows: int64, (n,), row of the records table of each picture in the store.
         per_image: what the method does to each augmented picture.
-        device: where batches are cut; None: in the main memory.
     """
 
     def __init__(
         self,
         records: Records,
         transform: TrainTransform | EvalTransform,
-        store: PictureStore,
+        cutter: Cutter,
         rows: Ints,
         *,
         per_image: PerImage | None = None,
-        device: torch.device | None = None,
     ) -> None:
         super().__init__(records, transform, convert=True, per_image=per_image)
-        self.store = store
+        self.store, self.cutter = cutter.store, cutter
         self.places = np.full(len(records), -1, np.int64)
         self.places[rows] = np.arange(len(rows))
-        self.cutter = _DeviceCutter(store, device) if device else _MemoryCutter(store)
 
     @property
     def in_batches(self) -> bool:
@@ -119,7 +116,7 @@ class _DeviceCutter:
     """Cuts batches on a device that holds the whole store; only a few numbers per picture are copied to it."""
 
     def __init__(self, store: PictureStore, device: torch.device) -> None:
-        self.device = device
+        self.store, self.device = store, device
         black = np.zeros((1, 3), np.uint8)  # what lies outside of a picture
         self.pixels = torch.from_numpy(np.concatenate([black, store.pixels])).to(device)
         sides = np.stack([store.starts + 1, store.heights, store.widths])
@@ -137,6 +134,14 @@ class _DeviceCutter:
 
     def _to_device(self, values: Any) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device, non_blocking=True)
+
+
+Cutter = _MemoryCutter | _DeviceCutter
+
+
+def make_cutter(store: PictureStore, device: torch.device | None = None) -> Cutter:
+    """What cuts batches out of a store; None: in the main memory. On a device it holds a copy of the whole store."""
+    return _DeviceCutter(store, device) if device else _MemoryCutter(store)
 
 
 def picture_paths(records: Records, rows: Ints) -> list[Path]:

@@ -9,8 +9,8 @@ import numpy as np
 
 from finegrained_crl.data.content_hashes import CACHE_VARIABLE
 from finegrained_crl.data.loading import Pictures
-from finegrained_crl.data.picture_store import PictureStore, open_store, room_for_stores, store_key
-from finegrained_crl.data.stored_pictures import StoredPictures, picture_paths
+from finegrained_crl.data.picture_store import open_store, room_for_stores, store_key
+from finegrained_crl.data.stored_pictures import Cutter, StoredPictures, make_cutter, picture_paths
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
 from finegrained_crl.data.windows import Ints, only_cuts
 from finegrained_crl.errors import FinegrainedError
@@ -81,17 +81,21 @@ def make_pictures(session: Session, transform: TrainTransform | EvalTransform) -
     if session.route.kind == "files":
         return Pictures(records, transform, convert=convert, per_image=per_image)
     rows = _used_rows(session)
-    with session.accelerator.local_main_process_first():  # the others find what the first one made
-        store = _store(session, transform, rows)
-    device = session.accelerator.device if session.route.kind == "device" else None
-    return StoredPictures(records, transform, store, rows, per_image=per_image, device=device)
+    cutter = _cutter(session, transform, rows)
+    return StoredPictures(records, transform, cutter, rows, per_image=per_image)
 
 
-def _store(session: Session, transform: TrainTransform | EvalTransform, rows: Ints) -> PictureStore:
+def _cutter(session: Session, transform: TrainTransform | EvalTransform, rows: Ints) -> Cutter:
+    """One for all that is prepared alike: its store is read, and copied to a device, once."""
     digests = session.data.require_pictures()["sha256"].iloc[rows].tolist()
     convert = session.recipe.convert_images
     key = store_key(digests, transform.prepared, convert=convert)
-    return open_store(key, picture_paths(session.records, rows), transform.prepare, convert=convert)
+    if key not in session.cutters:
+        with session.accelerator.local_main_process_first():  # the others find what the first one made
+            store = open_store(key, picture_paths(session.records, rows), transform.prepare, convert=convert)
+        device = session.accelerator.device if session.route.kind == "device" else None
+        session.cutters[key] = make_cutter(store, device)
+    return session.cutters[key]
 
 
 def _used_rows(session: Session) -> Ints:

@@ -11,6 +11,7 @@ import numpy as np
 
 from finegrained_crl.data import loading
 from finegrained_crl.data.fingerprint import fingerprint
+from finegrained_crl.data.stored_pictures import Cutter
 from finegrained_crl.data.transforms import EvalTransform, TrainTransform
 from finegrained_crl.data.workers import that_fit
 from finegrained_crl.training.assembly import (
@@ -66,6 +67,7 @@ class Session:
                 options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
             )
         self.route = choose_route(self, options.data_in)
+        self.cutters: dict[str, Cutter] = {}
         self.options, self.warning = self._options_that_fit()
         self.scorer: Scorer = make_scorer(self.trainee, self.recipe, self.accelerator, **self.records.order)
         self.trainee = self.trainee.to(memory_format=self.scorer.memory_format)

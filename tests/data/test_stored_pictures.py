@@ -10,7 +10,7 @@ from PIL import Image
 from finegrained_crl.data.loading import EpochOrder, Pictures, batches, eval_loader, keyed_loader, train_loader
 from finegrained_crl.data.picture_store import open_store
 from finegrained_crl.data.records import make_records
-from finegrained_crl.data.stored_pictures import StoredBatches, StoredPictures, picture_paths
+from finegrained_crl.data.stored_pictures import StoredBatches, StoredPictures, make_cutter, picture_paths
 from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 
 CUTS = ImageSettings(16, "squash", 1.0, 1.25, 1.0, 0.5, 0.0, 0.0, 0.0, "ten-crop", pad=3)
@@ -46,9 +46,8 @@ def made(records, transform, route):
     store = open_store(
         f"{transform.prepared} of {records.root.name}", picture_paths(records, ROWS), transform.prepare, convert=False
     )
-    return StoredPictures(
-        records, transform, store, ROWS, device=torch.device(DEVICES[route]) if route in DEVICES else None
-    )
+    device = torch.device(DEVICES[route]) if route in DEVICES else None
+    return StoredPictures(records, transform, make_cutter(store, device), ROWS)
 
 
 def assert_same(one, other):
@@ -102,7 +101,7 @@ def test_what_a_method_does_to_each_picture_is_done_to_stored_ones_too(records):
 
     transform = TrainTransform(CUTS, seed=1)
     store = open_store("per image", picture_paths(records, ROWS), transform.prepare, convert=False)
-    stored = StoredPictures(records, transform, store, ROWS, per_image=per_image)
+    stored = StoredPictures(records, transform, make_cutter(store), ROWS, per_image=per_image)
     files = Pictures(records, transform, convert=False, per_image=per_image)
     both = [list(batches(keyed_loader(way, [(0, 4), (1, 7)], batch_size=2, workers=0))) for way in (files, stored)]
     assert_same(*both)

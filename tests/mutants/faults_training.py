@@ -338,8 +338,8 @@ routes = Source(T + "routes.py", "tests/training/test_routes.py")
 routes.fault(
     "ignored option", "convert=convert, per_image=per_image)", "convert=convert)", "tests/plugins/dcl/test_runs.py"
 )
-routes.fault("ignored option", "per_image=per_image, device=device)", "device=device)")
-routes.fault("ignored option", "per_image=per_image, device=device)", "per_image=per_image)")
+routes.fault("ignored option", "cutter, rows, per_image=per_image)", "cutter, rows)")
+routes.fault("ignored option", "make_cutter(store, device)", "make_cutter(store)")
 routes.fault("sign", 'if asked == "auto" and not can_cut:', "if False:")
 routes.fault("sign", 'if asked == "device" and not can_cut:', "if False:")
 routes.fault("off-by-one", "room_for_stores() // 4)", "room_for_stores())")

@@ -82,6 +82,14 @@ def test_batches_are_cut_where_they_were_asked_for(route, cutter, session_of):
     assert isinstance(session.eval_pictures.cutter, cutter)
 
 
+@pytest.mark.parametrize("route", ["memory", "device"])
+def test_what_is_prepared_alike_is_kept_once(route, session_of):
+    sides = ["--resize-ratio", "1.25", "--eval-resize-ratio"]
+    alike, apart = (session_of(route, *CUTS, *sides, ratio) for ratio in ("1.25", "1.5"))
+    assert alike.eval_pictures.cutter is alike.train_pictures.cutter
+    assert apart.eval_pictures.cutter is not apart.train_pictures.cutter
+
+
 def test_the_estimate_is_the_size(session_of):
     session = session_of("memory", *CUTS)
     pictures = session.train_pictures
