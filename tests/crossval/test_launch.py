@@ -7,7 +7,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from stub_cells import Ended, Instant, study_of
+from stub_cells import Ended, Endless, Instant, study_of
 
 from finegrained_crl.crossval import launch, orders, processes, taking
 from finegrained_crl.crossval.launch import Launcher, Machine, failure_reason
@@ -259,22 +259,6 @@ def stubs(tmp_path, monkeypatch):
         return Launcher(folder, study, Machine(), starter, lambda *_: None, tick, **how)
 
     return make
-
-
-class Endless(Ended):
-    """A cell that runs until it is ended."""
-
-    def __init__(self):
-        super().__init__(None)
-        self.signals = []
-
-    def terminate(self):
-        self.signals.append("terminate")
-        self.code = 143
-
-    def kill(self):
-        self.signals.append("kill")
-        self.code = -9
 
 
 def test_two_launchers_share_a_study(stubs):

@@ -1,7 +1,7 @@
 """One cell, from its claim to its end, in the process that is asked for it."""
 
 import pytest
-from stub_cells import Ended, Instant, commit, study_of
+from stub_cells import Endless, Instant, commit, study_of
 
 from finegrained_crl.crossval import one_cell
 from finegrained_crl.crossval.leases import End, LeaseFiles, Leases
@@ -64,26 +64,12 @@ def test_a_failure_and_its_reason(leases, order):
     assert (end.outcome, end.reason) == ("failed", "CUDA out of memory")
 
 
-class Running(Ended):
-    def __init__(self):
-        super().__init__(None)
-        self.signals = []
-
-    def terminate(self):
-        self.signals.append("terminate")
-        self.code = 143
-
-    def kill(self):
-        self.signals.append("kill")
-        self.code = -9
-
-
 class Starter(Instant):
     """Starts a cell that does not end; `then` is done while it is waited for."""
 
     def __init__(self, then):
         super().__init__()
-        self.cell, self.then = Running(), then
+        self.cell, self.then = Endless(), then
 
     def start(self, *_, **__):
         return self.cell

@@ -76,6 +76,22 @@ class Ended:
     terminate = kill = poll
 
 
+class Endless(Ended):
+    """A cell that runs until it is ended."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.signals = []
+
+    def terminate(self):
+        self.signals.append("terminate")
+        self.code = 143
+
+    def kill(self):
+        self.signals.append("kill")
+        self.code = -9
+
+
 def main(words):
     """A cell that works a little; exit code 3 where it would be the second at work, or at a finished cell."""
     out = Path(words[words.index("--out") + 1])
