@@ -623,3 +623,14 @@ trackers.fault("dropped call", "            self.tracker.store_init_configuratio
 trackers.fault("dropped call", "        board.finish()\n", "        pass\n")
 trackers.fault("ignored option", "    if is_main:\n", "    if True:\n")
 trackers.fault("swapped part", "str(folder).encode()", "folder.parent.name.encode()")
+
+sittings = Source(T + "sittings.py", "tests/training/test_sittings.py")
+sittings.fault("index", 'sittings[-1] |= {"ended"', 'sittings[0] |= {"ended"')
+sittings.fault("dropped call", "sittings = read(folder)\n    sittings.append(", "sittings = []\n    sittings.append(")
+sittings.fault("sign", '", changed since" if _git(', '", changed since" if not _git(')
+sittings.fault("off-by-one", "_most_resident() // 2**20", "_most_resident() // 2**40")
+
+interruption = Source(T + "interruption.py", "tests/training/test_interruption.py")
+interruption.fault("dropped call", "        if lost.exc_type is not Interrupted:\n", "        if True:\n")
+interruption.fault("dropped call", "        if not self._held and self._pending is not None:\n", "        if False:\n")
+interruption.fault("dropped call", "            sys.unraisablehook = self._told_before\n", "            pass\n")
