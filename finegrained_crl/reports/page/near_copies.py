@@ -49,7 +49,8 @@ def near_copies(run: Path, root: Path | None, pictures: Thumbnails, *, asked: bo
     pairs = [pair for pair in _pairs(root, list(sides)) if sides[pair.first] != sides[pair.second]]
     pairs.sort(key=lambda pair: (-pair.likeness, pair.first, pair.second))
     what = "folds" if (table["fold"] != "").any() else "parts"
-    text = f"{len(pairs)} pairs of near-copies in different {what}, of {len(sides):,} pictures."
+    counted = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    text = f"{counted} of near-copies in different {what}, of {len(sides):,} pictures."
     return NearCopies(text, [_shown(pair, sides, pictures) for pair in pairs[:SHOWN]])
 
 
