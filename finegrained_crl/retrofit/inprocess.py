@@ -13,6 +13,7 @@ from finegrained_crl.retrofit.account.receipt import Receipt, make_receipt, show
 from finegrained_crl.retrofit.running.hooks import Instruments
 from finegrained_crl.retrofit.sites.decision import Phase
 from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.rows import Row
 from finegrained_crl.retrofit.sites.settings import Settings
 
 
@@ -78,7 +79,9 @@ class retrofit:  # noqa: N801  (used like a function)
     @property
     def receipt(self) -> Receipt:
         """What happened so far."""
-        rows = [{**row, **counts} for row, counts in zip(self._ledger.rows, self._ledger.counts(), strict=True)]
+        rows: list[Row] = [
+            {**row, **counts} for row, counts in zip(self._ledger.rows, self._ledger.counts(), strict=True)
+        ]
         return make_receipt(self._settings, [{"pid": 0, "rows": rows, "facts": self._ledger.facts}])
 
     @property
@@ -87,7 +90,7 @@ class retrofit:  # noqa: N801  (used like a function)
         return self.receipt.replaced
 
     @property
-    def sites(self) -> list[dict[str, Any]]:
+    def sites(self) -> list[Row]:
         """The calls so far, replaced ones first."""
         return self.receipt.sites
 
