@@ -13,7 +13,8 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -36,7 +37,8 @@ class Ledger:
         self._folder, self._lock = folder, threading.RLock()
         self._start_afresh()
         if folder is not None:
-            os.register_at_fork(after_in_child=self._start_afresh)
+            this = weakref.WeakMethod(self._start_afresh)  # Python has no way to take it back
+            os.register_at_fork(after_in_child=lambda: _call(this()))
 
     def _start_afresh(self) -> None:
         """A fork begins with rows and counts of its own; the parent's are in the parent's file."""
@@ -140,3 +142,8 @@ def _columns(counts: Sequence[int], row: int) -> Counters:
 def _read_counts(path: Path) -> tuple[int, ...]:
     data = path.read_bytes() if path.exists() else b""
     return struct.unpack(f"={len(data) // 8}q", data)
+
+
+def _call(action: Callable[[], None] | None) -> None:
+    if action is not None:
+        action()
