@@ -75,9 +75,9 @@ def test_a_data_set_is_named_as_finetune_names_it(birds, capsys):
 
 
 def test_an_audit_says_what_was_left_out_before_it(tmp_path, capsys):
-    for part in ("train", "test"):
-        (tmp_path / part / "wren").mkdir(parents=True)
-        Image.new("RGB", (20, 20), (9, 9, len(part))).save(tmp_path / part / "wren" / "0.png")
+    for number, place in enumerate(("train/wren", "train/robin", "test/wren", "test/robin")):
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (9, 9, 50 * number)).save(tmp_path / place / "0.png")
     os.mkfifo(tmp_path / "train" / "wren" / "1.png")
     main(["data", "audit", "image_folder", "--data", str(tmp_path)])
     assert "advice: 1 row left out: not a regular file" in capsys.readouterr().out
