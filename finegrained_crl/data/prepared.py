@@ -20,11 +20,12 @@ import pandas as pd
 
 from finegrained_crl import files
 from finegrained_crl.data.content_hashes import content_hashes
-from finegrained_crl.data.images import IMAGE_SUFFIXES, read_image
+from finegrained_crl.data.images import read_image
 from finegrained_crl.data.picture_files import open_picture
 from finegrained_crl.data.picture_source import item_of
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.regular import read_regular, sha256_of
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 from finegrained_crl.data.transforms import shrunk
 from finegrained_crl.errors import FinegrainedError
 
