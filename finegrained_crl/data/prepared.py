@@ -132,7 +132,9 @@ def _check(work: Preparation, paths: list[str]) -> None:
         )
     in_files = next((path for path in paths if item_of(root / path)), None)
     if in_files:
-        raise FinegrainedError(f"{in_files} is one of many pictures in a file, and small: train with --data-in memory")
+        raise FinegrainedError(
+            f"{in_files} is one of many pictures in a file, which is not rewritten: train with --data-in memory"
+        )
     other = next((path for path in paths if Path(path).suffix.lower() not in FORMATS), None)
     if other:
         raise FinegrainedError(f"{other}: only JPEG, PNG and WebP pictures are prepared; convert the others first")
