@@ -101,7 +101,15 @@ def prepared_note(data: Path) -> str:
     note = _home(data) / NOTE
     if not note.is_file():
         return ""
-    return f"pictures prepared: short side at most {files.read_json(note).get('short_side')} px"
+    done = files.read_json(note)
+    smaller = f"short side at most {done.get('short_side')} px"
+    return f"pictures prepared: {done.get('text') or smaller}"
+
+
+def face_crop_of(data: Path) -> Row | None:
+    """How the faces of a data set were cut out of photographs (`fgcrl data prepare faces`); None of any other."""
+    note = _home(data) / NOTE
+    return files.read_json(note).get("faces") if note.is_file() else None
 
 
 def changed_since(data: Path) -> list[str]:
@@ -110,6 +118,7 @@ def changed_since(data: Path) -> list[str]:
     if not (home / MANIFEST).is_file():
         return []
     table = pd.read_csv(home / MANIFEST, dtype=str, keep_default_na=False)
+    table = table[table["file"] != ""]  # a photograph without a face has none
     now = content_hashes(home, table["file"])
     return sorted(file for file, digest in zip(table["file"], table["sha256"], strict=True) if now[file] != digest)
 

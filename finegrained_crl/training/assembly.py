@@ -18,7 +18,7 @@ from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
 from finegrained_crl.data.missing import missing_text, without_missing
 from finegrained_crl.data.picture_source import is_there
-from finegrained_crl.data.prepared import prepared_note
+from finegrained_crl.data.prepared import face_crop_of, prepared_note
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import ImageSettings
 from finegrained_crl.errors import FinegrainedError
@@ -46,7 +46,7 @@ def read_records(recipe: Recipe) -> Records:
     records: Records = source(**recipe.dataset.options).read(data)
     note = prepared_note(data)
     if note:
-        records = replace(records, protocol=f"{records.protocol}, {note}")
+        records = replace(records, protocol=f"{records.protocol}, {note}", face_crop=face_crop_of(data))
     if recipe.missing == "skip":
         records = without_missing(records)
     return excerpt(records, recipe.pictures_per_class) if recipe.pictures_per_class else records

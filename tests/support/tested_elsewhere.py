@@ -30,6 +30,12 @@ TESTED_ELSEWHERE = {
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
         "cli/data_make.py": ("cli/test_help.py", '"data", "make", "demo-birds"'),
         "cli/data_prepare.py": ("data/test_prepared.py", '"data", "prepare", "cub200"'),
+        "cli/data_prepare_faces.py": ("faces/test_prepare.py", '"data", "prepare", "faces"'),
+        "faces/drawing.py": ("cli/test_predict_faces.py", "test_a_drawn_photograph_has_its_faces_marked"),
+        "training/face_batches.py": (
+            "cli/test_predict_faces.py",
+            "test_a_row_per_face_says_what_the_run_says_of_its_crop",
+        ),
         "cli/data_verify.py": ("cli/test_data.py", '"data", "verify", "table"'),
         "cli/data_verify_view.py": ("cli/test_data.py", "test_what_was_noticed_is_printed"),
         "cli/list.py": ("cli/test_main.py", '"list", "--json"'),
