@@ -208,6 +208,34 @@ def test_the_report_of_several_data_sets_is_one_table(evaluate, run, tmp_path, c
     ]
 
 
+def test_the_table_of_several_data_sets_says_what_is_not_shared(evaluate, run, known, tmp_path, capsys):
+    first = min(known.part("test")["label"])
+    path, _ = other_table(known, tmp_path, {first: "dodo"})
+    evaluate("--data", path, "--split", "all", "--views", "flip", "--weights", "selected", out="other")
+    evaluate("--split", "all", out="all")
+    capsys.readouterr()
+    folders = [str(run), str(tmp_path / "other"), str(tmp_path / "all")]
+    assert main(["report", *folders, "--out", str(tmp_path / "report")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    trained = len(known.part("train"))
+    notes = [
+        "other, classes matched by name: the run does not know dodo",
+        f"other, classes matched by name: no picture of {first}",
+        f"all: {trained} of {len(known.rows)} evaluated pictures are pictures that the run was trained on",
+        "not all rows have the same views: flip, single",
+        "not all rows have the same weights: last, selected",
+    ]
+    assert [note for note in notes if f"note: {note}" not in said] == []
+    assert said.count("note: ") == len(notes)
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert report.count("\n- ") == len(notes)
+    table = pd.read_csv(tmp_path / "report" / "tables" / "across-data.csv", keep_default_na=False)
+    assert table["unknown_classes"].tolist() == ["", "dodo", ""]
+    assert table["classes_without_pictures"].tolist() == ["", first, ""]
+    assert table["class_map"].tolist() == ["", "by name", "by name"]
+    assert table["views"].tolist() == ["single", "flip", "single"]
+
+
 def test_evaluations_on_the_same_data_are_compared_in_pairs(evaluate, run, tmp_path):
     for views in ("single", "flip"):
         evaluate("--views", views, out=views)

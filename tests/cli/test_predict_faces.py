@@ -175,6 +175,22 @@ def test_faces_in_a_video(predict, tmp_path):
     assert "no such video" in pd.read_csv(tmp_path / "preds.errors.csv")["error"][0]
 
 
+def test_faces_that_are_cut_otherwise_are_told_when_a_run_is_evaluated_on_them(run, tmp_path, capsys):
+    photos = run.parent / "photos"
+    for name, words in {"wide": ["--margin", "0.6"], "same": ["--margin", "0.2", "--size", "64"]}.items():
+        assert main(["data", "prepare", "faces", str(photos), *words, "--out", str(tmp_path / name)]) == 0
+    told = {}
+    for name, data in {"wide": tmp_path / "wide", "same": tmp_path / "same", "uncut": photos}.items():
+        capsys.readouterr()
+        assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / f"on-{name}")]) == 0
+        results = json.loads((tmp_path / f"on-{name}" / "results.json").read_text())
+        told[name] = (capsys.readouterr().err, results["data"].get("face_crop", {}).get("margin"))
+    assert "note: faces of the run: margin 0.2, faces of these pictures: margin 0.6" in told["wide"][0]
+    assert "note: faces of the run: margin 0.2, faces of these pictures: unknown" in told["uncut"][0]
+    assert "margin" not in told["same"][0]
+    assert [margin for _, margin in told.values()] == [0.6, 0.2, None]
+
+
 def test_as_json(run, three, capsys):
     assert main(["predict", str(run), str(three), "--faces", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
