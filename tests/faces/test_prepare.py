@@ -198,6 +198,16 @@ def test_a_table_s_pictures_may_lie_in_a_folder_beside_it(tmp_path):
     assert (tmp_path / "out" / "labels.csv").read_text() == "path,label\na.png.face0.jpg,x\n"
 
 
+def test_each_flag_changes_what_is_made(photos, tmp_path, capsys):
+    flags = "--margin 0.1 --size 40 --min-score 0.7 --min-size 30 --largest --convert-images --json"
+    assert main(["data", "prepare", "faces", str(photos), *flags.split(), "--out", str(tmp_path / "out")]) == 0
+    note = json.loads(capsys.readouterr().out)
+    assert note["faces"] == {"margin": 0.1, "size": 40, "min_score": 0.7, "min_size": 30}
+    assert note["largest"] is note["convert"] is True
+    assert note["pictures"] == 3  # one of the small person too
+    assert read_image(tmp_path / "out" / "test" / "small.png.face0.jpg").shape == (40, 40, 3)
+
+
 def test_a_name_that_is_as_long_as_a_name_can_be(tmp_path):
     name = "n" * 240 + ".png"
     save(drawn_face(0, 220), tmp_path / name)

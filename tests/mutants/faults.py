@@ -29,6 +29,7 @@ ROOMS = (
     "plugins",
     "losses",
     "faces",
+    "export",
 )
 
 
