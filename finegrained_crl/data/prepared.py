@@ -118,7 +118,6 @@ def changed_since(data: Path) -> list[str]:
     if not (home / MANIFEST).is_file():
         return []
     table = pd.read_csv(home / MANIFEST, dtype=str, keep_default_na=False)
-    table = table[table["file"] != ""]  # a photograph without a face has none
     now = content_hashes(home, table["file"])
     return sorted(file for file, digest in zip(table["file"], table["sha256"], strict=True) if now[file] != digest)
 

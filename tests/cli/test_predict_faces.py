@@ -12,9 +12,11 @@ from PIL import Image
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.data.images import read_image
+from finegrained_crl.data.reading import Item
 from finegrained_crl.faces.crop import FaceCrop
 from finegrained_crl.faces.detector import Detector
 from finegrained_crl.faces.prepare import BOX, FACE_COLUMNS
+from finegrained_crl.training.face_batches import FaceFinder
 from finegrained_crl.training.predictor import Predictor
 
 THREE = [(20, 30, 150), (220, 30, 200), (470, 60, 120)]
@@ -153,6 +155,9 @@ def test_a_large_photograph_is_drawn_smaller(predict, tmp_path):
     assert drawn.shape == (1200, 1600, 3)
     x, y = (round(table.loc[0, f"nose_{axis}"] * 2 / 3) for axis in "xy")
     assert np.abs(drawn[y, x] - (255, 210, 0)).max() < 60
+    left, lower = (round(value * 2 / 3) for value in (table.loc[0, "box_left"], table.loc[0, list(BOX)[1::2]].sum()))
+    edge = drawn[lower - 40 : lower - 10, left - 2 : left + 3]
+    assert (np.abs(edge - (255, 210, 0)).max(axis=2) < 60).any(axis=1).all()
 
 
 def test_a_label_speaks_of_the_largest_face(three, predict, tmp_path):
@@ -160,6 +165,8 @@ def test_a_label_speaks_of_the_largest_face(three, predict, tmp_path):
     _, table, out, _ = predict(tmp_path / "t.csv")
     right = int(table.loc[0, "class"] == "women")
     assert f"{right} of 1 labelled pictures are right" in out
+    looked = FaceFinder(CROP, Detector(), convert=False, keep_pictures=False).look(Item(three, "three", "women"))
+    assert [item.label for item, _ in looked.faces] == ["women", "", ""]
 
 
 def test_faces_in_a_video(predict, tmp_path):

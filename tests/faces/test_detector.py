@@ -102,6 +102,13 @@ def test_smaller_faces_than_asked_for_are_looked_for_less_finely():
     assert [level.scale for level in Detector(80)._levels(np.empty((200, 300, 3), np.uint8))] == [1]
 
 
+@pytest.mark.parametrize("side", [641, 1000, 1120, 1280, 1920, 5000])
+def test_tiles_cover_and_overlap(side):
+    starts = detector._starts(side, 640)
+    assert (starts[0], starts[-1] + 640) == (0, side)
+    assert max(np.diff(starts)) <= 640 - detector.OVERLAP
+
+
 def test_a_face_on_the_border_of_tiles_is_found_once(finder):
     places = [(20 + 137 * i % 1300, 20 + 160 * i, 150) for i in range(8)]
     assert len(finder.find(photograph(places, (1500, 1500)))) == 8

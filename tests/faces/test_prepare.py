@@ -68,6 +68,13 @@ def test_each_face_is_cut_out_in_the_folder_of_its_photograph(photos, tmp_path):
     assert face_crop_of(photos) is None
 
 
+def test_a_small_face_of_a_large_photograph(tmp_path):
+    save(photograph([(1500, 900, 150)], (1800, 2400)), tmp_path / "large.png")
+    crop = FaceCrop(min_score=0.6)
+    note, _ = prepare_faces(FacePreparation({"large.png": tmp_path / "large.png"}, tmp_path / "out", crop))
+    assert note["pictures"] == 1
+
+
 def test_what_changed_since_is_found(photos, tmp_path):
     prepare_faces(make(photos, tmp_path / "out"))
     assert changed_since(tmp_path / "out") == []

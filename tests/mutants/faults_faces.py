@@ -67,7 +67,6 @@ command.fault("swapped part", "arguments.min_score, arguments.min_size)", "argum
 command.fault("dropped call", "labels[column] = labels[column].map(plain_path)\n", "pass\n")
 
 note = Source("finegrained_crl/data/prepared.py", PREPARE)
-note.fault("dropped call", '    table = table[table["file"] != ""]', "    pass")
 note.fault("swapped part", 'files.read_json(note).get("faces") if', 'files.read_json(note).get("crop") if')
 
 batches = Source("finegrained_crl/training/face_batches.py", PREDICT)
