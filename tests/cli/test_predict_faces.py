@@ -1,6 +1,7 @@
 """`fgcrl predict --faces`: each face is cut out as the run's training pictures were, classified, told and drawn."""
 
 import json
+import shutil
 import socket
 
 import cv2
@@ -13,6 +14,8 @@ from PIL import Image
 from finegrained_crl.cli.main import main
 from finegrained_crl.data.images import read_image
 from finegrained_crl.data.reading import Item
+from finegrained_crl.export.card import export_card
+from finegrained_crl.export.network import preprocessing
 from finegrained_crl.faces.crop import FaceCrop
 from finegrained_crl.faces.detector import Detector
 from finegrained_crl.faces.prepare import BOX, FACE_COLUMNS
@@ -196,6 +199,28 @@ def test_faces_that_are_cut_otherwise_are_told_when_a_run_is_evaluated_on_them(r
     assert "note: faces of the run: margin 0.2, faces of these pictures: unknown" in told["uncut"][0]
     assert "margin" not in told["same"][0]
     assert [margin for _, margin in told.values()] == [0.6, 0.2, None]
+
+
+@pytest.mark.parametrize("broken", ["[1]", '{"margin": NaN}', '{"margin": 0.2, "colour": 1}', '"text"'])
+def test_a_damaged_note_is_one_line_before_anything_is_trained(run, tmp_path, capsys, broken):
+    shutil.copytree(run.parent / "data", tmp_path / "data")
+    note = json.loads((tmp_path / "data" / "PREPARED.json").read_text())
+    text = json.dumps(note | {"faces": "HERE"}).replace('"HERE"', broken)
+    (tmp_path / "data" / "PREPARED.json").write_text(text)
+    assert main(["finetune", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "other")]) == 1
+    err = capsys.readouterr().err
+    assert f"{tmp_path / 'data'}: PREPARED.json is damaged: " in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_other_programs_are_told_how_to_cut_faces(run):
+    predictor = Predictor(run, device="cpu")
+    assert preprocessing(predictor)["faces"] == CROP.as_dict()
+    assert "on each side 0.2 of it" in export_card(predictor, "torchscript", {}, [])
+    predictor.face_crop = None
+    assert "faces" not in preprocessing(predictor)
+    assert "faces are cut" not in export_card(predictor, "torchscript", {}, [])
 
 
 def test_as_json(run, three, capsys):
