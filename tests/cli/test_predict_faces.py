@@ -89,6 +89,13 @@ def test_a_row_per_face_says_what_the_run_says_of_its_crop(run, three, predict, 
     assert table["box_left"].between(220, 420).tolist() == [True, False, False]
 
 
+def test_who_is_too_small_is_not_classified(predict, tmp_path):
+    Image.fromarray(photograph([(20, 20, 200), (300, 100, 80)], (240, 400))).save(tmp_path / "two.png")
+    assert len(Detector().find(read_image(tmp_path / "two.png"))) == 2
+    _, table, _, _ = predict(tmp_path / "two.png")
+    assert table["box_width"].tolist() == pytest.approx([110], abs=40)
+
+
 def test_another_margin(run, three, predict):
     _, own, _, _ = predict(three)
     _, wide, _, err = predict(three, "--face-margin", 0.8)

@@ -75,6 +75,31 @@ def _turned(points, turns, shape):
     return points
 
 
+@pytest.mark.parametrize(("score", "looks"), [(0.5, 4), (0.91, 4), (0.92, 1)])
+def test_a_photograph_without_a_sure_face_is_turned_and_the_surest_turn_counts(monkeypatch, score, looks):
+    seen = []
+
+    def look(self, pixels):
+        seen.append(pixels.shape[:2])
+        points = np.full((5, 2), len(seen), np.float32)
+        return [Face((10, 10, 20, 20), score if len(seen) == 1 else 0.8 + 0.05 * len(seen), points)]
+
+    monkeypatch.setattr(Detector, "_as_it_stands", look)
+    faces = Detector().find(np.zeros((40, 40, 3), np.uint8))
+    assert len(seen) == looks
+    assert [face.score for face in faces] == [pytest.approx(score if looks == 1 else 1.0)]
+
+
+def test_what_an_inner_edge_of_a_tile_cuts_is_left_to_its_neighbour():
+    at_the_right, at_the_left = np.float32([600, 100, 40, 40]), np.float32([0, 100, 40, 40])
+    assert detector._is_cut(at_the_right, (0, 0), 640, (640, 1280))
+    assert not detector._is_cut(at_the_right, (0, 0), 640, (640, 640))
+    assert detector._is_cut(at_the_left, (640, 0), 640, (640, 1280))
+    assert not detector._is_cut(at_the_left, (0, 0), 640, (640, 1280))
+    assert detector._is_cut(at_the_left[[1, 0, 2, 3]], (0, 640), 640, (1280, 640))
+    assert not detector._is_cut(np.float32([300, 300, 40, 40]), (320, 320), 640, (1280, 1280))
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turning_back_is_exact(turns):
     pixels = np.zeros((30, 50, 3), np.uint8)
