@@ -173,6 +173,7 @@ TESTED_ELSEWHERE = {
         ),
         "retrofit/sites/decision.py": (SCAN, "finegrained_crl.retrofit.sites.decision"),
         "retrofit/sites/place.py": (PROFILES, "finegrained_crl.retrofit.sites.place"),
+        "retrofit/sites/rows.py": ("retrofit/account/test_merge.py", '"flowed", "updated", "skipped"'),
         "retrofit/sites/settings.py": (PROFILES, "finegrained_crl.retrofit.sites.settings"),
         "retrofit/verify.py": ("retrofit/test_worked_example.py", "--verify"),
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
