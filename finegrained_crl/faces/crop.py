@@ -10,14 +10,13 @@ Source: Rothe, Timofte and Van Gool, 2018, Deep expectation of real and apparent
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.faces.detector import Face, Pixels
+from finegrained_crl.faces.face import Face, Pixels, around, upright_warp
 
 LARGEST_WARP = 4096
 """Pixels of a side beyond which a face is shrunk by the warp itself."""
@@ -76,8 +75,8 @@ class FaceCrop:
         side = face.size * (1 + 2 * self.margin)
         finer = max(1, min(math.ceil(side / self.size), LARGEST_WARP // self.size))  # pixels are means: no aliasing
         out = finer * self.size
-        near, left, upper = _around(pixels, face, side)
-        warp = _warp(face, side, out) - np.array([[0, 0, left], [0, 0, upper]])
+        near, left, upper = around(pixels, face, side)
+        warp = upright_warp(face, side, out) - np.array([[0, 0, left], [0, 0, upper]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         upright = cv2.warpAffine(near, warp, (out, out), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(cv2.resize(upright, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8)
@@ -95,47 +94,3 @@ def crop_from_dict(values: Any) -> FaceCrop:
         raise FinegrainedError(
             f"this is no way to cut out faces: {values} ({error}); prepare the faces again"
         ) from error
-
-
-def tilt(face: Face) -> float:
-    """Degrees by which a face leans, clockwise, in (-180, 180].
-
-    The line through the eyes and the one from the eyes' middle to the mouth's, which is at a right angle to it, are
-    added up: of a profile, whose eyes lie together, the second one decides.
-    """
-    eyes, mouth = face.landmarks[1] - face.landmarks[0], face.landmarks[3:].mean(axis=0)
-    down = mouth - face.landmarks[:2].mean(axis=0)
-    across = eyes + np.array([down[1], -down[0]])
-    return math.degrees(math.atan2(float(across[1]), float(across[0])))
-
-
-def largest(faces: Iterable[Face]) -> Face | None:
-    """The face with the longest side; None of none."""
-    return max(faces, key=lambda face: face.size, default=None)
-
-
-def _around(pixels: Pixels, face: Face, side: float) -> tuple[Pixels, int, int]:
-    """The part of a photograph that a crop of that side, however turned, can show; its left and upper edge.
-
-    OpenCV warps no picture of more than 32,767 pixels a side.
-    """
-    reach = math.ceil(side * math.sqrt(0.5)) + 2
-    spans = []
-    for axis, length in ((0, pixels.shape[1]), (1, pixels.shape[0])):
-        centre = round(face.box[axis] + face.box[axis + 2] / 2)
-        first = min(max(0, centre - reach), length - 1)
-        spans.append((first, max(first + 1, min(length, centre + reach))))
-    (left, right), (upper, lower) = spans
-    return pixels[upper:lower, left:right], left, upper
-
-
-def _warp(face: Face, side: float, out: int) -> np.ndarray:
-    """The map from pixels of the crop to pixels of the photograph, (2, 3); both are counted by their centres."""
-    left, upper, width, height = face.box
-    angle, scale = math.radians(tilt(face)), side / out
-    across, down = scale * math.cos(angle), scale * math.sin(angle)
-    middle = (out - 1) / 2
-    x, y = left + width / 2 - 0.5, upper + height / 2 - 0.5
-    return np.array(
-        [[across, -down, x - middle * across + middle * down], [down, across, y - middle * down - middle * across]]
-    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finegrained_crl import escaping
-from finegrained_crl.faces.detector import Pixels
+from finegrained_crl.faces.face import Pixels
 from finegrained_crl.faces.prepare import BOX, POINTS
 
 COLOUR, DARK = (255, 210, 0), (0, 0, 0)

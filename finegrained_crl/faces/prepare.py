@@ -27,8 +27,9 @@ from finegrained_crl.data.picture_source import source_sha256
 from finegrained_crl.data.prepared import MANIFEST, NOTE, PROGRESS, QUALITY
 from finegrained_crl.data.regular import sha256_of
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.faces.crop import FaceCrop, tilt
-from finegrained_crl.faces.detector import SHA256, Detector, Face, Pixels
+from finegrained_crl.faces.crop import FaceCrop
+from finegrained_crl.faces.detector import SHA256, Detector
+from finegrained_crl.faces.face import Face, Pixels, tilt
 
 LABELS = "labels.csv"
 POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

@@ -7,8 +7,9 @@ import pytest
 from drawn_faces import drawn_face, photograph
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.faces.crop import FaceCrop, crop_from_dict, largest, tilt
-from finegrained_crl.faces.detector import Detector, Face
+from finegrained_crl.faces.crop import FaceCrop, crop_from_dict
+from finegrained_crl.faces.detector import Detector
+from finegrained_crl.faces.face import Face, tilt
 
 UPRIGHT = np.float32([(-20, -15), (20, -15), (0, 5), (-15, 25), (15, 25)])
 
@@ -82,8 +83,6 @@ def test_who_is_taken():
     assert crop.refused(face(side=60)) == ""
     assert crop.refused(face(side=59)) == "59 px, smaller than 60"
     assert crop.refused(face()._replace(score=0.89)) == "score 0.89 below 0.9"
-    assert largest([]) is None
-    assert largest([face(side=30), face(side=50), face(side=40)]).size == 50
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from drawn_faces import drawn_face, photograph
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.faces import detector
-from finegrained_crl.faces.crop import tilt
-from finegrained_crl.faces.detector import Detector, Face, turned_back
+from finegrained_crl.faces.detector import Detector, turned_back
+from finegrained_crl.faces.face import Face, tilt, upright_warp
 
 
 @pytest.fixture(scope="module")
@@ -176,3 +176,51 @@ def test_an_opencv_without_it_is_one_line(monkeypatch):
     monkeypatch.delattr(cv2, "FaceDetectorYN")
     with pytest.raises(FinegrainedError, match=r"pip install 'opencv-python-headless>=4\.9'"):
         Detector().find(drawn_face())
+
+
+UPRIGHT = np.float32([(-20, -15), (20, -15), (0, 5), (-15, 25), (15, 25)])
+
+
+def leaning(degrees):
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return Face((220, 120, 60, 60), 0.9, (UPRIGHT @ turn.T + (250, 150)).astype(np.float32))
+
+
+class Looks:
+    """Stands for the network: finds the face as it is, on the canvas that shows it upright by its last landmarks."""
+
+    def __init__(self, guesses):
+        self.guesses, self.last = list(guesses), None
+
+    def detect(self, canvas):
+        assert canvas.shape == (320, 320, 3)
+        warp = upright_warp(self.last, 320 / detector.LARGEST_LOOK * 60, 320)
+        guess = self.guesses.pop(0)
+        if guess is None:
+            return None, None
+        self.last = leaning(guess)
+        points = (self.last.landmarks - 0.5 - warp[:, 2]) @ np.linalg.inv(warp[:, :2]).T + 0.5
+        row = np.float32([85, 85, 150, 150, *points.ravel(), 0.8])
+        neighbour = np.float32([0, 0, 60, 60, *points.ravel()[::-1], 0.95])
+        return None, np.stack([row, neighbour])
+
+
+@pytest.mark.parametrize(
+    ("first", "guesses", "told", "left"),
+    [
+        (10, [45], 10, 1),  # it hardly leans: nothing is looked at again
+        (25, [45, 47, 0], 47, 1),  # again until it stands upright in what was looked at
+        (25, [45, 0, 45, 20], 45, 1),  # at most three times
+        (100, [45], 100, 1),  # ten degrees from a quarter turn
+        (25, [None, 45], 25, 1),
+    ],
+)
+def test_a_face_that_leans_is_looked_at_upright(monkeypatch, first, guesses, told, left):
+    looks = Looks(guesses)
+    looks.last = leaning(first)
+    monkeypatch.setattr(Detector, "_net", lambda self, side: looks)
+    face = Detector()._straightened(np.zeros((300, 500, 3), np.uint8), leaning(first))
+    assert np.abs(face.landmarks - leaning(told).landmarks).max() < 0.01
+    assert len(looks.guesses) == left
+    assert face.box == leaning(first).box

@@ -15,7 +15,7 @@ network.fault("swapped part", '"both" if recipe.resize == "squash" else "short"'
 network.fault("dropped call", "ScoringNetwork(predictor).eval()", "ScoringNetwork(predictor).train()")
 network.fault("ignored option", '"decoder": predictor.scorer.decoder', '"decoder": "argmax"')
 
-parity = Source(E + "parity.py", EXPORT)
+parity = Source(E + "parity.py", "tests/export/test_parity.py", EXPORT)
 parity.fault("wrong reduction", "float(np.abs(expected - answered).max())", "float(np.abs(expected - answered).min())")
 parity.fault(
     "wrong reduction", "(expected.argmax(1) == answered.argmax(1))", "(expected.argmax(1) == expected.argmax(1))"
@@ -27,7 +27,7 @@ parity.fault("swapped part", "for scores in (expected, answered)]", "for scores 
 parity.fault("off-by-one", "range(0, len(pixels), BATCH)", "range(0, len(pixels) - BATCH, BATCH)")
 parity.fault("dropped call", "has_labels = bool((labels >= 0).all())", "has_labels = True")
 
-exporting = Source(E + "exporting.py", EXPORT)
+exporting = Source(E + "exporting.py", "tests/export/test_exporting.py", EXPORT)
 exporting.fault("dropped call", '        _require(checks["float32"])\n', "")
 exporting.fault(
     "ignored option", "formats.write_onnx(predictor, folder, options.opset)", "formats.write_onnx(predictor, folder)"
@@ -48,7 +48,7 @@ pictures.fault("index", "batch.images[:, 0]", "batch.images[:, -1]", why_equival
 pictures.fault("ignored option", "min(count, len(rows))", "len(rows)")
 pictures.fault("dropped call", "        if batch.errors:\n            raise FinegrainedError(batch.errors[0][1])\n", "")
 
-smaller = Source(E + "smaller.py", EXPORT)
+smaller = Source(E + "smaller.py", "tests/export/test_smaller.py")
 smaller.fault("dropped call", "        model.metadata_props.add(key=key, value=value)\n", "        pass\n")
 smaller.fault("dropped call", "    prepared.unlink()\n", "")
 smaller.fault("ignored option", "keep_io_types=True", "keep_io_types=False")
@@ -137,7 +137,7 @@ evaluate.fault("ignored option", '"views": parsed.views or own.views', '"views":
 evaluate.fault("ignored option", 'changes["pictures_per_class"] = 0', "pass")
 evaluate.fault("ignored option", "parsed.convert_images or own.convert_images", "own.convert_images")
 
-side = Source(R + "side_by_side.py", COMPARE)
+side = Source(R + "side_by_side.py", COMPARE, EVALUATE)
 side.fault("swapped part", 'part.which == results["headline"]]', "True]")
 side.fault("dropped call", "if len(pictures) > 1 or len(prints) > 1:", "if False:")
 side.fault("off-by-one", "len(set(map(str, values.values()))) > 1", "len(set(map(str, values.values()))) > 0")

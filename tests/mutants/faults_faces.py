@@ -19,7 +19,11 @@ detector.fault("swapped part", "(left + corner[0]) / scale, (upper", "(left + co
 detector.fault(
     "dropped call", "(row[4:14].reshape(5, 2) + np.array(corner)) / scale", "row[4:14].reshape(5, 2) / scale"
 )
-detector.fault("dropped call", "sorted(_distinct(found), key", "sorted(found, key")
+detector.fault("dropped call", "for face in _distinct(found))", "for face in found)")
+detector.fault("off-by-one", "reshape(5, 2) - 0.5", "reshape(5, 2)")
+detector.fault("sign", "points @ warp[:, :2].T", "points @ warp[:, :2]")
+detector.fault("dropped call", "if _is_in_the_middle(row)]", "]")
+detector.fault("ignored option", "MOST_LOOKS = 15, 3", "MOST_LOOKS = 15, 0")
 detector.fault(
     "sign",
     "for face in sorted(faces, key=lambda face: -face.score):",
@@ -33,14 +37,15 @@ detector.fault("dropped call", "    _require_model()\n", "    pass\n")
 
 crop = Source(F + "crop.py", CROP)
 crop.fault("wrong reduction", "face.size * (1 + 2 * self.margin)", "face.size * (1 + self.margin)")
-crop.fault("sign", "angle, scale = math.radians(tilt(face))", "angle, scale = -math.radians(tilt(face))")
+geometry = Source(F + "face.py", CROP)
+geometry.fault("sign", "angle, scale = math.radians(tilt(face))", "angle, scale = -math.radians(tilt(face))")
 crop.fault("ignored option", "borderMode=cv2.BORDER_REPLICATE", "borderMode=cv2.BORDER_CONSTANT")
-crop.fault("off-by-one", "left + width / 2 - 0.5", "left + width / 2 + 0.5")
-crop.fault("off-by-one", "middle = (out - 1) / 2", "middle = out / 2")
+geometry.fault("off-by-one", "left + width / 2 - 0.5", "left + width / 2 + 0.5")
+geometry.fault("off-by-one", "middle = (out - 1) / 2", "middle = out / 2")
 crop.fault("ignored option", "finer = max(1, min(math.ceil(side / self.size), LARGEST_WARP // self.size))", "finer = 1")
 crop.fault("dropped call", " - np.array([[0, 0, left], [0, 0, upper]])", "")
-crop.fault("dropped call", "eyes + np.array([down[1], -down[0]])", "eyes")
-crop.fault("sign", "np.array([down[1], -down[0]])", "np.array([-down[1], down[0]])")
+geometry.fault("dropped call", "eyes + np.array([down[1], -down[0]])", "eyes")
+geometry.fault("sign", "np.array([down[1], -down[0]])", "np.array([-down[1], down[0]])")
 crop.fault("off-by-one", "if face.size < self.min_size:", "if face.size <= self.min_size:")
 crop.fault("ignored option", "if face.score < self.min_score:", "if False:")
 

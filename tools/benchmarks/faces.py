@@ -71,7 +71,7 @@ def _detector() -> Detector:
 def _best(path: Path, turns: int = 0) -> dict[str, float]:
     """Score, tilt and points of the face with the highest score."""
     from finegrained_crl.data.images import read_image
-    from finegrained_crl.faces.crop import tilt
+    from finegrained_crl.faces.face import tilt
 
     faces = _detector().find(np.ascontiguousarray(np.rot90(read_image(path, convert=True), turns)))
     if not faces:
