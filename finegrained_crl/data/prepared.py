@@ -102,7 +102,15 @@ def prepared_note(data: Path) -> str:
     note = _home(data) / NOTE
     if not note.is_file():
         return ""
-    return f"pictures prepared: short side at most {files.read_json(note).get('short_side')} px"
+    done = files.read_json(note)
+    smaller = f"short side at most {done.get('short_side')} px"
+    return f"pictures prepared: {done.get('text') or smaller}"
+
+
+def face_crop_of(data: Path) -> Row | None:
+    """How the faces of a data set were cut out of photographs (`fgcrl data prepare faces`); None of any other."""
+    note = _home(data) / NOTE
+    return files.read_json(note).get("faces") if note.is_file() else None
 
 
 def changed_since(data: Path) -> list[str]:
