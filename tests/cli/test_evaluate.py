@@ -208,6 +208,7 @@ def test_the_report_of_several_data_sets_is_one_table(evaluate, run, tmp_path, c
     ]
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_evaluations_on_the_same_data_are_compared_in_pairs(evaluate, run, tmp_path):
     for views in ("single", "flip"):
         evaluate("--views", views, out=views)

@@ -38,14 +38,6 @@ def study(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def no_charts(monkeypatch):
-    """Charts take most of the time of a page; where they are not looked at they are left out."""
-    from finegrained_crl.reports.page import context
-
-    monkeypatch.setattr(context, "_charts", lambda *everything: {})
-
-
 def text_of(study, name="report.html"):
     html = (study / name).read_text()
     body = re.sub(r"<(style|script)>.*?</\1>", "", html, flags=re.DOTALL)
