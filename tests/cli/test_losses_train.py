@@ -12,7 +12,7 @@ from finegrained_crl.losses.catalogue import LOSSES
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path, capsys):
-    flags = [*tiny_flags, "--loss", loss, "--epochs", "2", "--lr", "0.001", "--out", str(tmp_path / "run")]
+    flags = [*tiny_flags, "--loss", loss, "--epochs", "1", "--lr", "0.001", "--out", str(tmp_path / "run")]
     assert main(["finetune", *flags]) == 0, capsys.readouterr().err
     history = pd.read_csv(tmp_path / "run" / "epochs.csv")
     assert history["train_loss"].notna().all()
