@@ -158,7 +158,7 @@ HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(Heal
 
 @pytest.mark.usefixtures("_quiet", "no_charts")
 def test_a_few_stories():
-    run_state_machine_as_test(Story, settings=settings(max_examples=1, stateful_step_count=7, **HOW))
+    run_state_machine_as_test(Story, settings=settings(max_examples=1, stateful_step_count=5, **HOW))
 
 
 @pytest.mark.slow
