@@ -153,7 +153,9 @@ SLOW = {
     "results.md: fgcrl probe": "ages.md: fgcrl probe",
     "training.md: fgcrl crossval --study crl-2019/table-1": "training.md: fgcrl crossval --study crl-2019/table-3",
     "training.md: fgcrl crossval --methods": "README.md: fgcrl crossval --methods",
-    "using.md: fgcrl export runs/first --format onnx": "README.md: fgcrl export runs/first --format onnx",
+    "README.md: fgcrl explain runs/first": "training.md: fgcrl explain runs/first",
+    "README.md: fgcrl export runs/first": "tests/cli/test_export.py",
+    "using.md: fgcrl export runs/first --format onnx": "tests/cli/test_export.py",
     "statistics.md: fgcrl probe": "README.md: fgcrl probe",
     "data.md: fgcrl data make demo-faces": "results.md: fgcrl data make demo-faces",
     "README.md: fgcrl finetune --method bcnn": "tests/plugins/bcnn/test_runs.py",
@@ -162,6 +164,8 @@ SLOW = {
 NEEDED = {
     # A slow line's folder that a fast line makes, which may not have run: `pytest -m slow`.
     "results.md: fgcrl crossval --recipe demo-faces": ("faces", "results.md: fgcrl data make demo-faces"),
+    "README.md: fgcrl explain runs/first": ("runs/first", "README.md: fgcrl finetune --data my_images"),
+    "README.md: fgcrl export runs/first": ("runs/first", "README.md: fgcrl finetune --data my_images"),
     "using.md: fgcrl export runs/first --format onnx": ("runs/first", "README.md: fgcrl finetune --data my_images"),
 }
 IDS = {f"{page}: {line}": (page, line) for page, line in LINES}

@@ -258,7 +258,8 @@ def test_a_signal_from_outside_saves_and_says_how_to_go_on(number, still, whole,
     assert_same(tmp_path / "run", whole("--epochs", "40"), WEIGHTS_TOO)
 
 
-@pytest.mark.parametrize("saves", [1, 2, 3, 4])
+# Within the first update and behind it; the same in the second epoch is slow.
+@pytest.mark.parametrize("saves", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))])
 def test_a_run_goes_on_from_any_update_whatever_the_accumulation(
     saves, still, whole, tmp_path, stop_after_saves, monkeypatch
 ):
@@ -291,7 +292,10 @@ def cut(still, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.9, 0.9999])
+# The head, the middle and the trailer; other places are slow.
+@pytest.mark.parametrize(
+    "share", [0.0, 0.6, 0.9999, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.1, 0.35, 0.9))]
+)
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(share, still, whole, cut, tmp_path, capsys):
     shutil.copytree(cut, tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last.pt"

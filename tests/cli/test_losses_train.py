@@ -27,7 +27,11 @@ def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path,
     assert found["probability"].tolist() == pytest.approx([softmax(logits).max() for logits in own["logits"]], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["center", "pod", "em-softmax", "l-softmax"])
+# What one loss has learnt, and what goes on of its schedule; the others are slow.
+OTHERS = [pytest.param(loss, marks=pytest.mark.slow) for loss in ("pod", "l-softmax")]
+
+
+@pytest.mark.parametrize("loss", ["center", "em-softmax", *OTHERS])
 def test_losses_with_state_resume_bit_identically(loss, tiny_flags, tmp_path, monkeypatch, stop_after_saves):
     flags = [*tiny_flags, "--loss", loss, "--lr", "0.001", "--checkpoint-seconds", "0"]
     assert main(["finetune", *flags, "--out", str(tmp_path / "whole")]) == 0

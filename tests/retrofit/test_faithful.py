@@ -93,7 +93,8 @@ def test_exit_codes_are_the_programs_own(workshop, ending, code):
     assert ours.stderr.startswith(plain.stderr)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+# Both go the same way; Ctrl-C is slow.
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_both_alike_and_the_receipt_knows_what_happened_before(workshop, number):
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip("this process was started in the background of a shell: children ignore Ctrl-C too")

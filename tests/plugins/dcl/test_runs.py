@@ -60,7 +60,8 @@ def test_worker_destruction_and_soft_targets(finetune_birds, tmp_path):
     assert losses[0] == losses[1]  # the shuffle depends on seed, epoch and picture alone
 
 
-@pytest.mark.parametrize("destroy", ["batch", "worker"])
+# Whole batches are slow; how they are destroyed is tests/plugins/dcl/test_destruction.py's.
+@pytest.mark.parametrize("destroy", [pytest.param("batch", marks=pytest.mark.slow), "worker"])
 def test_interrupted_ends_bit_identical(destroy, finetune_birds, tmp_path, monkeypatch, stop_after_saves):
     flags = ["--method", "dcl", "--recipe", "cub-public", "--method.destroy", destroy, "--checkpoint-seconds", 0]
     assert finetune_birds(*flags, "--out", tmp_path / "whole") == 0
