@@ -211,7 +211,6 @@ def test_the_report_of_several_data_sets_is_one_table(evaluate, run, tmp_path, c
     ]
 
 
-<<<<<<< HEAD
 def test_the_table_of_several_data_sets_says_what_is_not_shared(evaluate, run, known, tmp_path, capsys):
     first = min(known.part("test")["label"])
     path, _ = other_table(known, tmp_path, {first: "dodo"})
@@ -259,9 +258,7 @@ def test_of_the_run_s_recipe_its_excerpt_is_left_and_conversion_may_be_added(run
     assert evaluate_command._recipe(recipe, parser.parse(["--convert-images"]), options).convert_images
 
 
-=======
 @pytest.mark.usefixtures("no_charts")
->>>>>>> suite-four
 def test_evaluations_on_the_same_data_are_compared_in_pairs(evaluate, run, tmp_path):
     for views in ("single", "flip"):
         evaluate("--views", views, out=views)
