@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from drawn_faces import drawn_face, photograph
 from PIL import Image
 from safetensors.torch import save_file
 from small_pictures import make_cifar10
@@ -89,6 +90,15 @@ def make_utkface(folder, source):
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
 
 
+def make_photos(desk):
+    """Photographs of drawn people, one of two together."""
+    for number in range(6):
+        folder = desk / "photos" / ("train" if number < 4 else "test") / ("old" if number % 2 else "young")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(drawn_face(number, 120)).save(folder / f"{number}.png")
+    Image.fromarray(photograph([(10, 20, 120), (160, 30, 150)], (200, 330))).save(desk / "party.jpg", quality=95)
+
+
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch):
     """Demo sets of a few small pictures."""
@@ -111,6 +121,7 @@ def desk(tmp_path_factory, tiny_folder):
     demo_birds.make_demo_birds(desk / "birds", num_classes=3, images_per_class=12, size=64)
     shutil.copytree(desk / "birds" / "CUB_200_2011", desk / "CUB_200_2011")
     demo_faces.make_demo_faces(desk / "adience", subjects_per_group=15, photos_per_subject=1, size=32)
+    make_photos(desk)
     make_cifar10(desk / "cifar-10-batches-py")
     demo_small.make_demo_small(desk / "demo" / "small", images_per_class=12)
     save_file({}, desk / "tf_efficientnet_lite0.safetensors")

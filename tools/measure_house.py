@@ -25,6 +25,7 @@ LAYERS = (
     ("reports", "retrofit", "probes", "export"),
     ("crossval",),
     ("training", "studies"),
+    ("faces",),
     ("data", "losses", "networks", "statistics"),
     ("metrics",),
     ("",),

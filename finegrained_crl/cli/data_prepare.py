@@ -1,4 +1,4 @@
-"""`fgcrl data prepare NAME`: a copy of a data set with smaller pictures."""
+"""`fgcrl data prepare NAME`: a copy of a data set with smaller pictures; `faces`: a data set of photographs' faces."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import json
 from pathlib import Path
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import data_prepare_faces, settings
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.errors import FinegrainedError
 
-summary = "copy a data set with its pictures resized to a short side: decoded several times as fast"
+summary = "copy a data set with its pictures resized to a short side: decoded several times as fast; or cut out faces"
 example = "fgcrl data prepare cub200 --data CUB_200_2011 --short-side 512 --out CUB_512"
+FACES = "faces"
+"""No data set, but photographs whose faces become one (`data_prepare_faces.py`)."""
 
 
 def main(argv: list[str]) -> int:
     """Prepare one data set, or go on with a copy that was interrupted."""
-    name, words = settings.named(argv, "data prepare", discovery.datasets(), example)
+    if argv[:1] == [FACES]:
+        return data_prepare_faces.main(argv[1:])
+    name, words = settings.named(argv, "data prepare", [*discovery.datasets(), FACES], example)
     cls = discovery.find("data set", name, discovery.datasets())
     parser = settings.SettingsParser(
         prog=f"fgcrl data prepare {name}", description=cls.summary, epilog=f"example: {example}"

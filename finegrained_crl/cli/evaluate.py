@@ -115,7 +115,7 @@ def _show(evaluation: Evaluation, parsed: Any) -> None:
         results_table(evaluation.results)
     told = evaluation.results["evaluation"]
     left_out, absent = told["left_out"], told["classes_without_pictures"]
-    lines = list(evaluation.results["protocol"]["leaks"])
+    lines = [*evaluation.results["protocol"]["leaks"], *([told["other_face_crop"]] if told["other_face_crop"] else [])]
     if left_out:
         pictures = sum(left_out.values())
         lines.append(f"the run does not know {_named(list(left_out))}: {pictures} pictures left out")

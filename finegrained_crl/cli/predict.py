@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finegrained_crl.cli import predict_faces
 from finegrained_crl.cli.answer_table import ErrorTable, LabelCount, RowFile
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
@@ -62,7 +63,8 @@ def _classify(predictor: Predictor, answers: Answers, inputs: Inputs, arguments:
     out, kept = Path(arguments.out) if arguments.out else None, []
     labels, count = LabelCount(predictor.class_names, arguments.top), 0
     is_silent = arguments.json and out is None
-    table = contextlib.nullcontext() if is_silent else RowFile(out, answers.columns)
+    columns = predict_faces.columns(answers.columns) if arguments.faces else answers.columns
+    table = contextlib.nullcontext() if is_silent else RowFile(out, columns)
     errors = ErrorTable(_errors_path(arguments), always=bool(arguments.errors), keep=arguments.json)
     with errors, table as rows, _ended_by_hand(inputs):
         for batch, of_batch in _answered(predictor, answers, inputs, arguments, errors):
@@ -93,6 +95,9 @@ def _answered(
     """Each batch with its rows; what could not be read goes to the errors."""
     from finegrained_crl.training.input_batches import input_batches
 
+    if arguments.faces:
+        yield from predict_faces.answered(predictor, answers, inputs, arguments, errors)
+        return
     batches = input_batches(
         predictor,
         inputs,
@@ -143,6 +148,7 @@ def _abstains(answers: Answers) -> str:
 
 
 def _check(arguments: argparse.Namespace) -> None:
+    predict_faces.check(arguments)
     least = {"--batch-size": arguments.batch_size, "--top": arguments.top, "--every": arguments.every}
     if arguments.frames is not None:
         least["--frames"] = arguments.frames
@@ -200,6 +206,13 @@ def _parser() -> Parser:
         metavar="P",
         help="of a run in years: an interval that holds the age of this share of new people, e.g. 0.9",
     )
+    parser.add_argument(
+        "--faces", action="store_true", help="find faces, cut them out as the run's training pictures were: a row each"
+    )
+    parser.add_argument(
+        "--face-margin", type=float, metavar="X", help="share of a face's box added on each side [as the run's; 0.4]"
+    )
+    parser.add_argument("--draw", metavar="DIR", help="new folder for the photographs with their faces marked")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th frame of videos and cameras [1]")
     parser.add_argument("--frames", type=int, metavar="N", help="so many frames of each video or camera [all]")
     parser.add_argument("--batch-size", type=int, default=32, help="pictures per forward pass [32]")

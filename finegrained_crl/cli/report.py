@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finegrained_crl import escaping
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.reports.across_data import is_across_data
@@ -76,7 +77,7 @@ def _write(folders: list[Path], out: Path, parsed: argparse.Namespace) -> tuple[
 def _across_data(folders: list[Path], out: Path, *, as_json: bool) -> int:
     """Runs on several data sets: one table, since nothing of them can be paired."""
     from finegrained_crl.cli.show import print_table
-    from finegrained_crl.reports.across_data import across_data, across_sheet, write_across_data
+    from finegrained_crl.reports.across_data import across_data, across_notes, across_sheet, write_across_data
 
     rows = across_data(folders)
     written = write_across_data(out, rows)
@@ -86,6 +87,8 @@ def _across_data(folders: list[Path], out: Path, *, as_json: bool) -> int:
     sheet = across_sheet(rows)
     print_table(sheet.title, sheet.columns, sheet.rows)
     print(sheet.text)
+    for note in across_notes(rows):
+        print(f"note: {escaping.plain(note)}")
     print(f"report: {written[0]}")
     return 0
 

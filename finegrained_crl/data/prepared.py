@@ -20,11 +20,12 @@ import pandas as pd
 
 from finegrained_crl import files
 from finegrained_crl.data.content_hashes import content_hashes
-from finegrained_crl.data.images import IMAGE_SUFFIXES, read_image
+from finegrained_crl.data.images import read_image
 from finegrained_crl.data.picture_files import open_picture
 from finegrained_crl.data.picture_source import item_of
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.regular import read_regular, sha256_of
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 from finegrained_crl.data.transforms import shrunk
 from finegrained_crl.errors import FinegrainedError
 
@@ -101,7 +102,15 @@ def prepared_note(data: Path) -> str:
     note = _home(data) / NOTE
     if not note.is_file():
         return ""
-    return f"pictures prepared: short side at most {files.read_json(note).get('short_side')} px"
+    done = files.read_json(note)
+    smaller = f"short side at most {done.get('short_side')} px"
+    return f"pictures prepared: {done.get('text') or smaller}"
+
+
+def face_crop_of(data: Path) -> Row | None:
+    """How the faces of a data set were cut out of photographs (`fgcrl data prepare faces`); None of any other."""
+    note = _home(data) / NOTE
+    return files.read_json(note).get("faces") if note.is_file() else None
 
 
 def changed_since(data: Path) -> list[str]:
@@ -131,7 +140,9 @@ def _check(work: Preparation, paths: list[str]) -> None:
         )
     in_files = next((path for path in paths if item_of(root / path)), None)
     if in_files:
-        raise FinegrainedError(f"{in_files} is one of many pictures in a file, and small: train with --data-in memory")
+        raise FinegrainedError(
+            f"{in_files} is one of many pictures in a file, which is not rewritten: train with --data-in memory"
+        )
     other = next((path for path in paths if Path(path).suffix.lower() not in FORMATS), None)
     if other:
         raise FinegrainedError(f"{other}: only JPEG, PNG and WebP pictures are prepared; convert the others first")

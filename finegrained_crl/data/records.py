@@ -51,6 +51,7 @@ class Records:
         groupings: kind ("subject", "album", "original") -> column; rows that share one stay on one side of every split.
         warnings: what a user should know before training on it, one line each.
         ages: the years that the classes stand for; None where classes are no years. A year may be without a picture.
+        face_crop: how its faces were cut out of photographs (`faces.crop.FaceCrop` as plain values); None of others.
     """
 
     table: pd.DataFrame
@@ -64,6 +65,7 @@ class Records:
     groupings: dict[str, str] = field(default_factory=lambda: {"subject": "subject"})
     warnings: tuple[str, ...] = ()
     ages: AgeScale | None = None
+    face_crop: dict[str, Any] | None = None
 
     @property
     def num_classes(self) -> int:
@@ -183,6 +185,8 @@ def _name_problems(records: Records) -> list[str]:
 
 def escapes_root(path: str) -> bool:
     """Whether a relative path leads out of the folder it is relative to (judged by the text; links are followed)."""
+    if ".." not in path and "\\" not in path and path[:1] not in ("/", ".") and path[1:2] != ":":
+        return False  # nearly all of millions
     normal = posixpath.normpath(path.replace("\\", "/"))
     return (
         posixpath.isabs(normal) or normal == ".." or normal.startswith("../") or (len(normal) > 1 and normal[1] == ":")

@@ -67,7 +67,10 @@ def _steps(facts: dict[str, Any], kind: str) -> list[str]:
     resize, crop = facts["resize"], facts["crop"]
     side = "both sides" if resize["side"] == "both" else "the short side"
     normalised = "timm's transform normalises" if kind == "timm" else "normalisation is inside the network"
+    faces = facts.get("faces")
+    cut = "as by `fgcrl data prepare faces`, upright, the longer side of the box and on each side"
     return [
+        *([f"- faces are cut out {cut} {faces['margin']:g} of it"] if faces else []),
         f"- resize {side} to {resize['to']} pixels (areas averaged), crop {crop['size']} pixels from the centre",
         f"- RGB, values from {facts['range'][0]} to {facts['range'][1]}; {normalised}",
         f"- the run's views: {facts['views']} (scores averaged); its decoder: {facts['decoder']}",

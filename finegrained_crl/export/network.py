@@ -61,6 +61,7 @@ def preprocessing(predictor: Predictor) -> dict[str, Any]:
             "interpolation": "area (OpenCV)",
         },
         "crop": {"size": recipe.image_size, "place": "centre"},
+        **({"faces": predictor.face_crop} if predictor.face_crop else {}),
         "views": recipe.views,
         "normalisation": {"mean": list(model.mean), "std": list(model.std), "inside_the_network": True},
         "output": {"name": "scores", "type": "float32", "shape": ["batch", len(predictor.class_names)]},

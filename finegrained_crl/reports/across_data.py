@@ -16,6 +16,8 @@ from finegrained_crl.reports.tables import Sheet, latex, markdown
 from finegrained_crl.statistics.estimate import estimate
 from finegrained_crl.training.run_folder import RunFolder
 
+SHOWN = 10
+"""Classes that a note names; the table across-data.csv has them all."""
 READING = (
     "The intervals (95 %) speak of other pictures or people of the same data set; chance in training is not in them."
     " A column's runs saw the same pictures, those of another column did not."
@@ -38,7 +40,8 @@ def across_data(folders: list[Path]) -> list[dict[str, Any]]:
         folders: of finished runs and evaluations.
     Returns:
         rows of folder, run, loss, seed, data, evaluated_on, images, left_out (pictures of classes that the run does not
-        know), figure, value, low, high (None where it can't be had).
+        know), unknown_classes (these), classes_without_pictures (of the run's, where classes were matched), class_map,
+        views, decoder, weights, leaks, figure, value, low, high (None where it can't be had).
     """
     return [_row(folder) for folder in folders]
 
@@ -60,10 +63,50 @@ def _row(folder: Path) -> dict[str, Any]:
         "evaluated_on": results["protocol"]["evaluated_on"],
         "images": results["protocol"]["denominator"],
         "left_out": sum(told.get("left_out", {}).values()),
+        **_protocol(results),
         "figure": figure.name,
         "value": one.value,
         **ends,
     }
+
+
+def _protocol(results: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same, or known, where figures of several data sets stand side by side."""
+    told, protocol = results.get("evaluation", {}), results["protocol"]
+    return {
+        "unknown_classes": sorted(told.get("left_out", {})),
+        "classes_without_pictures": told.get("classes_without_pictures", []),
+        "class_map": told.get("class_map"),
+        "views": protocol["views"],
+        "decoder": protocol["decoder"],
+        "weights": results["headline"],
+        "leaks": protocol["leaks"],
+    }
+
+
+def across_notes(rows: list[dict[str, Any]]) -> list[str]:
+    """Classes that the run and a data set don't share, what leaks, and how evaluations differ; a line each."""
+    notes = []
+    for row in rows:
+        unmatched = {"the run does not know": row["unknown_classes"], "no picture of": row["classes_without_pictures"]}
+        for what, names in unmatched.items():
+            if names:
+                notes.append(f"{Path(row['folder']).name}, classes matched {_matched(row)}: {what} {_named(names)}")
+        notes += [f"{Path(row['folder']).name}: {leak}" for leak in row["leaks"]]
+    for setting in ("figure", "views", "decoder", "weights"):
+        values = sorted({str(row[setting]) for row in rows})
+        if len(values) > 1:
+            notes.append(f"not all rows have the same {setting}: {', '.join(values)}")
+    return notes
+
+
+def _matched(row: dict[str, Any]) -> str:
+    return "by name" if row["class_map"] in (None, "by name") else f"by {Path(row['class_map']).name}"
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def across_sheet(rows: list[dict[str, Any]]) -> Sheet:
@@ -97,8 +140,10 @@ def write_across_data(out: Path, rows: list[dict[str, Any]]) -> list[Path]:
         the files written, report.md first.
     """
     sheet = across_sheet(rows)
-    table = pd.DataFrame(rows).map(escaping.csv_cell).to_csv(index=False)
-    body = f"{markdown(sheet)}\n\n{escaping.markdown(sheet.text)}\n"
+    cells = pd.DataFrame(rows).map(lambda value: "|".join(value) if isinstance(value, list) else value)
+    table = cells.map(escaping.csv_cell).to_csv(index=False)
+    notes = "".join(f"\n- {escaping.markdown(note)}" for note in across_notes(rows))
+    body = f"{markdown(sheet)}\n\n{escaping.markdown(sheet.text)}\n{notes}\n".rstrip() + "\n"
     texts = {
         out / "report.md": f"# {escaping.markdown(sheet.title)}\n\n{body}",
         out / "tables" / "across-data.csv": table,

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
+import weakref
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.ledger import Ledger, read_ledgers
 from finegrained_crl.retrofit.account.receipt import Receipt, make_receipt, show
+from finegrained_crl.retrofit.launch import reaching_children
 from finegrained_crl.retrofit.running.hooks import Instruments
 from finegrained_crl.retrofit.sites.decision import Phase
 from finegrained_crl.retrofit.sites.place import check_sites
+from finegrained_crl.retrofit.sites.rows import Row
 from finegrained_crl.retrofit.sites.settings import Settings
 
 
 class retrofit:  # noqa: N801  (used like a function)
     """Let chosen calls of cross-entropy compute CRL inside a `with` block.
+
+    Processes that are started inside it (ranks, DataLoader workers, forked or spawned) are reached as well, and their
+    receipts are added to this one.
 
     Args:
         alpha, beta: of CRL.
@@ -54,11 +64,13 @@ class retrofit:  # noqa: N801  (used like a function)
         if isinstance(only, str) or isinstance(skip, str):
             raise FinegrainedError('only and skip are lists of SITEs: only=["train.py:36"]')
         check_sites([*only, *skip])
+        folder = _ledgers_of(self)
         self._settings = Settings(
-            str(root or Path.cwd()), "", tuple(only), tuple(skip), {}, loss, alpha, beta, phase=phase
+            str(root or Path.cwd()), str(folder), tuple(only), tuple(skip), {}, loss, alpha, beta, phase=phase
         )
-        self._ledger = Ledger()
+        self._ledger = Ledger(folder)
         self._instruments: Instruments | None = None
+        self._children = ExitStack()
 
     def __enter__(self) -> retrofit:
         if retrofit._active:
@@ -66,20 +78,23 @@ class retrofit:  # noqa: N801  (used like a function)
         self._instruments = Instruments(self._settings, self._ledger)
         self._instruments.dispatcher.base = sys._getframe(1)
         self._ledger.state(armed=True)
+        settings_file = Path(self._settings.folder) / "settings.config"
+        self._settings.write(settings_file)
+        self._children.enter_context(reaching_children(settings_file))
         retrofit._active = True
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._instruments is not None
+        self._children.close()
         self._instruments.remove()
         self._instruments.dispatcher.base = None
         retrofit._active = False
 
     @property
     def receipt(self) -> Receipt:
-        """What happened so far."""
-        rows = [{**row, **counts} for row, counts in zip(self._ledger.rows, self._ledger.counts(), strict=True)]
-        return make_receipt(self._settings, [{"pid": 0, "rows": rows, "facts": self._ledger.facts}])
+        """What happened so far, in this process and in those that it started inside the block."""
+        return make_receipt(self._settings, read_ledgers(Path(self._settings.folder)))
 
     @property
     def replaced(self) -> int:
@@ -87,7 +102,7 @@ class retrofit:  # noqa: N801  (used like a function)
         return self.receipt.replaced
 
     @property
-    def sites(self) -> list[dict[str, Any]]:
+    def sites(self) -> list[Row]:
         """The calls so far, replaced ones first."""
         return self.receipt.sites
 
@@ -108,3 +123,15 @@ class retrofit:  # noqa: N801  (used like a function)
     def show(self) -> None:
         """Print the receipt as a table, to standard error."""
         show(self.receipt, None)
+
+
+def _ledgers_of(owner: retrofit) -> Path:
+    """A folder for the ledgers of this process and of its children, which lives as long as the owner."""
+    folder = tempfile.mkdtemp(prefix="fgcrl-retrofit-")
+    weakref.finalize(owner, _remove, folder, os.getpid())
+    return Path(folder)
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # a fork holds a copy of the owner, and must leave the folder
+        shutil.rmtree(folder, ignore_errors=True)

@@ -96,6 +96,20 @@ def environment(settings_file: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FGCRL_RETROFIT": str(settings_file)}
 
 
+@contextmanager
+def reaching_children(settings_file: Path) -> Iterator[None]:
+    """Let every Python that this process starts load the hook; forks have it anyway."""
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "FGCRL_RETROFIT")}
+    os.environ.update(environment(settings_file))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
 def run_program(command: Sequence[str], settings: Settings, folder: Path | None = None) -> int:
     """Run a command to its end.
 

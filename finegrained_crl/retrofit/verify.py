@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.account.ledger import read_ledgers
 from finegrained_crl.retrofit.launch import run_program
+from finegrained_crl.retrofit.sites.rows import Row
 from finegrained_crl.retrofit.sites.settings import Settings
 
 SEED = 0
@@ -74,5 +74,5 @@ def _values(command: Sequence[str], settings: Settings) -> Values:
         return values
 
 
-def _key(row: dict[str, Any]) -> tuple[str, int, str]:
+def _key(row: Row) -> tuple[str, int, str]:
     return row["site"], row["column"], row["loss"]

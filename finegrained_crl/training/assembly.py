@@ -6,6 +6,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
 from finegrained_crl.data.missing import missing_text, without_missing
 from finegrained_crl.data.picture_source import is_there
-from finegrained_crl.data.prepared import prepared_note
+from finegrained_crl.data.prepared import face_crop_of, prepared_note
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.transforms import ImageSettings
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.faces.crop import crop_from_dict
 from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.device import seed_step
 from finegrained_crl.training.method import Method, ModelSpec
@@ -46,10 +48,19 @@ def read_records(recipe: Recipe) -> Records:
     records: Records = source(**recipe.dataset.options).read(data)
     note = prepared_note(data)
     if note:
-        records = replace(records, protocol=f"{records.protocol}, {note}")
+        records = replace(records, protocol=f"{records.protocol}, {note}", face_crop=_face_crop(data))
     if recipe.missing == "skip":
         records = without_missing(records)
     return excerpt(records, recipe.pictures_per_class) if recipe.pictures_per_class else records
+
+
+def _face_crop(data: Path) -> dict[str, Any] | None:
+    """How the data set's faces were cut out, checked before anything is trained; None where they were not."""
+    values = face_crop_of(data)
+    try:
+        return None if values is None else crop_from_dict(values).as_dict()
+    except FinegrainedError as error:
+        raise FinegrainedError(f"{data}: PREPARED.json is damaged: {error}") from None
 
 
 def make_parts(recipe: Recipe, records: Records, data: DataFingerprint) -> Partition:

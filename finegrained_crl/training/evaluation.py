@@ -135,6 +135,14 @@ def _listed(names: list[Any], what: str) -> str:
     return f"the {what} {', '.join(map(str, names))}" if names else f"no {what}"
 
 
+def _other_crop(trained: dict[str, Any] | None, evaluated: dict[str, Any] | None) -> str:
+    """How the faces of these pictures are cut out otherwise than those that the run was trained on, "" for not."""
+    if trained is None and evaluated is None:
+        return ""
+    margins = [f"margin {crop['margin']:g}" if crop else "unknown" for crop in (trained, evaluated)]
+    return "" if margins[0] == margins[1] else f"faces of the run: {margins[0]}, faces of these pictures: {margins[1]}"
+
+
 def _unknown(classes: ClassMap) -> list[tuple[int, str]]:
     return [(i, name) for i, name in enumerate(classes.data_names) if classes.labels[i] < 0]
 
@@ -202,9 +210,13 @@ def _results(
         "class_map": classes.how,
         "left_out": facts["left_out"],
         "classes_without_pictures": classes.unmatched_in_run,
+        "other_face_crop": _other_crop(own["data"].get("face_crop"), records.face_crop),
     }
     sizes = {"test": len(rows), "dropped": records.dropped, "subgroups": list(records.subgroups)}
     about = {**own["data"], **sizes, "val": 0, "fingerprint": data.as_dict(), "root": str(records.root)}
+    about.pop("face_crop", None)
+    if records.face_crop:
+        about["face_crop"] = records.face_crop
     changed = {"headline": predictor.which, "metrics": metrics, "oracle_on_test": None, "protocol": protocol}
     return {
         **own,

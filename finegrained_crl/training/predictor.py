@@ -81,6 +81,9 @@ class Predictor:
         folder: run folder.
         weights: "last" or "selected" (on validation); None: the run's headline.
         device: "auto" or "cpu".
+    Attributes:
+        face_crop: how the faces that it was trained on were cut out of photographs, as plain values; None: not by
+            `fgcrl data prepare faces`.
     Raises:
         FinegrainedError: no finished run, or not those weights.
     """
@@ -101,6 +104,7 @@ class Predictor:
         if accelerator.device.type == "cpu":
             keep_freed_memory()
         self.ages = scale_from_dict(results["data"].get("ages"))
+        self.face_crop = results["data"].get("face_crop")
         self.scorer = make_scorer(self.trainee, self.recipe, accelerator, **order_of(results["data"]))
         self.trainee = self.trainee.to(accelerator.device).to(memory_format=self.scorer.memory_format).eval()
         self.transform = EvalTransform(image_settings(self.recipe))

@@ -114,6 +114,7 @@ def build_results(loop: Loop, metrics: dict[str, Any], temperatures: dict[str, f
             "dropped": session.records.dropped,
             "ordered": session.records.ordered,
             **({"ages": session.records.ages.as_dict()} if session.records.ages else {}),
+            **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),
             "subgroups": list(session.records.subgroups),
             "root": str(session.records.root),
         },

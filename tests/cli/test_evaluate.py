@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from known_runs import known_flags
 
+from finegrained_crl.cli import evaluate as evaluate_command
 from finegrained_crl.cli.main import main
+from finegrained_crl.training.recipe import recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder
 
 KNOWING = Path(__file__).parents[1] / "third_party" / "knowing"
@@ -199,13 +201,61 @@ def test_the_report_of_several_data_sets_is_one_table(evaluate, run, tmp_path, c
     assert all(row["low"] < row["value"] < row["high"] for row in rows)
     assert {row["run"] for row in rows} == {str(run)}
     text = (tmp_path / "report" / "report.md").read_text()
-    assert f"{100 * rows[1]['value']:.2f}" in text
+    assert f"| {100 * rows[0]['value']:.2f}" in text
+    assert f"| {100 * rows[1]['value']:.2f}" in text
     assert text.count("seed 0") == 1  # one row, two columns
     assert sorted(path.name for path in (tmp_path / "report" / "tables").iterdir()) == [
         "across-data.csv",
         "across-data.md",
         "across-data.tex",
     ]
+
+
+def test_the_table_of_several_data_sets_says_what_is_not_shared(evaluate, run, known, tmp_path, capsys):
+    first = min(known.part("test")["label"])
+    path, _ = other_table(known, tmp_path, {first: "dodo"})
+    evaluate("--data", path, "--split", "all", "--views", "flip", "--weights", "selected", out="other")
+    evaluate("--split", "all", out="all")
+    capsys.readouterr()
+    folders = [str(run), str(tmp_path / "other"), str(tmp_path / "all")]
+    assert main(["report", *folders, "--out", str(tmp_path / "report")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    trained = len(known.part("train"))
+    notes = [
+        "other, classes matched by name: the run does not know dodo",
+        f"other, classes matched by name: no picture of {first}",
+        f"all: {trained} of {len(known.rows)} evaluated pictures are pictures that the run was trained on",
+        "not all rows have the same views: flip, single",
+        "not all rows have the same weights: last, selected",
+    ]
+    assert [note for note in notes if f"note: {note}" not in said] == []
+    assert said.count("note: ") == len(notes)
+    report = (tmp_path / "report" / "report.md").read_text()
+    assert report.count("\n- ") == len(notes)
+    table = pd.read_csv(tmp_path / "report" / "tables" / "across-data.csv", keep_default_na=False)
+    gone = int((known.part("test")["label"] == first).sum())
+    assert table["left_out"].tolist() == [0, gone, 0]
+    assert table["unknown_classes"].tolist() == ["", "dodo", ""]
+    assert table["classes_without_pictures"].tolist() == ["", first, ""]
+    assert table["class_map"].tolist() == ["", "by name", "by name"]
+    assert table["views"].tolist() == ["single", "flip", "single"]
+
+
+def test_compare_tells_the_weights_of_the_headline_alone(run, capsys):
+    assert accuracy(own(run)) != accuracy(own(run, "selected"))
+    capsys.readouterr()
+    assert main(["compare", str(run), "--json"]) == 0
+    figures = {row["figure"]: row["value"] for row in json.loads(capsys.readouterr().out)["figures"]}
+    assert figures["top1_accuracy"] == pytest.approx(accuracy(own(run)))
+
+
+def test_of_the_run_s_recipe_its_excerpt_is_left_and_conversion_may_be_added(run):
+    recipe = recipe_from_dict(RunFolder(run).read_recipe()).replace(pictures_per_class=3)
+    for words, expected in ((["--data", "elsewhere"], 0), ([], 3)):
+        parser, options = evaluate_command._parser(words, recipe)
+        assert evaluate_command._recipe(recipe, parser.parse(words), options).pictures_per_class == expected
+    assert not recipe.convert_images
+    assert evaluate_command._recipe(recipe, parser.parse(["--convert-images"]), options).convert_images
 
 
 @pytest.mark.usefixtures("no_charts")

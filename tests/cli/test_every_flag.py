@@ -75,6 +75,14 @@ YEARS = {"--interval": ("cli/test_years.py", "test_predict_tells_ages_and_interv
 """Flags of `predict` for runs in years."""
 
 
+OF_FACES = {
+    "--faces": "test_a_row_per_face_says_what_the_run_says_of_its_crop",
+    "--face-margin": "test_another_margin",
+    "--draw": "test_a_drawn_photograph_has_its_faces_marked",
+}
+"""Flags of `predict` for faces, tested in a file of their own."""
+
+
 UNTESTED = {"--select"}
 """Flags of `crossval` that have no test here yet; none may join them."""
 
@@ -88,10 +96,11 @@ def covered(command):
 def test_each_flag_has_its_test():
     own = Recorder()
     crossval.add_flags(own)
-    assert covered("predict") | set(AT_WORK) | set(YEARS) == flags_of(predict._parser())
+    assert covered("predict") | set(AT_WORK) | set(YEARS) | set(OF_FACES) == flags_of(predict._parser())
     assert covered("explain") == flags_of(explain._parser())
     assert covered("report") | set(ELSEWHERE) == flags_of(report._parser())
-    for path, test in [*ELSEWHERE.values(), *YEARS.values(), *((WORK, test) for test in AT_WORK.values())]:
+    faces = [("cli/test_predict_faces.py", test) for test in OF_FACES.values()]
+    for path, test in [*ELSEWHERE.values(), *YEARS.values(), *((WORK, test) for test in AT_WORK.values()), *faces]:
         assert f"def {test}(" in (HERE.parents[1] / path).read_text()
     assert covered("crossval") | UNTESTED == own.flags
 

@@ -1,5 +1,6 @@
 """Exported models say what their runs say, in other programs' readers; and what is refused leaves nothing."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
 from finegrained_crl.cli.main import main
+from finegrained_crl.data.reading import Item
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.export import exporting, formats
+from finegrained_crl.export.formats import write_onnx
 from finegrained_crl.export.network import preprocessing
-from finegrained_crl.export.pictures import held_out_pictures, training_pictures
+from finegrained_crl.export.pictures import held_out_pictures, read_sample, training_pictures
+from finegrained_crl.export.timm_folder import _pretrained_cfg
 from finegrained_crl.training.predictor import Predictor
 
 MORE = {
@@ -211,6 +216,41 @@ def test_int8_is_calibrated_on_training_pictures_only(runs):
     assert np.bincount(train.labels).tolist() == [8, 8, 8]
     assert not any((a == b).all() for a in train.pixels for b in test.pixels)
     assert len(training_pictures(predictor, 5).labels) == 5
+
+
+def test_a_picture_to_compare_on_must_be_readable(runs, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    with pytest.raises(FinegrainedError, match=r"bad\.png: unreadable image"):
+        read_sample(Predictor(runs("resnet"), device="cpu"), [Item(tmp_path / "bad.png", "bad.png")])
+
+
+def test_the_decoder_that_is_told_is_the_run_s(runs):
+    predictor = Predictor(runs("resnet"), device="cpu")
+    predictor.scorer = dataclasses.replace(predictor.scorer, decoder="mean")
+    assert preprocessing(predictor)["decoder"] == "mean"
+
+
+def test_timm_is_told_the_run_s_normalisation_and_crop(runs, monkeypatch):
+    predictor = Predictor(runs("resnet"), device="cpu")
+    monkeypatch.setattr(predictor.trainee.model, "mean", (0.1, 0.2, 0.3))
+    monkeypatch.setattr(predictor.trainee.model, "std", (0.4, 0.5, 0.6))
+    config = _pretrained_cfg(predictor)
+    assert (config["mean"], config["std"]) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    assert config["crop_mode"] == "center"
+    predictor.recipe = predictor.recipe.replace(resize="squash")
+    assert _pretrained_cfg(predictor)["crop_mode"] == "squash"
+
+
+def test_an_opset_that_the_exporter_does_not_keep_is_refused(runs, tmp_path, monkeypatch):
+    def other_opset(_network, _given, path, **_how):
+        graph = onnx.helper.make_graph([], "empty", [], [])
+        onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)]), path)
+
+    monkeypatch.setattr(torch.onnx, "export", other_opset)
+    predictor = Predictor(runs("resnet"), device="cpu")
+    with pytest.raises(FinegrainedError, match="can only be written with opset 18"):
+        write_onnx(predictor, tmp_path, 17)
+    write_onnx(predictor, tmp_path, 18)
 
 
 def test_other_pictures_can_be_compared_on(runs, export, tiny_folder):

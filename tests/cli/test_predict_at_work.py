@@ -272,8 +272,25 @@ def test_avif_is_read_where_pillow_has_it(predict, mixed, tmp_path):
     features = pytest.importorskip("PIL.features")
     if not features.check("avif"):
         pytest.skip("this Pillow reads no AVIF")
-    Image.open(mixed[1][0]).convert("RGB").save(tmp_path / "a.avif", quality=100)
-    assert predict(tmp_path / "a.avif")[0] == 0
+    Image.open(mixed[1][0]).convert("RGB").save(tmp_path / "a.avif", quality=100, subsampling="4:4:4")
+    code, table, _, _ = predict(tmp_path / "a.avif", mixed[1][0])
+    assert code == 0
+    assert table["class"].nunique() == 1
+    assert np.ptp(table["probability"]) < 0.02
+
+
+def test_heic_is_read_where_its_package_is(predict, mixed, tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.open(mixed[1][0]).convert("RGB")).save(
+        tmp_path / "a.HEIC", quality=-1, chroma=444, matrix_coefficients=0
+    )
+    code, table, _, _ = predict(tmp_path, mixed[1][0])
+    assert code == 1  # of the bad pictures in this folder
+    assert table["path"].tolist() == [str(tmp_path / "a.HEIC"), mixed[1][0]]
+    assert table["probability"].nunique() == 1
+    assert table["top5_classes"].nunique() == 1
+    (tmp_path / "b.heic").write_bytes((tmp_path / "a.HEIC").read_bytes()[:300])
+    assert "unreadable image" in predict(tmp_path / "b.heic")[3]
 
 
 def test_rows_on_standard_output_are_only_rows(run, mixed, capsys, known, tmp_path):

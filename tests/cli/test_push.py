@@ -2,6 +2,7 @@
 
 import json
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
 import timm
@@ -86,6 +87,25 @@ def test_a_method_of_our_own_is_pushed_as_weights_and_recipe(tiny_flags, tmp_pat
     assert "create_model" not in card
 
 
+def test_weights_of_a_loss_are_pushed_too(tiny_flags, tmp_path, at):
+    assert main(["finetune", *tiny_flags, "--loss", "pedcc", "--epochs", "1", "--out", str(tmp_path / "run")]) == 0
+    with stub_hub() as hub:
+        at(hub.address)
+        assert main(["push", str(tmp_path / "run"), "user/birds"]) == 0
+    assert sorted(hub.files) == sorted([*FILES, "loss.safetensors"])
+
+
+def test_a_repository_that_is_there_is_used(run, at, monkeypatch, capsys):
+    asked = {}
+    monkeypatch.setattr(
+        huggingface_hub.HfApi, "create_repo", lambda self, name, **how: asked.update(how) or "an address"
+    )
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_folder", lambda self, **how: None)
+    assert main(["push", str(run), "user/birds"]) == 0
+    assert asked == {"private": False, "exist_ok": True}
+    assert "pushed: an address" in capsys.readouterr().out
+
+
 def test_a_dry_run_contacts_nobody(run, at, capsys):
     with stub_hub() as hub:
         at(hub.address)
@@ -95,6 +115,12 @@ def test_a_dry_run_contacts_nobody(run, at, capsys):
     said = capsys.readouterr().out
     assert "dry run: nothing was sent" in said
     assert all(name in said for name in FILES)
+
+
+def test_weights_that_the_run_lacks_are_one_line(run, capsys):
+    capsys.readouterr()
+    assert main(["push", str(run), "user/birds", "--dry-run", "--weights", "selected"]) == 1
+    assert "has no 'selected' weights" in capsys.readouterr().err
 
 
 def test_offline_is_one_line(run, at, capsys):

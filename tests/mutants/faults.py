@@ -17,7 +17,20 @@ from typing import Literal, get_args
 
 Kind = Literal["sign", "index", "off-by-one", "dropped call", "swapped part", "ignored option", "wrong reduction"]
 KINDS: tuple[str, ...] = get_args(Kind)
-ROOMS = ("training", "metrics", "statistics", "probes", "reports", "crossval", "data", "cli", "plugins", "losses")
+ROOMS = (
+    "training",
+    "metrics",
+    "statistics",
+    "probes",
+    "reports",
+    "crossval",
+    "data",
+    "cli",
+    "plugins",
+    "losses",
+    "faces",
+    "export",
+)
 
 
 @dataclass(frozen=True)

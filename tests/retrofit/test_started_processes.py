@@ -1,6 +1,14 @@
 """What a retrofitted program starts is reached: loader workers, forks, the ranks of a distributed run."""
 
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+
+from finegrained_crl.retrofit import retrofit
 
 
 def test_workers_started_by_spawn_are_reached(workshop, same_bits):
@@ -32,3 +40,50 @@ def test_both_ranks_of_a_distributed_run_are_reached(workshop, same_bits):
     assert same_bits(workshop.weights("out.pt"), twin.weights("out.pt"))
     (site,) = workshop.receipt()["sites"]
     assert (site["count"], site["processes"]) == (12, 2)
+
+
+STEP = """
+import torch
+net = torch.nn.Linear(4, 3)
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for _ in range(3):
+    loss = torch.nn.functional.cross_entropy(net(torch.ones(2, 4)), torch.tensor([0, 1]))
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_processes_started_inside_a_block_share_its_receipt(tmp_path):
+    program = tmp_path / "step.py"
+    program.write_text(STEP)
+    code = compile(STEP, str(program), "exec")
+    before = [os.environ.get(name) for name in ("PYTHONPATH", "FGCRL_RETROFIT")]
+    with retrofit(root=tmp_path) as receipt:
+        exec(code, {})
+        if (pid := os.fork()) == 0:
+            try:
+                exec(code, {})
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        subprocess.run([sys.executable, str(program)], check=True)
+    assert [os.environ.get(name) for name in ("PYTHONPATH", "FGCRL_RETROFIT")] == before
+    (site,) = receipt.sites
+    assert (site["site"], site["action"], site["processes"]) == ("step.py:6", "replace", 3)
+    assert [site[name] for name in ("count", "flowed", "updated")] == [9, 9, 9]
+    assert not receipt.problems
+
+
+def test_the_ledgers_of_a_block_go_with_it_and_not_with_a_fork_of_it():
+    with retrofit() as receipt:
+        pass
+    folder = Path(receipt._settings.folder)
+    if (pid := os.fork()) == 0:
+        del receipt
+        gc.collect()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert folder.is_dir()
+    del receipt
+    gc.collect()
+    assert not folder.exists()

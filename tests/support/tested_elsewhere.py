@@ -13,13 +13,10 @@ EXPORT = "cli/test_export.py"
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
         "export/card.py": (EXPORT, "test_what_a_program_must_know_is_inside_and_beside"),
-        "export/exporting.py": (EXPORT, "test_a_model_that_says_something_else_is_not_written"),
         "export/formats.py": (EXPORT, "test_onnxruntime_says_what_the_run_says_for_any_batch"),
         "export/hub.py": ("cli/test_push.py", "test_what_is_pushed_is_loaded_from_the_hub_by_timm"),
         "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
-        "export/parity.py": (EXPORT, "test_other_pictures_can_be_compared_on"),
         "export/pictures.py": (EXPORT, "test_int8_is_calibrated_on_training_pictures_only"),
-        "export/smaller.py": (EXPORT, "test_half_and_int8_are_smaller_and_their_loss_is_told"),
         "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
         "cli/answer_table.py": (
             "cli/test_predict_at_work.py",
@@ -30,6 +27,13 @@ TESTED_ELSEWHERE = {
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
         "cli/data_make.py": ("cli/test_help.py", '"data", "make", "demo-birds"'),
         "cli/data_prepare.py": ("data/test_prepared.py", '"data", "prepare", "cub200"'),
+        "cli/data_prepare_faces.py": ("faces/test_prepare.py", '"data", "prepare", "faces"'),
+        "faces/face.py": ("faces/test_crop.py", "test_tilt_is_told_clockwise"),
+        "faces/drawing.py": ("cli/test_predict_faces.py", "test_a_drawn_photograph_has_its_faces_marked"),
+        "training/face_batches.py": (
+            "cli/test_predict_faces.py",
+            "test_a_row_per_face_says_what_the_run_says_of_its_crop",
+        ),
         "cli/data_verify.py": ("cli/test_data.py", '"data", "verify", "table"'),
         "cli/data_verify_view.py": ("cli/test_data.py", "test_what_was_noticed_is_printed"),
         "cli/list.py": ("cli/test_main.py", '"list", "--json"'),
@@ -85,6 +89,7 @@ TESTED_ELSEWHERE = {
         "data/matlab_child.py": ("data/test_matlab.py", "test_the_child_has_a_limit_on_its_memory"),
         "data/missing.py": ("cli/test_missing_images.py", "test_left_out_and_counted_when_asked"),
         "data/source.py": ("test_discovery.py", "DataSource"),
+        "data/suffixes.py": ("datasets/test_image_folder.py", "pictures are left out"),
         "data/structured.py": ("cli/test_recipes.py", "test_recipe_is_complete_and_valid"),
         "data/workers.py": ("attacks/test_workers.py", "test_a_worker_that_is_killed_is_one_line"),
         "errors.py": ("test_discovery.py", "FinegrainedError"),
@@ -167,6 +172,7 @@ TESTED_ELSEWHERE = {
         ),
         "retrofit/sites/decision.py": (SCAN, "finegrained_crl.retrofit.sites.decision"),
         "retrofit/sites/place.py": (PROFILES, "finegrained_crl.retrofit.sites.place"),
+        "retrofit/sites/rows.py": ("retrofit/account/test_merge.py", '"flowed", "updated", "skipped"'),
         "retrofit/sites/settings.py": (PROFILES, "finegrained_crl.retrofit.sites.settings"),
         "retrofit/verify.py": ("retrofit/test_worked_example.py", "--verify"),
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from finegrained_crl.retrofit.sites.rows import Row
 
 BY_CHOICE = ("--skip ", "not named by --only", "training; --phase eval", "training: ")
 UNWATCHED = ("inside torch.vmap", "inside an autograd function")
 BY_ROLE = ("distillation: ", "contrastive: ")
 
 
-def problems_of(sites: Iterable[dict[str, Any]], phase: str, has_stepped: bool) -> dict[str, str]:
+def problems_of(sites: Iterable[Row], phase: str, has_stepped: bool) -> dict[str, str]:
     """Site -> what is wrong there, for each site where something is.
 
     Args:
@@ -26,7 +27,7 @@ def problems_of(sites: Iterable[dict[str, Any]], phase: str, has_stepped: bool) 
     return {site: "; and ".join(dict.fromkeys(texts)) for site, texts in problems.items()}
 
 
-def _problem(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
+def _problem(row: Row, phase: str, has_stepped: bool) -> str:
     if "flowed" not in row:
         return ""
     if row["action"] == "replace":
@@ -36,7 +37,7 @@ def _problem(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
     return _of_left(row)
 
 
-def _of_replaced(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
+def _of_replaced(row: Row, phase: str, has_stepped: bool) -> str:
     if row.get("ingredient"):
         return f"NOT A LOSS THERE: {row['ingredient']}"
     if row.get("takes_evaluation") or phase != "train":
@@ -61,7 +62,7 @@ def _of_replaced(row: dict[str, Any], phase: str, has_stepped: bool) -> str:
     return ""
 
 
-def _of_refused(row: dict[str, Any]) -> str:
+def _of_refused(row: Row) -> str:
     if row.get("unseen"):
         return f"TRAINED WITH THE PROGRAM'S OWN LOSS: {row['reason']}, which stays what it is"
     if row.get("compiled") or row["updated"] or row["reason"].startswith(UNWATCHED):
@@ -69,7 +70,7 @@ def _of_refused(row: dict[str, Any]) -> str:
     return ""
 
 
-def _of_left(row: dict[str, Any]) -> str:
+def _of_left(row: Row) -> str:
     if row["reason"].startswith((*BY_CHOICE, *BY_ROLE)) or not row["updated"]:
         return ""
     calls = f"{row['updated']} of its {row['count']} calls"

@@ -13,9 +13,12 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
+
+from finegrained_crl.retrofit.sites.rows import Counters, Facts, Part, Row
 
 SLOTS = 4096
 COLUMNS = ("count", "flowed", "updated", "skipped")
@@ -34,40 +37,40 @@ class Ledger:
         self._folder, self._lock = folder, threading.RLock()
         self._start_afresh()
         if folder is not None:
-            os.register_at_fork(after_in_child=self._start_afresh)
+            this = weakref.WeakMethod(self._start_afresh)  # Python has no way to take it back
+            os.register_at_fork(after_in_child=lambda: _call(this()))
 
     def _start_afresh(self) -> None:
         """A fork begins with rows and counts of its own; the parent's are in the parent's file."""
-        self.rows: list[dict[str, Any]] = []
-        self.facts: dict[str, Any] = {}
+        self.rows: list[Row] = []
+        self.facts: Facts = {}
         self._name = f"{os.getpid()}-{time.monotonic_ns()}"  # a process that replaces itself by exec keeps its number
         self.generation = getattr(self, "generation", 0) + 1
         self._index: dict[Any, int] = {}
         self._counts: Any = None
         self._lock = threading.RLock()
 
-    def row(self, kind: str, **facts: Any) -> int:
+    def row(self, **facts: Unpack[Row]) -> int:
         """The number of the row with these facts, made on first sight.
 
         Args:
-            kind: "call", "construction", "shim", "compiled" ..
-            facts: JSON values that identify the row.
+            facts: what identifies the row, its `kind` among it.
         """
-        key = (kind, json.dumps(facts, sort_keys=True))
+        key = json.dumps(facts, sort_keys=True)
         with self._lock:
             if key not in self._index and len(self.rows) < SLOTS:
                 self._index[key] = len(self.rows)
-                self.rows.append({"kind": kind, **facts})
+                self.rows.append(facts)
                 self.save()
             return self._index.get(key, len(self.rows) - 1)
 
-    def add(self, row: int, **facts: Any) -> None:
+    def add(self, row: int, **facts: Unpack[Row]) -> None:
         """Write more facts into a row."""
         with self._lock:
             self.rows[row].update(facts)
             self.save()
 
-    def state(self, **facts: Any) -> None:
+    def state(self, **facts: Unpack[Facts]) -> None:
         """Write facts about the whole process."""
         with self._lock:
             self.facts.update(facts)
@@ -85,7 +88,7 @@ class Ledger:
             self._counts = self._map()
         self._counts[column * SLOTS + row] += times
 
-    def counts(self) -> list[dict[str, int]]:
+    def counts(self) -> list[Counters]:
         """The counters of every row."""
         return [_columns(self._counts or (), row) for row in range(len(self.rows))]
 
@@ -114,9 +117,9 @@ class Ledger:
             self._folder = None  # a full disk, or a parent that is gone, must not stop the program
 
 
-def read_ledgers(folder: Path) -> list[dict[str, Any]]:
+def read_ledgers(folder: Path) -> list[Part]:
     """What every process wrote: `rows` with their `count`, and `facts`; a file that is damaged is left out."""
-    entries = []
+    entries: list[Part] = []
     for path in sorted(folder.glob("*-*.json"), key=lambda p: p.stat().st_mtime_ns):
         try:
             part = json.loads(path.read_text())
@@ -129,11 +132,18 @@ def read_ledgers(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _columns(counts: Sequence[int], row: int) -> dict[str, int]:
-    places = {name: number * SLOTS + row for number, name in enumerate(COLUMNS)}
-    return {name: int(counts[place]) if place < len(counts) else 0 for name, place in places.items()}
+def _columns(counts: Sequence[int], row: int) -> Counters:
+    count, flowed, updated, skipped = (
+        int(counts[place]) if place < len(counts) else 0 for place in range(row, len(COLUMNS) * SLOTS, SLOTS)
+    )
+    return Counters(count=count, flowed=flowed, updated=updated, skipped=skipped)
 
 
 def _read_counts(path: Path) -> tuple[int, ...]:
     data = path.read_bytes() if path.exists() else b""
     return struct.unpack(f"={len(data) // 8}q", data)
+
+
+def _call(action: Callable[[], None] | None) -> None:
+    if action is not None:
+        action()

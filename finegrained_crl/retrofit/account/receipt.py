@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from finegrained_crl.retrofit.account.judge import problems_of
-from finegrained_crl.retrofit.account.ledger import COLUMNS
+from finegrained_crl.retrofit.account.merge import merge_rows
 from finegrained_crl.retrofit.sites.place import Place, names_place
+from finegrained_crl.retrofit.sites.rows import Facts, Part, Row
 from finegrained_crl.retrofit.sites.settings import Settings
 
 FORMAT = 2
@@ -25,13 +26,13 @@ class Receipt:
     """The merged rows of all processes, and what they mean."""
 
     settings: Settings
-    rows: list[dict[str, Any]]
-    facts: list[dict[str, Any]]
+    rows: list[Row]
+    facts: list[Facts]
     command: Sequence[str] = ()
     exit_code: int | None = None
 
     @property
-    def sites(self) -> list[dict[str, Any]]:
+    def sites(self) -> list[Row]:
         """The calls, replaced ones first."""
         order = {"replace": 0, "refuse": 1, "leave": 2}
         calls = [row for row in self.rows if row["kind"] == "call" and row["count"]]
@@ -39,7 +40,7 @@ class Receipt:
         return sorted(calls, key=lambda r: (order[r["action"]], places[r["site"]].file, places[r["site"]].line))
 
     @property
-    def built(self) -> list[dict[str, Any]]:
+    def built(self) -> list[Row]:
         """The criteria, by the line that builds them."""
         return [row for row in self.rows if row["kind"] == "construction"]
 
@@ -97,7 +98,7 @@ class Receipt:
     @property
     def wrong_gains(self) -> list[str]:
         """Sites whose gradient is not what the formula says; none is expected, ever."""
-        return [row["site"] for row in self.sites if row.get("error") is not None and row["error"] > GAIN_ERROR]
+        return [row["site"] for row in self.sites if (row.get("error") or 0.0) > GAIN_ERROR]
 
     def as_dict(self) -> dict[str, Any]:
         """The receipt as JSON values."""
@@ -126,7 +127,7 @@ class Receipt:
 
 
 def make_receipt(
-    settings: Settings, ledgers: list[dict[str, Any]], command: Sequence[str] = (), exit_code: int | None = None
+    settings: Settings, ledgers: list[Part], command: Sequence[str] = (), exit_code: int | None = None
 ) -> Receipt:
     """Add up what the processes wrote.
 
@@ -136,29 +137,11 @@ def make_receipt(
         command: as the user wrote it.
         exit_code: of the program.
     """
-    merged: dict[str, dict[str, Any]] = {}
-    for part in ledgers:
-        for row in part["rows"]:
-            key = repr(
-                [
-                    row.get(name)
-                    for name in ("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim")
-                ]
-            )
-            if key not in merged:
-                merged[key] = {**row, **dict.fromkeys(COLUMNS, 0), "processes": 0}
-            entry = merged[key]
-            for name in COLUMNS:
-                entry[name] += row.get(name, 0)
-            entry["processes"] += bool(row["count"])
-            entry["misfit"] = max(entry.get("misfit", 0.0), row.get("misfit", 0.0))
-            for name in row:  # what one process measured stands for all
-                entry.setdefault(name, row[name])
-    facts = [{"pid": part["pid"], **part["facts"]} for part in ledgers]
-    return Receipt(settings, list(merged.values()), facts, command, exit_code)
+    facts: list[Facts] = [{"pid": part["pid"], **part["facts"]} for part in ledgers]
+    return Receipt(settings, merge_rows(ledgers), facts, command, exit_code)
 
 
-def versions(facts: Iterable[dict[str, Any]] = ()) -> dict[str, str]:
+def versions(facts: Iterable[Facts] = ()) -> dict[str, str]:
     """Versions of what took part."""
     versions = {"python": platform.python_version(), "platform": platform.platform()}
     for name in ("finegrained-crl", "torch", "timm", "torchvision", "numpy"):
@@ -166,8 +149,10 @@ def versions(facts: Iterable[dict[str, Any]] = ()) -> dict[str, str]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    seen = next((fact for fact in facts if fact.get("torch")), {})
-    return {**versions, **{name: seen[name] for name in ("python", "torch") if name in seen}}
+    seen = next((fact for fact in facts if fact.get("torch")), Facts())
+    if seen:  # the program's Python may be another one than ours
+        versions |= {"python": seen["python"], "torch": seen["torch"]}
+    return versions
 
 
 def show(receipt: Receipt, path: Path | None) -> None:
@@ -241,7 +226,7 @@ def _proofs(receipt: Receipt) -> Iterable[str]:
         yield f"proven in the program: gradient at the logits, {passes} backward passes, largest misfit {worst:.1e}"
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: Row) -> list[str]:
     number = {name: row.get(name) for name in ("first_ce", "first_loss", "gain", "expected_gain")}
     text = {name: "" if value is None else f"{value:.4f}" for name, value in number.items()}
     gain = text["gain"] + (f" ({text['expected_gain']})" if text["expected_gain"] else "")
@@ -260,11 +245,11 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _public(row: dict[str, Any]) -> dict[str, Any]:
+def _public(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in ("kind", "values")}
 
 
-def _answers(word: str, row: dict[str, Any]) -> bool:
+def _answers(word: str, row: Row) -> bool:
     places = [Place.of(row["site"], row["function"]), *map(Place.of, (*row["callers"], *row["built"]))]
     return (
         word == row["role"]
@@ -281,5 +266,5 @@ def _list(sites: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(sites))
 
 
-def _seen(facts: Sequence[dict[str, Any]]) -> str:
+def _seen(facts: Sequence[Facts]) -> str:
     return "" if facts else " (no process of it could be reached: another Python, or a clean environment?)"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 
 from finegrained_crl.losses.reduction import class_axis
 from finegrained_crl.retrofit.losses.positions import pick_rows, pick_targets, positions_of
+from finegrained_crl.retrofit.sites.rows import Measured
 
 WHOLE = 2_000_000  # logits up to so many are measured as a whole; of more, a sample
 
@@ -31,7 +31,7 @@ def measure(
     reduction: str,
     gain: tuple[float, float] | None,
     weights: tuple[Tensor | None, int, float],
-) -> dict[str, Any]:
+) -> Measured:
     """Compare a loss with cross-entropy on one batch, without a trace in the program's own graph.
 
     Args:
@@ -51,19 +51,24 @@ def measure(
         few, rows = pick_rows(logits, positions), pick_targets(target, logits, positions)
         is_whole = logits.numel() <= WHOLE
         whole = (logits.detach(), target) if is_whole else (few, rows)
-        measured: dict[str, Any] = {
-            "first_ce": _mean(cross_entropy(*whole, reduction)),
-            "first_loss": _mean(loss(*whole, reduction)),
+        measured: Measured = {
+            "first_ce": _finite(_mean(cross_entropy(*whole, reduction))),
+            "first_loss": _finite(_mean(loss(*whole, reduction))),
         }
         ours, theirs = (_gradient(few, rows, each) for each in (loss, cross_entropy))
-        measured["gain"] = _ratio(ours, theirs, 1)
+        measured["gain"] = _finite(_ratio(ours, theirs, 1))
         if gain is not None:
             expected = expected_gradient(few, rows, gain[0], gain[1], *weights)
-            measured["expected_gain"] = _ratio(expected, theirs, 1)
-            measured["error"] = _error(ours, expected)
+            measured["expected_gain"] = _finite(_ratio(expected, theirs, 1))
+            measured["error"] = _finite(_error(ours, expected))
         if not is_whole:
             measured["sampled"] = len(few)
-    return {name: value if value is None or math.isfinite(value) else None for name, value in measured.items()}
+    return measured
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _error(ours: Tensor, expected: Tensor) -> float:

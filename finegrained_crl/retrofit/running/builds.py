@@ -30,9 +30,8 @@ class Constructions:
         while frame is not None and (
             _initialises(frame, module) or frame.f_code.co_qualname.startswith("__create_fn__")
         ):
-            frame = (
-                frame.f_back
-            )  # a subclass's `__init__`, and the one that `dataclass` writes, stand in no line of the program
+            # A subclass's `__init__`, and the one that `dataclass` writes, stand in no line of the program.
+            frame = frame.f_back
         if self._frames.chain(frame) is None:
             return  # one of our own losses
         frames = self._frames.frames(frame)
@@ -40,7 +39,9 @@ class Constructions:
             place = self._frames.place_of(frames[0][1])
             self._places[module] = place
             self._ledger.count(
-                self._ledger.row("construction", site=str(place), function=place.function, loss=type(module).__name__)
+                self._ledger.row(
+                    kind="construction", site=str(place), function=place.function, loss=type(module).__name__
+                )
             )
 
     def place_of(self, module: object) -> Place | None:

@@ -347,12 +347,12 @@ class Dispatcher:
         site, facts, loss = chain.site, chain.site.facts, chain.loss
         is_evaluation = facts.verdict == "eval" or reason.startswith("evaluation: ")
         callers = facts.callers[:3] if self.settings.mode != "learn" else facts.callers[:40]
-        more = {"takes_evaluation": True} if action == "replace" and chain.takes_evaluation else {}
         return self.ledger.row(
-            "call", site=str(facts.place), column=site.column,
+            kind="call", site=str(facts.place), column=site.column,
             function=facts.place.function, loss=loss, expression=site.expression,
             role="validation" if is_evaluation else facts.role, action=action, reason=reason,
-            built=[str(p) for p in facts.built], callers=[str(p) for p in callers], **more,
+            built=[str(p) for p in facts.built], callers=[str(p) for p in callers],
+            takes_evaluation=action == "replace" and chain.takes_evaluation,
         )  # fmt: skip
 
     def _refused_in_compile(self, loss: str) -> None:
@@ -364,7 +364,7 @@ class Dispatcher:
         if last is not None:
             place = Place(self.frames.name_of(last.filename), last.lineno or 0, last.name)
         row = self.ledger.row(
-            "call", site=str(place), column=0, function=place.function,
+            kind="call", site=str(place), column=0, function=place.function,
             loss=loss, expression="", role="class", action="refuse",
             reason=COMPILE_REASON, built=[], callers=[], compiled=True,
         )  # fmt: skip
@@ -375,7 +375,7 @@ class Dispatcher:
         frames = self.frames.frames(sys._getframe(1))
         place = self.frames.place_of(frames[0][1]) if frames else Place("<unknown>", 0)
         row = self.ledger.row(
-            "call", site=str(place), column=-1, function=place.function, loss="?", expression="", role="class",
+            kind="call", site=str(place), column=-1, function=place.function, loss="?", expression="", role="class",
             action="refuse", reason=f"this backward pass goes through {what}", built=[], callers=[], unseen=True,
         )  # fmt: skip
         self.ledger.count(row)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 
 from finegrained_crl.retrofit.losses.gain import measure
 from finegrained_crl.retrofit.losses.replacement import Replacement
 from finegrained_crl.retrofit.running.calls import Call
+from finegrained_crl.retrofit.sites.rows import Measured
 from finegrained_crl.retrofit.sites.settings import Settings
 
 
@@ -29,14 +29,14 @@ class FirstBatch:
     ) -> None:
         self._settings, self._replacement, self._computing = settings, replacement, computing
 
-    def measured(self, call: Call) -> dict[str, Any]:
+    def measured(self, call: Call) -> Measured:
         """The facts for the receipt; `not_measured` says why there are none.
 
         Done in a thread of its own: what the program has switched on around its loss is per thread, and must not see
         our batch. Activation checkpointing counts the tensors that are saved, selective checkpointing and profilers
         every operation.
         """
-        facts: dict[str, Any] = {}
+        facts: Measured = {}
         stream = torch.cuda.current_stream(call.input.device) if call.input.is_cuda else None
 
         def work() -> None:
@@ -51,7 +51,7 @@ class FirstBatch:
         thread.join()
         return facts
 
-    def _facts(self, call: Call) -> dict[str, Any]:
+    def _facts(self, call: Call) -> Measured:
         gain = (self._settings.alpha, self._settings.beta) if self._replacement.is_crl else None
         return measure(
             call.input,

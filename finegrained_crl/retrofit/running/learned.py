@@ -10,6 +10,7 @@ from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
 from finegrained_crl.retrofit.running.bits import end_process
 from finegrained_crl.retrofit.running.look import Found
+from finegrained_crl.retrofit.sites.rows import Row
 from finegrained_crl.retrofit.sites.settings import Settings
 
 PATIENCE = 10  # times the asked number of updates, before a program that never validates is taken for one
@@ -75,11 +76,11 @@ class Learned:
         end_process()
 
 
-def _key(entry: dict[str, Any]) -> tuple[Any, ...]:
+def _key(entry: Row | dict[str, Any]) -> tuple[Any, ...]:
     return entry["site"], entry["column"], entry["loss"], tuple(entry["callers"])
 
 
-def sites_of(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def sites_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The entries of a lock file: a verdict for each chain of calls that was seen.
 
     Args:
@@ -98,7 +99,7 @@ def sites_of(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(chains.values(), key=lambda entry: (entry["site"], entry["column"], entry["callers"]))
 
 
-def _entry_of(row: dict[str, Any]) -> dict[str, Any]:
+def _entry_of(row: Row) -> dict[str, Any]:
     kept = {name: row[name] for name in ("site", "column", "loss", "expression", "role", "callers")}
     return {**kept, "count": 0, "flowed": 0, "updated": 0, "problem": ""}
 

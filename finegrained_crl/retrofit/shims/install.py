@@ -51,7 +51,7 @@ def _notes(ledger: Ledger, shim: str) -> Note:
     def note(what: str) -> None:
         key = (ledger.generation, what)
         if key not in rows:
-            rows[key] = ledger.row("shim", shim=shim, what=what, site=_user_line())
+            rows[key] = ledger.row(kind="shim", shim=shim, what=what, site=_user_line())
         ledger.count(rows[key])
 
     return note

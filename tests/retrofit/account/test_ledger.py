@@ -20,12 +20,12 @@ CALL = {
 
 def test_counts_of_a_process_and_its_fork_are_added_up_even_if_the_fork_is_killed(tmp_path):
     ledger = Ledger(tmp_path)
-    row = ledger.row("call", **CALL, callers=[], built=[])
+    row = ledger.row(kind="call", **CALL, callers=[], built=[])
     for _ in range(3):
         ledger.count(row)
     if (pid := os.fork()) == 0:
         try:
-            ledger.count(ledger.row("call", **CALL, callers=[], built=[]))
+            ledger.count(ledger.row(kind="call", **CALL, callers=[], built=[]))
         finally:
             os.kill(os.getpid(), 9)
     assert os.waitpid(pid, 0)[1] == 9
@@ -40,7 +40,7 @@ def test_a_folder_that_vanishes_stops_nothing(tmp_path):
     folder.mkdir()
     ledger = Ledger(folder)
     shutil.rmtree(folder)
-    row = ledger.row("call", **CALL)
+    row = ledger.row(kind="call", **CALL)
     ledger.count(row)
     assert ledger.counts()[row]["count"] == 1
 

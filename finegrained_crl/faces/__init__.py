@@ -1,0 +1,1 @@
+"""Faces in photographs: found with five landmarks, turned upright and cut out as training data has them."""

@@ -1,0 +1,33 @@
+"""Receipts of many processes are one."""
+
+from finegrained_crl.retrofit.account.merge import merge_rows
+
+ROW = {
+    "kind": "call", "site": "a.py:1", "column": 4, "function": "f", "loss": "cross_entropy", "role": "class",
+    "action": "replace", "reason": "r", "callers": [], "built": [],
+}  # fmt: skip
+
+
+def part(pid, *rows):
+    return {"pid": pid, "rows": list(rows), "facts": {}}
+
+
+def test_counts_of_one_place_and_decision_are_added_up_and_the_largest_misfit_stays():
+    first = {**ROW, "count": 3, "flowed": 2, "updated": 1, "skipped": 1, "misfit": 0.25}
+    second = {**ROW, "count": 5, "flowed": 5, "updated": 4, "skipped": 0, "misfit": 0.5, "gain": 1.1}
+    idle = {**ROW, "count": 0, "flowed": 0, "updated": 0, "skipped": 0}
+    (row,) = merge_rows([part(1, first), part(2, second), part(3, idle)])
+    assert [row[name] for name in ("count", "flowed", "updated", "skipped")] == [8, 7, 5, 1]
+    assert (row["processes"], row["misfit"], row["gain"]) == (2, 0.5, 1.1)
+
+
+def test_what_the_first_process_measured_stands():
+    measured = [{**ROW, "count": 1, "gain": gain} for gain in (1.25, 1.5)]
+    (row,) = merge_rows([part(pid, row) for pid, row in enumerate(measured)])
+    assert row["gain"] == 1.25
+
+
+def test_another_decision_place_or_loss_is_another_row():
+    others = [{"action": "leave"}, {"column": 9}, {"loss": "nll_loss"}, {"reason": "s"}, {"site": "a.py:2"}]
+    rows = [{**ROW, **other, "count": 1} for other in ({}, *others)]
+    assert len(merge_rows([part(1, *rows), part(2, *rows)])) == 6
