@@ -100,6 +100,18 @@ def test_what_an_inner_edge_of_a_tile_cuts_is_left_to_its_neighbour():
     assert not detector._is_cut(np.float32([300, 300, 40, 40]), (320, 320), 640, (1280, 1280))
 
 
+def test_of_a_face_at_the_edge_of_each_tile_the_whole_one_is_taken(monkeypatch):
+    row = np.float32([600, 100, 40, 40, *[610, 110] * 5, 0.9])
+
+    class Edge:
+        def detect(self, canvas):
+            return None, row[None]
+
+    monkeypatch.setattr(Detector, "_net", lambda self, side: Edge())
+    (face,) = Detector()._on(np.zeros((640, 1280, 3), np.uint8), detector._Level(1.0, 640))
+    assert face.box == (1240, 100, 40, 40)
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turning_back_is_exact(turns):
     pixels = np.zeros((30, 50, 3), np.uint8)
