@@ -1,5 +1,6 @@
 # make demo   draw birds, fine-tune with CRL and with cross-entropy, print one table
 # make test   lint, type check, all tests
+# make test-slow  the second looks that `make test` leaves out
 # make mutants  put hundreds of faults into a copy, one at a time: do the tests notice? (slow; ARGS="--room metrics -n 4")
 # make kills  interrupt runs of every method at random moments: do they end in the same bytes? (slow; ARGS="--kills 150")
 # make fuzz   malformed inputs of every kind: does each end in a result or one line? (slow; ARGS="--cases 50000 --seed 0")
@@ -11,13 +12,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test mutants kills fuzz lint docs clean
+.PHONY: demo test test-slow mutants kills fuzz lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/python tools/demo.py
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow -n auto --dist loadfile
 
 mutants: $(STAMP)
 	$(BIN)/python tests/mutants/run.py $(ARGS)

@@ -14,9 +14,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import hypothesis
 import pytest
-from forked import server, start_fgcrl  # noqa: F401  (fixtures)
+from forked import fork_early, server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
-from no_charts import no_charts_here  # noqa: F401  (fixture)
+from no_charts import no_charts, no_charts_here  # noqa: F401  (fixtures)
 from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
@@ -27,6 +27,12 @@ hypothesis.settings.register_profile(
 )
 # tests/mutants wants to know that a property fails, not by which smallest example.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fork while nothing has been computed."""
+    if not session.config.option.collectonly:
+        fork_early(session.items)
 
 
 @pytest.fixture(scope="session", autouse=True)

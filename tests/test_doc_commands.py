@@ -158,8 +158,57 @@ def in_small(words):
     return small
 
 
-@pytest.mark.parametrize(("page", "line"), LINES, ids=[f"{page}: {line[:70]}" for page, line in LINES])
+SLOW = {
+    # What takes seconds, and the fast line or test of the same.
+    "results.md: fgcrl crossval --recipe demo-faces": "README.md: fgcrl crossval --method adience",
+    "results.md: fgcrl probe": "ages.md: fgcrl probe",
+    "training.md: fgcrl crossval --study crl-2019/table-1": "training.md: fgcrl crossval --study crl-2019/table-3",
+    "training.md: fgcrl crossval --methods": "README.md: fgcrl crossval --methods",
+    "README.md: fgcrl explain runs/first": "training.md: fgcrl explain runs/first",
+    "README.md: fgcrl export runs/first": "tests/cli/test_export.py",
+    "using.md: fgcrl export runs/first --format onnx": "tests/cli/test_export.py",
+    "statistics.md: fgcrl probe": "README.md: fgcrl probe",
+    "data.md: fgcrl data make demo-faces": "results.md: fgcrl data make demo-faces",
+    "README.md: fgcrl finetune --method bcnn": "tests/plugins/bcnn/test_runs.py",
+    "README.md: fgcrl finetune --method dfl": "tests/plugins/dfl/test_runs.py",
+}
+NEEDED = {
+    # A slow line's folder that a fast line makes, which may not have run: `pytest -m slow`.
+    "results.md: fgcrl crossval --recipe demo-faces": ("faces", "results.md: fgcrl data make demo-faces"),
+    "README.md: fgcrl explain runs/first": ("runs/first", "README.md: fgcrl finetune --data my_images"),
+    "README.md: fgcrl export runs/first": ("runs/first", "README.md: fgcrl finetune --data my_images"),
+    "using.md: fgcrl export runs/first --format onnx": ("runs/first", "README.md: fgcrl finetune --data my_images"),
+}
+IDS = {f"{page}: {line}": (page, line) for page, line in LINES}
+
+
+def starting(begin):
+    """The first line of the docs that begins so."""
+    return next(line for name, line in IDS.items() if name.startswith(begin))
+
+
+def marked(page, line):
+    is_slow = any(f"{page}: {line}".startswith(begin) for begin in SLOW)
+    return pytest.param(page, line, id=f"{page}: {line[:70]}", marks=[pytest.mark.slow] * is_slow)
+
+
+def test_slow_lines_and_their_fast_twins_stand_in_the_docs():
+    for slow, fast in SLOW.items():
+        starting(slow)
+        assert (ROOT / fast).is_file() if fast.startswith("tests/") else starting(fast)
+
+
+@pytest.mark.parametrize(("page", "line"), [marked(*line) for line in LINES])
 def test_line(page, line, desk, monkeypatch, capfd, request):
+    for begin, (place, needed) in NEEDED.items():
+        if f"{page}: {line}".startswith(begin) and not (desk / place).exists():
+            run_line(*starting(needed), desk, monkeypatch, capfd, request)
+    run_line(page, line, desk, monkeypatch, capfd, request)
+
+
+def run_line(page, line, desk, monkeypatch, capfd, request):
+    if line.startswith("fgcrl report") and page != "README.md":
+        request.getfixturevalue("no_charts")  # the README's line draws them
     monkeypatch.chdir(desk)
     if line.startswith("fgcrl retrofit") and (forks := request.getfixturevalue("forks")):
         monkeypatch.setattr(launch, "subprocess", forks)  # fresh starts of programs are tests/retrofit's

@@ -13,9 +13,9 @@ import pandas as pd
 
 from finegrained_crl.data.folds import groups_of, seeded_split
 from finegrained_crl.data.identity import require_unicode
-from finegrained_crl.data.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from finegrained_crl.data.layout import require_folder
 from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from finegrained_crl.errors import FinegrainedError
 
 HELD_OUT = {"test": "test", "val": "val", "validation": "val"}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from finegrained_crl.data.images import IMAGE_SUFFIXES
 from finegrained_crl.data.layout import require_file, require_folder, text_lines
 from finegrained_crl.data.matlab import read_mat
 from finegrained_crl.data.records import Records, make_records
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 from finegrained_crl.errors import FinegrainedError
 
 DEVKIT = Path("ILSVRC2012_devkit_t12/data")

@@ -19,6 +19,7 @@ from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.lists import read_lists
 from finegrained_crl.data.near_duplicates import NEAR
 from finegrained_crl.data.records import Records
+from finegrained_crl.data.verify import left_out
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.files import write_bytes
 
@@ -110,12 +111,11 @@ def _audit_dataset(name: str, source: Any, parsed: Any) -> tuple[auditing.AuditR
     groupings = {**getattr(source, "groupings", {}), **records.groupings}
     root = None if parsed.labels_only else records.root
     with bar("reading pictures") as progress:
-        return (
-            auditing.audit(
-                table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress
-            ),
-            root,
+        report = auditing.audit(
+            table, records.protocol, groupings=groupings, root=root, near=parsed.near, progress=progress
         )
+    report.dropped = dict(records.dropped)
+    return report, root
 
 
 def _with_parts(records: Records, parsed: Any) -> pd.DataFrame:
@@ -156,6 +156,8 @@ def _show(report: auditing.AuditReport) -> None:
             print(f"{kind} with two labels: {' = '.join(group)}")
         if len(groups) > auditing.EXAMPLES:
             print(f".. {len(groups)} such in all (--json lists every one)")
+    for line in left_out(report.dropped):
+        print(f"advice: {line}")
     print(f"{_verdict(report)}: {len(report.crossings)} crossings; {_looked_at(report)}")
 
 

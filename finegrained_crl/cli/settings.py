@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterable
@@ -81,6 +82,7 @@ def options_of(cls: Any) -> list[tuple[str, inspect.Parameter, Any, str]]:
     return [(p.name, p, hints.get(p.name, str), texts.get(p.name, "")) for p in chosen]
 
 
+@functools.cache
 def _argument_texts(cls: Any) -> dict[str, str]:
     texts = {}
     for doc in (cls.__doc__, cls.__init__.__doc__):
@@ -306,6 +308,8 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
     empty = [a.dest for a in parser._actions if a.dest in base and base[a.dest] is None and a.default is not None]
     if empty:
         raise FinegrainedError(f"recipe: '{empty[0]}' has no value; give one, or leave its line out")
+    if not flat:
+        return  # checking the defaults would take as long as everything else here
     try:
         parser.parse_object(_nest(flat))
     except (argparse.ArgumentError, TypeError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -169,7 +171,12 @@ def _check_axes(recipe: Recipe, parsed: Any) -> None:
 
 def completed(recipe: Recipe) -> Recipe:
     """The recipe with every option filled in and every type checked, by the parser that reads recipe files."""
-    completed = settings.to_recipe(settings.recipe_parser([], recipe.as_dict(), lambda parser: None).parse([]))
+    return _completed(json.dumps(recipe.as_dict(), sort_keys=True))
+
+
+@functools.lru_cache(maxsize=1000)  # a study by its name asks twice for most of its variants
+def _completed(recipe: str) -> Recipe:
+    completed = settings.to_recipe(settings.recipe_parser([], json.loads(recipe), lambda parser: None).parse([]))
     check_recipe(completed)
     return completed
 

@@ -1,4 +1,4 @@
-"""Files that hold many pictures each: pickled batches, binary batches, .mat files, Parquet tables.
+"""Files that hold many pictures each: pickled batches, binary batches, .mat files, Parquet tables, tar shards.
 
 Each picture is given as the bytes of an image file of its own. A picture that is an array becomes a PPM, which keeps
 every value, so that what reads, hashes, checks and shows image files does the same with pictures in arrays.
@@ -18,6 +18,7 @@ import numpy as np
 from finegrained_crl.data.matlab import read_mat_arrays
 from finegrained_crl.data.plain_pickle import read_plain_pickle
 from finegrained_crl.data.regular import open_regular, read_regular, status
+from finegrained_crl.data.tar_shards import picture_members, read_member
 from finegrained_crl.errors import FinegrainedError
 
 MOST_BYTES = 1 << 30
@@ -48,7 +49,7 @@ def open_array_file(path: Path) -> ArrayFile:
     """Read a file of pictures; the last few stay in memory as long as they are not changed.
 
     Args:
-        path: .parquet, .mat, .bin, or a pickle under any other name.
+        path: .parquet, .mat, .bin, .tar, or a pickle under any other name.
     Raises:
         FinegrainedError: damaged, or holding no pictures.
     """
@@ -136,6 +137,12 @@ def _from_parquet(path: Path) -> ArrayFile:
     return ArrayFile(lambda index: files[index].as_py() or b"", len(files), columns)
 
 
+def _from_tar(path: Path) -> ArrayFile:
+    """A WebDataset shard; its labels are read by the data set."""
+    members = picture_members(path)
+    return ArrayFile(lambda index: read_member(path, members[index]), len(members), {})
+
+
 def _holds_images(kind: Any) -> bool:
     import pyarrow as pa
 
@@ -148,6 +155,7 @@ READERS: dict[str, Callable[[Path], ArrayFile]] = {
     ".bin": _from_binary,
     ".mat": _from_mat,
     ".parquet": _from_parquet,
+    ".tar": _from_tar,
 }
 
 

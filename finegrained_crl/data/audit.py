@@ -75,6 +75,7 @@ class AuditReport:
         files_read: image files whose bytes were read; 0 where only the lists were.
         missing: files that are not there, or are no regular files.
         unreadable: path -> why, for files that are there and are no pictures that can be read.
+        dropped: reason -> rows of the source that were left out before.
     """
 
     what: str
@@ -86,6 +87,7 @@ class AuditReport:
     files_read: int = 0
     missing: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from finegrained_crl.data.ages import age_strata
+from finegrained_crl.data.group_folds import group_folds
 from finegrained_crl.data.identity import identities, joined, same_files
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
@@ -107,7 +108,7 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
     """Divide rows in two, stratified by label, no group on both sides.
 
     Where no group has two rows this is scikit-learn's StratifiedShuffleSplit; else one fold of k = round(1 / fraction)
-    of its StratifiedGroupKFold.
+    of `group_folds`.
 
     Args:
         labels: class of each row, length n.
@@ -119,28 +120,21 @@ def seeded_split(labels: pd.Series, groups: pd.Series, fraction: float, seed: in
     Raises:
         FinegrainedError: a fraction out of range, or a class that is too small to be in both parts.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
+    from sklearn.model_selection import StratifiedShuffleSplit
 
     _check_sizes(labels, groups, fraction)
     _check_seed(seed)
-    empty = np.zeros(len(labels))
     if groups.is_unique:
-        first, second = next(
-            StratifiedShuffleSplit(1, test_size=fraction, random_state=seed).split(empty, labels.to_numpy())
-        )
-    else:
-        splitter = StratifiedGroupKFold(round(1 / fraction), shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="The least populated class"
-            )  # a rare class may be on one side only
-            first, second = next(splitter.split(empty, labels.to_numpy(), pd.factorize(groups)[0]))
-    return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
+        splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
+        first, second = next(splitter.split(np.zeros(len(labels)), labels.to_numpy()))
+        return np.sort(first).astype(np.int64), np.sort(second).astype(np.int64)
+    classes = pd.factorize(labels, sort=True)[0]
+    folds = group_folds(classes, pd.factorize(groups)[0], round(1 / fraction), seed)
+    return np.flatnonzero(folds != 0), np.flatnonzero(folds == 0)
 
 
 def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int) -> Index:
-    """Divide rows into folds by scikit-learn's StratifiedGroupKFold: stratified by label as well as groups allow, no
-    group in two folds.
+    """Divide rows into folds (`group_folds`): stratified by label as well as groups allow, no group in two folds.
 
     Args:
         labels: class of each row, length n.
@@ -152,8 +146,6 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
     Raises:
         FinegrainedError: fewer than two folds, fewer groups than folds, or no class with as many images.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     if num_folds < 2 or groups.nunique() < num_folds:
         raise FinegrainedError(
             f"{groups.nunique()} subjects (or images) cannot make {num_folds} folds; ask for 2 to {groups.nunique()}"
@@ -163,16 +155,7 @@ def seeded_folds(labels: pd.Series, groups: pd.Series, num_folds: int, seed: int
             f"no class has {num_folds} images, one for each of {num_folds} folds; ask for fewer folds or add images"
         )
     _check_seed(seed)
-    codes, (classes, _) = pd.factorize(groups)[0], pd.factorize(labels)
-    folds = np.zeros(len(labels), dtype=np.int64)
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="The least populated class"
-        )  # a rare class is in as many folds as it can be
-        splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-        for fold, (_, held_out) in enumerate(splitter.split(np.zeros(len(labels)), classes, codes)):
-            folds[held_out] = fold
-    return folds
+    return group_folds(pd.factorize(labels)[0], pd.factorize(groups)[0], num_folds, seed)
 
 
 def require_every_class(records: Records, rows: Index, part: str, because: str = "") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finegrained_crl.data.picture_source import item_of, source_status
+from finegrained_crl.data.picture_source import item_of
+from finegrained_crl.data.regular import status
 from finegrained_crl.errors import FinegrainedError
 
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
@@ -45,6 +47,8 @@ def plain_path(path: str) -> str:
     >>> plain_path("./a//b.jpg")
     'a/b.jpg'
     """
+    if "//" not in path and "/." not in path and not path.startswith("./") and not path.endswith(("/", ".")):
+        return path  # nearly all of millions
     parts = [part for part in path.split("/") if part not in ("", ".")]
     return ("/" if path.startswith("/") else "") + "/".join(parts)
 
@@ -75,7 +79,7 @@ def identities(column: pd.Series) -> pd.Series:
     """`same_identity` of each value; missing ones, and blank ones, stay missing."""
     texts = column.astype("string")
     forms = {text: same_identity(text) or None for text in texts.dropna().unique()}
-    return pd.Series([None if pd.isna(text) else forms[text] for text in texts], index=column.index, dtype=object)
+    return pd.Series([forms.get(text) for text in texts.astype(object)], index=column.index, dtype=object)
 
 
 def same_files(root: Path, paths: pd.Series) -> pd.Series:
@@ -86,12 +90,21 @@ def same_files(root: Path, paths: pd.Series) -> pd.Series:
     first: dict[tuple[int, int, int], str] = {}
     names: dict[str, str] = {}
     for path in dict.fromkeys(paths):
-        state = source_status(root / path)
-        item = item_of(root / path)
         plain = plain_path(path)
-        index = item[1] if item else -1  # a file of many holds another picture at each index
-        names[path] = first.setdefault((state.st_dev, state.st_ino, index), plain) if state and state.st_ino else plain
+        place = _place_on_disk(os.path.join(root, path))
+        names[path] = plain if place is None else first.setdefault(place, plain)
     return paths.map(names)
+
+
+def _place_on_disk(path: str) -> tuple[int, int, int] | None:
+    """Device and number of a picture's file, and the picture's index in a file of many, -1 in one of its own."""
+    index = -1
+    try:
+        state: os.stat_result | None = os.stat(path)
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        item = item_of(Path(path)) if "#" in path else None
+        state, index = (status(item[0]), item[1]) if item else (None, -1)
+    return (state.st_dev, state.st_ino, index) if state and state.st_ino else None
 
 
 def class_warnings(names: tuple[str, ...]) -> list[str]:

@@ -20,11 +20,12 @@ import pandas as pd
 
 from finegrained_crl import files
 from finegrained_crl.data.content_hashes import content_hashes
-from finegrained_crl.data.images import IMAGE_SUFFIXES, read_image
+from finegrained_crl.data.images import read_image
 from finegrained_crl.data.picture_files import open_picture
 from finegrained_crl.data.picture_source import item_of
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.regular import read_regular, sha256_of
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.data.transforms import shrunk
 from finegrained_crl.errors import FinegrainedError
@@ -142,7 +143,9 @@ def _check(work: Preparation, paths: list[str]) -> None:
         )
     in_files = next((path for path in paths if item_of(root / path)), None)
     if in_files:
-        raise FinegrainedError(f"{in_files} is one of many pictures in a file, and small: train with --data-in memory")
+        raise FinegrainedError(
+            f"{in_files} is one of many pictures in a file, which is not rewritten: train with --data-in memory"
+        )
     other = next((path for path in paths if Path(path).suffix.lower() not in FORMATS), None)
     if other:
         raise FinegrainedError(f"{other}: only JPEG, PNG and WebP pictures are prepared; convert the others first")

@@ -268,16 +268,15 @@ def _advice(report: VerifyReport, source: DataSource) -> list[str]:
             f"{report.repeated_rows} rows name a file that an earlier row names: they count twice, or remove them from"
             " the table"
         )
-    return lines + report.warnings + _left_out(report.dropped)
+    return lines + report.warnings + left_out(report.dropped)
 
 
-def _left_out(dropped: dict[str, int]) -> list[str]:
+def left_out(dropped: dict[str, int]) -> list[str]:
     """The three most frequent reasons, and how many rows others account for."""
     reasons = sorted(dropped.items(), key=lambda item: -item[1])
     rest = sum(n for _, n in reasons[3:])
-    return [f"{n} rows left out: {reason}" for reason, n in reasons[:3]] + (
-        [f"{rest} more rows left out for other reasons"] if rest else []
-    )
+    lines = [f"{n} {'row' if n == 1 else 'rows'} left out: {reason}" for reason, n in reasons[:3]]
+    return [*lines, f"{rest} more rows left out for other reasons"] if rest else lines
 
 
 def _finding(kind: str, found: list[Any], examples: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from finegrained_crl.errors import FinegrainedError
 
@@ -37,6 +38,28 @@ def make_accelerator(precision: str, device: str) -> Any:
         raise FinegrainedError(
             f"--precision {precision} is not available here: {error}; use --precision fp32 or auto"
         ) from None
+
+
+def synchronise_batch_norm(network: nn.Module, processes: int, device: torch.device) -> None:
+    """Let the layers of a network normalise over the batches of all processes; names of weights stay.
+
+    Args:
+        network: whose batch-normalisation layers are replaced.
+        processes: that train together; with one there is nothing to synchronise.
+        device: of this process.
+    Raises:
+        FinegrainedError: several processes on CPUs, for which PyTorch has no such layer.
+    """
+    from timm.layers import convert_sync_batchnorm
+
+    if processes == 1:
+        return
+    if device.type != "cuda":
+        raise FinegrainedError(
+            "--sync-batchnorm needs GPUs: PyTorch synchronises batch normalisation there alone; leave it out, or train"
+            " with one process and --accumulate"
+        )
+    convert_sync_batchnorm(network)
 
 
 def _launched_without_gpu() -> bool:

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from finegrained_crl.data.images import IMAGE_SUFFIXES
 from finegrained_crl.data.picture_source import is_there, items_in
 from finegrained_crl.data.reading import Item
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.data.video import is_stream
 from finegrained_crl.errors import FinegrainedError, nearest

@@ -21,7 +21,7 @@ from finegrained_crl.metrics.ages import AgeAnswers, age_truth, decode_ages
 from finegrained_crl.metrics.calibration import softmax
 from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
-from finegrained_crl.training.device import seed_step
+from finegrained_crl.training.device import seed_step, synchronise_batch_norm
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.optim import learning_rates
@@ -47,6 +47,9 @@ class Loop:
         self.interruption = interruption or Interruption()
         self.epochs = session.stages[-1].end
         self.trainee = session.trainee.to(session.accelerator.device)
+        if self.recipe.sync_batchnorm:
+            processes, device = session.accelerator.num_processes, session.accelerator.device
+            synchronise_batch_norm(self.trainee.model, processes, device)
         for placed in session.stages:
             check_stage(session, placed)
         self.ema = _ema(self.trainee, self.recipe.ema)

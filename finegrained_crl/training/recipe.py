@@ -124,6 +124,9 @@ class Recipe:
         "channels_last", "run", "layout of image tensors"
     )
     compile: bool = _set(False, "run", "torch.compile the network: a minute at the start, faster steps after it")
+    sync_batchnorm: bool = _set(
+        False, "run", "batch normalisation over the batches of all GPUs, not of each alone; of one process: no change"
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """The recipe as plain values, components as {name: .., option: ..}; what `recipe.yaml` holds."""

@@ -5,6 +5,7 @@ For the record alone: no number depends on it, and two runs that are equal other
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import shlex
@@ -28,7 +29,7 @@ def begin(folder: Path, device: str = "cpu") -> None:
             "began": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": shlex.join(["fgcrl", *sys.argv[1:]]),
             "machine": machine(device),
-            "source": source_state(),
+            "source": _source_of_this_process(),
         }
     )
     files.write_json(folder / NAME, {"sittings": sittings})
@@ -75,6 +76,11 @@ def source_state() -> str:
     if not commit:
         return ""
     return f"commit {commit}" + (", changed since" if _git(root, "status", "--porcelain", "-uno") else "")
+
+
+@functools.cache  # a process has loaded its source once; two starts of git take as long as an update
+def _source_of_this_process() -> str:
+    return source_state()
 
 
 def peak_memory() -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -13,10 +14,12 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a number depends on."""
-    by_package = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            by_package[name] = version(name)
-        except PackageNotFoundError:
-            by_package[name] = "not installed"
-    return by_package
+    return {"python": platform.python_version()} | {name: _installed(name) for name in PACKAGES}
+
+
+@functools.cache  # of what this process has loaded; looking it up takes as long as an update of a small network
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

@@ -156,9 +156,9 @@ def _quiet(monkeypatch, capfd):
 HOW = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
-@pytest.mark.usefixtures("_quiet")
+@pytest.mark.usefixtures("_quiet", "no_charts")
 def test_a_few_stories():
-    run_state_machine_as_test(Story, settings=settings(max_examples=1, stateful_step_count=7, **HOW))
+    run_state_machine_as_test(Story, settings=settings(max_examples=1, stateful_step_count=5, **HOW))
 
 
 @pytest.mark.slow

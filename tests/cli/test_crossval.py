@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,6 +112,21 @@ def test_the_plan_alone_writes_nothing(flags, tmp_path, capsys):
     assert not (tmp_path / "new").exists()
 
 
+def test_stopped_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path, stop_after_saves, monkeypatch):
+    folder = tmp_path / "stopped"
+    words = [*flags, *GRID.replace("ce crl", "crl").split(), "--checkpoint-seconds", "0", "--out", folder]
+    stop_after_saves(3)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        crossval_here(*words)
+    monkeypatch.undo()
+    shutil.rmtree(folder / "claims")  # a process that is gone has none; this one is still here
+    assert not any((cell / "results.json").is_file() for cell in (folder / "cells").iterdir())
+    assert crossval_here("--out", folder, "--jobs", "2", "--device", "cpu") == 0
+    same_cells(folder, study, ["crl_f0_s0", "crl_f1_s0"])
+
+
+# The same with a launcher, its fork server and two cells killed by the system; the fast one is the test above.
+@pytest.mark.slow
 def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path, start_fgcrl):
     folder = tmp_path / "killed"
     words = [*flags, *GRID.replace("ce crl", "crl").split(), "--checkpoint-seconds", "0", "--out", folder]
@@ -126,6 +142,7 @@ def test_killed_and_continued_is_the_same_bit_for_bit(study, flags, tmp_path, st
     same_cells(folder, study, ["crl_f0_s0", "crl_f1_s0"])
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_a_failing_cell_does_not_stop_the_others(flags, tmp_path, capsys):
     folder = tmp_path / "failing"
     words = "--optimizer momentum --clip-grad 0 --epochs 2 --grid lr=1e25,0.01 --losses ce --folds 0 --jobs 2"
@@ -142,6 +159,7 @@ def test_a_failing_cell_does_not_stop_the_others(flags, tmp_path, capsys):
     assert "1 of 2 cells are missing" in (folder / "report.md").read_text()
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_report_of_a_study(study, tmp_path, capsys):
     assert main(["report", str(study), "--out", str(tmp_path)]) == 0
     text = (tmp_path / "report.md").read_text()
@@ -179,6 +197,8 @@ def test_report_of_a_study(study, tmp_path, capsys):
     assert "no variant 'clr' in this study: did you mean 'crl'" in capsys.readouterr().err
 
 
+# A study that was trained; tests/reports/page/test_page.py::test_without_torch reads one that was made.
+@pytest.mark.slow
 def test_report_needs_no_torch(study, tmp_path):
     code = (
         "import sys; sys.modules['torch'] = None\n"

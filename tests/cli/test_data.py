@@ -64,3 +64,20 @@ def test_a_table_that_is_a_pipe(birds, capsys, verb):
     os.mkfifo(birds / "labels.csv")
     assert main(["data", verb, "table", "--data", str(birds / "labels.csv")]) == 1
     assert "not a regular file but a named pipe" in capsys.readouterr().err
+
+
+def test_a_data_set_is_named_as_finetune_names_it(birds, capsys):
+    for words in (["--dataset", "table"], ["--dataset=table"]):
+        assert main(["data", "verify", "--data", str(birds), *words, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["images"] == 8
+    assert main(["data", "verify", "--data", str(birds), "--dataset"]) == 1
+    assert "needs a name" in capsys.readouterr().err
+
+
+def test_an_audit_says_what_was_left_out_before_it(tmp_path, capsys):
+    for number, place in enumerate(("train/wren", "train/robin", "test/wren", "test/robin")):
+        (tmp_path / place).mkdir(parents=True)
+        Image.new("RGB", (20, 20), (9, 9, 50 * number)).save(tmp_path / place / "0.png")
+    os.mkfifo(tmp_path / "train" / "wren" / "1.png")
+    main(["data", "audit", "image_folder", "--data", str(tmp_path)])
+    assert "advice: 1 row left out: not a regular file" in capsys.readouterr().out

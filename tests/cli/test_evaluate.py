@@ -260,6 +260,7 @@ def test_of_the_run_s_recipe_its_excerpt_is_left_and_conversion_may_be_added(run
     assert evaluate_command._recipe(recipe, parser.parse(["--convert-images"]), options).convert_images
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_evaluations_on_the_same_data_are_compared_in_pairs(evaluate, run, tmp_path):
     for views in ("single", "flip"):
         evaluate("--views", views, out=views)

@@ -201,14 +201,34 @@ def test_predict_json(run, pictures, said):
     assert [row["class"] for row in found["predictions"]] == [line.split(",")[1] for line in table.splitlines()[1:]]
 
 
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What commands answered, by their words: each runs once, and most tests compare with the one without flags.
+
+    `answers(kind, words, ask)` is `ask(folder)`, with a folder of its own that nobody may change.
+    """
+    known = {}
+
+    def answer(kind, words, ask):
+        key = (kind, *map(str, words))
+        if key not in known:
+            known[key] = ask(tmp_path_factory.mktemp(kind))
+        return known[key]
+
+    return answer
+
+
 @pytest.fixture
-def explained(run, pictures, tmp_path, said):
+def explained(run, pictures, said, answers):
     """What `explain` says of the first picture as JSON."""
 
     def explain_first(*words):
-        code, text = said("explain", run, pictures[0], "--out", tmp_path / "out", "--json", *words)
-        assert code == 0
-        return json.loads(text)["images"][0]
+        def ask(folder):
+            code, text = said("explain", run, pictures[0], "--out", folder / "out", "--json", *words)
+            assert code == 0
+            return json.loads(text)["images"][0]
+
+        return answers("explained", words, ask)
 
     return explain_first
 
@@ -241,9 +261,9 @@ def test_explain_weights(explained):
     assert plain == last != selected
 
 
-def test_explain_device(explained, devices):
-    explained()
-    explained("--device", "cpu")
+def test_explain_device(run, pictures, said, devices, tmp_path):
+    for words in ([], ["--device", "cpu"]):
+        assert said("explain", run, pictures[0], "--out", tmp_path, *words)[0] == 0
     assert devices == ["auto", "cpu"]
 
 
@@ -262,14 +282,24 @@ def study(tmp_path_factory, no_charts_here):
 
 
 @pytest.fixture
-def table(study, tmp_path, said):
-    """A table of the report that `fgcrl report` writes with some flags."""
+def reported(study, said, answers):
+    """The folder of the report that `fgcrl report` writes with some flags, and what it says."""
 
-    def read(name, *words):
-        assert said("report", study, "--out", tmp_path, *words)[0] == 0
-        return pd.read_csv(tmp_path / "tables" / f"{name}.csv")
+    def report_of(*words):
+        def ask(folder):
+            code, text = said("report", study, "--out", folder, *words)
+            assert code == 0
+            return folder, text
 
-    return read
+        return answers("reported", words, ask)
+
+    return report_of
+
+
+@pytest.fixture
+def table(reported):
+    """A table of that report."""
+    return lambda name, *words: pd.read_csv(reported(*words)[0] / "tables" / f"{name}.csv")
 
 
 def test_report_out(study, said, tmp_path):
@@ -321,15 +351,15 @@ def test_report_compare(study, said, tmp_path):
     assert {name.partition(" of=")[2] for name in variants} == {study.name, "other"}
 
 
-def test_report_rope(study, said, tmp_path):
-    for words, out in (([], "plain"), (["--rope", "2"], "wide")):
-        assert said("report", study, "--out", tmp_path / out, *words)[0] == 0
-    assert (tmp_path / "plain" / "report.md").read_text() != (tmp_path / "wide" / "report.md").read_text()
+def test_report_rope(reported):
+    plain, wide = ((reported(*words)[0] / "report.md").read_text() for words in ([], ["--rope", "2"]))
+    assert plain != wide
 
 
-def test_report_json(study, said, tmp_path):
-    assert "Losses, last weights" in said("report", study, "--out", tmp_path)[1]
-    assert json.loads(said("report", study, "--out", tmp_path, "--json")[1])["files"][0] == str(tmp_path / "report.md")
+def test_report_json(reported):
+    assert "Losses, last weights" in reported()[1]
+    folder, text = reported("--json")
+    assert json.loads(text)["files"][0] == str(folder / "report.md")
 
 
 # crossval: the plan as JSON, the recipes of its cells, the machine.
@@ -343,19 +373,28 @@ def base(known):
 
 
 @pytest.fixture
-def planned(base, tmp_path, capsys):
+def planned(base, capsys, answers):
     """The plan that `fgcrl crossval` makes of flags, as JSON."""
 
     def plan(*words):
-        capsys.readouterr()
-        assert crossval_here(*base, "--out", tmp_path / "study", "--plan", "--json", *words) == 0
-        return json.loads(capsys.readouterr().out)
+        def ask(folder):
+            capsys.readouterr()
+            assert crossval_here(*base, "--out", folder / "study", "--plan", "--json", *words) == 0
+            return json.loads(capsys.readouterr().out)
+
+        return answers("planned", words, ask)
 
     return plan
 
 
 @pytest.fixture
-def machines(base, tmp_path, monkeypatch):
+def machines(begun, answers):
+    """The same as `begun`, once for the same flags."""
+    return lambda *words: answers("machines", words, lambda folder: begun(folder / "study", *words))
+
+
+@pytest.fixture
+def begun(base, monkeypatch):
     """The machine with which `fgcrl crossval` would run its cells, and their recipes."""
     monkeypatch.setattr(crossval, "processes", Here)
     monkeypatch.setattr(crossval, "_expected", lambda *_: (1.0, ""))
@@ -367,8 +406,7 @@ def machines(base, tmp_path, monkeypatch):
 
     monkeypatch.setattr(crossval, "_run", stop)
 
-    def begin(*words):
-        out = tmp_path / f"study{len(seen)}"
+    def begin(out, *words):
         assert main(["crossval", *base, "--out", str(out), *words]) == 130
         return seen[-1]
 
@@ -448,14 +486,15 @@ def test_crossval_jobs(planned, machines):
     assert [machines()[0].jobs, machines("--jobs", "2")[0].jobs] == [1, 2]
 
 
-def test_crossval_share(machines, monkeypatch, capsys, base, tmp_path):
+def test_crossval_share(machines, begun, monkeypatch, capsys, base, tmp_path):
     machine = machines("--share", "0.25")[0]
     assert (machine.jobs, machine.share) == (4, 0.25)
     machine = machines("--jobs", "3", "--share", "0.5")[0]
     assert (machine.jobs, machine.share) == (3, 0.5)
     monkeypatch.setattr(study_how, "visible_gpus", lambda: ("0", "2"))
-    assert [machines(*words)[0].jobs for words in ([], ["--share", "0.25"])] == [2, 8]
-    assert machines("--jobs", "4")[0].share == 0.5
+    jobs = [begun(tmp_path / str(i), *words)[0].jobs for i, words in enumerate(([], ["--share", "0.25"]))]
+    assert jobs == [2, 8]
+    assert begun(tmp_path / "four", "--jobs", "4")[0].share == 0.5
     assert main(["crossval", *base, "--out", str(tmp_path / "no"), "--share", "1.5"]) == 1
     assert "--share must be from 1/64 to 1" in capsys.readouterr().err
 
@@ -504,8 +543,10 @@ def clusters(base, tmp_path, monkeypatch):
 
 
 def test_crossval_address(clusters, base, tmp_path, capsys):
-    assert [clusters().address, clusters("--address", "auto").address] == ["", "auto"]
-    assert [clusters(*words).share for words in ([], ["--share", "0.25"], ["--device", "cpu"])] == [1.0, 0.25, 0.0]
+    plain = clusters()
+    assert [plain.address, clusters("--address", "auto").address] == ["", "auto"]
+    shares = [clusters(*words).share for words in (["--share", "0.25"], ["--device", "cpu"])]
+    assert [plain.share, *shares] == [1.0, 0.25, 0.0]
     assert main(["crossval", *base, "--out", str(tmp_path / "no"), "--address", "auto"]) == 1
     assert "are for --launcher ray" in capsys.readouterr().err
 
@@ -535,11 +576,11 @@ def test_crossval_array_limit(submitted):
     assert "6 cells in an array of 4 tasks" in said
 
 
-def test_crossval_plan(planned, machines, tmp_path):
-    planned()
+def test_crossval_plan(base, begun, tmp_path):
+    assert crossval_here(*base, "--out", tmp_path / "study", "--plan", "--json") == 0
     assert list(tmp_path.iterdir()) == []
-    machines()
-    assert (tmp_path / "study0" / "study.yaml").is_file()
+    begun(tmp_path / "study")
+    assert (tmp_path / "study" / "study.yaml").is_file()
 
 
 def test_crossval_cancel(base, tmp_path, capsys):

@@ -6,6 +6,7 @@ flags and the second one with them. Pictures, batches, optimiser groups and weig
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -104,6 +105,18 @@ def train_batch(session):
 
 def is_compiled(session):
     return Loop(session).trainee.model._compiled_call_impl is not None
+
+
+def is_refused_for_two_on_cpus(session):
+    accelerator = session.accelerator
+    session.accelerator = SimpleNamespace(num_processes=2, device=torch.device("cpu"), is_main_process=True)
+    try:
+        Loop(session)
+    except FinegrainedError as error:
+        return "--sync-batchnorm needs GPUs" in str(error)
+    finally:
+        session.accelerator = accelerator
+    return False
 
 
 def target_of(session):
@@ -368,6 +381,7 @@ TABLE = {
     ),
     "precision": ([], ["--precision", "bf16"], lambda s: s.accelerator.mixed_precision, "no", "bf16"),
     "compile": ([], ["--compile"], is_compiled, False, True),
+    "sync_batchnorm": ([], ["--sync-batchnorm"], is_refused_for_two_on_cpus, False, True),
     "memory_format": (
         [],
         ["--memory-format", "contiguous"],

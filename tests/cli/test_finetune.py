@@ -184,7 +184,8 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@pytest.mark.parametrize("device", [["--device", "cpu"], []])
+# With --device cpu two processes run in tests/training/test_ranks.py.
+@pytest.mark.parametrize("device", [pytest.param(["--device", "cpu"], marks=pytest.mark.slow), []])
 def test_two_processes_evaluate_every_picture_once(device, tiny_flags, tmp_path, start_fgcrl):
     words = ["finetune", *tiny_flags, "--batch-size", "4", *device, "--out", tmp_path / "run"]
     # What torchrun sets. Without a GPU, as far as this machine has one: then the device need not be named.
@@ -198,6 +199,8 @@ def test_two_processes_evaluate_every_picture_once(device, tiny_flags, tmp_path,
     assert pd.read_parquet(tmp_path / "run" / "predictions.parquet")["id"].is_unique
 
 
+# torchrun itself, and fresh processes; what it sets is set in the test above.
+@pytest.mark.slow
 def test_torchrun_starts_it(tiny_flags, tmp_path):
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / part) for part in (".", "plugins", "datasets"))

@@ -17,6 +17,7 @@ from stopped import stopping
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.training import checkpoint
+from finegrained_crl.training.loop import Loop
 
 FLAGS = [
     "--dataset",
@@ -145,21 +146,39 @@ CHANGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def begun(tiny_folder, tmp_path_factory):
+    """A run that ended at its first checkpoint, and its table, which stays in its place: the recipe names it."""
+    folder = tmp_path_factory.mktemp("begun")
+    table = make_table(tiny_folder, folder / "pictures")
+    with pytest.MonkeyPatch.context() as patch:
+        stopping(patch)(1)
+        with pytest.raises(RuntimeError, match="pulled the plug"):
+            finetune(table, folder / "run")
+    return folder / "run", table
+
+
+@pytest.fixture
+def begun_and_kept(begun, tiny_folder, tmp_path):
+    """A copy of that run, and the table; what a test changes in it is undone."""
+    run, table = begun
+    yield shutil.copytree(run, tmp_path / "run"), table
+    shutil.rmtree(table.parent)
+    make_table(tiny_folder, table.parent)
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_data_changed_between_kill_and_resume_is_refused(name, table, tmp_path, stop_after_saves, monkeypatch, capsys):
+def test_data_changed_between_kill_and_resume_is_refused(name, begun_and_kept, capsys):
     change, message = CHANGES[name]
-    stop_after_saves(1)
-    with pytest.raises(RuntimeError, match="pulled the plug"):
-        finetune(table, tmp_path / "run")
-    monkeypatch.undo()
+    run, table = begun_and_kept
     change(table)
     capsys.readouterr()
-    assert finetune(table, tmp_path / "run", "--resume") == 1
+    assert finetune(table, run, "--resume") == 1
     error = capsys.readouterr().err
     assert "the data changed since the run in" in error
     assert message in error
     assert error.count("\n") == 1
-    assert not (tmp_path / "run" / "results.json").exists()
+    assert not (run / "results.json").exists()
 
 
 def test_a_finished_run_is_not_shown_for_data_that_changed(table, tmp_path, capsys):
@@ -186,31 +205,61 @@ def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_
     assert "train/left/0.png" in change
 
 
-def kill_when_trained(start_fgcrl, table, out, number, *words):
-    """Start `fgcrl finetune`, send a signal after its first epoch; (exit code, what it said)."""
-    command = start_fgcrl("finetune", *FLAGS, "--data", table, "--out", out, *words)
-    while not (out / "epochs.csv").exists() and command.process.poll() is None:
-        time.sleep(0.02)
-    command.send(number)
-    return command.end(), command.log.read_text()
+def signalled_at(patch, number, update):
+    """This process gets a signal within the n-th update from now on."""
+    real, count = Loop.update, [0]
+
+    def updated(loop, group):
+        count[0] += 1
+        if count[0] == update:
+            os.kill(os.getpid(), number)
+        real(loop, group)
+
+    patch.setattr(Loop, "update", updated)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_says_how_to_go_on(number, still, whole, tmp_path, start_fgcrl):
-    words = ["--epochs", "40", "--checkpoint-seconds", "9999"]
-    code, said = kill_when_trained(start_fgcrl, still, tmp_path / "run", number, *words)
-    assert code == 128 + number
-    assert f"go on with: fgcrl finetune --resume --out {tmp_path / 'run'}" in said.splitlines()[-1]
+def test_a_signal_saves_and_says_how_to_go_on(number, still, whole, tmp_path, monkeypatch, capsys):
+    expected = whole()
+    capsys.readouterr()
+    with on_one_thread():
+        signalled_at(monkeypatch, number, 5)  # the second of the second epoch
+        assert finetune(still, tmp_path / "run", "--checkpoint-seconds", "9999") == 128 + number
+        monkeypatch.undo()
+        check_what_was_said(tmp_path / "run", capsys.readouterr().err)
+        assert not (tmp_path / "run" / "results.json").exists()
+        assert finetune(still, tmp_path / "run", "--resume") == 0
+    assert_same(tmp_path / "run", expected, WEIGHTS_TOO)
+
+
+WEIGHTS_TOO = ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors")
+
+
+def check_what_was_said(run, said):
+    assert f"go on with: fgcrl finetune --resume --out {run}" in said.splitlines()[-1]
     assert "Traceback" not in said
-    saved = checkpoint.load(tmp_path / "run" / "checkpoints" / "last.pt")["progress"]
+    saved = checkpoint.load(run / "checkpoints" / "last.pt")["progress"]
     assert f"saved at epoch {saved['epoch'] + 1}, update {saved['update']}" in said
+
+
+# The same in a process of its own, at a moment that nobody chose; the fast one is the test above.
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_from_outside_saves_and_says_how_to_go_on(number, still, whole, tmp_path, start_fgcrl):
+    words = ["--epochs", "40", "--checkpoint-seconds", "9999"]
+    command = start_fgcrl("finetune", *FLAGS, "--data", still, "--out", tmp_path / "run", *words)
+    while not (tmp_path / "run" / "epochs.csv").exists() and command.process.poll() is None:
+        time.sleep(0.02)
+    command.send(number)
+    assert command.end() == 128 + number
+    check_what_was_said(tmp_path / "run", command.log.read_text())
     with on_one_thread():
         assert finetune(still, tmp_path / "run", "--epochs", "40", "--resume") == 0
-    names = ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors")
-    assert_same(tmp_path / "run", whole("--epochs", "40"), names)
+    assert_same(tmp_path / "run", whole("--epochs", "40"), WEIGHTS_TOO)
 
 
-@pytest.mark.parametrize("saves", [1, 2, 3, 4])
+# Within the first update and behind it; the same in the second epoch is slow.
+@pytest.mark.parametrize("saves", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))])
 def test_a_run_goes_on_from_any_update_whatever_the_accumulation(
     saves, still, whole, tmp_path, stop_after_saves, monkeypatch
 ):
@@ -243,7 +292,10 @@ def cut(still, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.35, 0.6, 0.9, 0.9999])
+# The head, the middle and the trailer; other places are slow.
+@pytest.mark.parametrize(
+    "share", [0.0, 0.6, 0.9999, *(pytest.param(n, marks=pytest.mark.slow) for n in (0.1, 0.35, 0.9))]
+)
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_used(share, still, whole, cut, tmp_path, capsys):
     shutil.copytree(cut, tmp_path / "run")
     last = tmp_path / "run" / "checkpoints" / "last.pt"

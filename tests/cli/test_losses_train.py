@@ -12,7 +12,7 @@ from finegrained_crl.losses.catalogue import LOSSES
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path, capsys):
-    flags = [*tiny_flags, "--loss", loss, "--epochs", "2", "--lr", "0.001", "--out", str(tmp_path / "run")]
+    flags = [*tiny_flags, "--loss", loss, "--epochs", "1", "--lr", "0.001", "--out", str(tmp_path / "run")]
     assert main(["finetune", *flags]) == 0, capsys.readouterr().err
     history = pd.read_csv(tmp_path / "run" / "epochs.csv")
     assert history["train_loss"].notna().all()
@@ -27,7 +27,11 @@ def test_every_loss_trains_and_predicts(loss, tiny_flags, tiny_folder, tmp_path,
     assert found["probability"].tolist() == pytest.approx([softmax(logits).max() for logits in own["logits"]], abs=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["center", "pod", "em-softmax", "l-softmax"])
+# What one loss has learnt, and what goes on of its schedule; the others are slow.
+OTHERS = [pytest.param(loss, marks=pytest.mark.slow) for loss in ("pod", "l-softmax")]
+
+
+@pytest.mark.parametrize("loss", ["center", "em-softmax", *OTHERS])
 def test_losses_with_state_resume_bit_identically(loss, tiny_flags, tmp_path, monkeypatch, stop_after_saves):
     flags = [*tiny_flags, "--loss", loss, "--lr", "0.001", "--checkpoint-seconds", "0"]
     assert main(["finetune", *flags, "--out", str(tmp_path / "whole")]) == 0

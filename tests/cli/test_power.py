@@ -14,8 +14,13 @@ def ask(capsys, *words):
     return code, capsys.readouterr()
 
 
-def test_a_pilot_gives_the_table(tmp_path, capsys):
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2, "focal": 0.9})
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A study as the pilot."""
+    return write_study(tmp_path_factory.mktemp("pilot") / "s", {"ce": 1.0, "crl": 1.2, "focal": 0.9})
+
+
+def test_a_pilot_gives_the_table(folder, capsys):
     code, shown = ask(capsys, folder, "--json", "--difference", 3, "--seeds", 4)
     answer = json.loads(shown.out)
     assert code == 0
@@ -27,8 +32,7 @@ def test_a_pilot_gives_the_table(tmp_path, capsys):
     assert "crl against ce in" in shown.out
 
 
-def test_other_comparisons_figures_and_sizes(tmp_path, capsys):
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2, "focal": 0.9})
+def test_other_comparisons_figures_and_sizes(folder, capsys):
     answers = [
         json.loads(ask(capsys, folder, "--json", *words)[1].out)
         for words in (

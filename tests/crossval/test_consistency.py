@@ -1,7 +1,9 @@
 """Cells that don't belong together are refused, each difference by its name."""
 
+import shutil
+
 import pytest
-from made_study import GROUPS, write_study
+from made_study import GROUPS, predictions, results_of, write_cell, write_study
 
 from finegrained_crl.crossval.collect import collect
 from finegrained_crl.crossval.study import StudyFolder
@@ -45,25 +47,33 @@ CHANGES = {
 }
 
 
+STRENGTHS = {"ce": 1.0, "crl": 1.2}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Cells that belong together; copied by tests that change one."""
+    return write_study(tmp_path_factory.mktemp("written") / "s", STRENGTHS)
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_cells_that_dont_belong_together_are_refused(name, tmp_path):
+def test_cells_that_dont_belong_together_are_refused(name, written, tmp_path):
     change, message = CHANGES[name]
-
-    def changed(cell, frame, results):
-        if cell.name == "crl_f1_s0":
-            replaced = change(frame, results)
-            return frame if replaced is None else replaced
-        return frame
-
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2}, changed=changed)
+    folder = shutil.copytree(written, tmp_path / "s")
+    cell = next(cell for cell in StudyFolder(folder).read().cells if cell.name == "crl_f1_s0")
+    frame = predictions(1, 0, STRENGTHS["crl"], validation=True)
+    results = results_of(frame, ordered=True)
+    replaced = change(frame, results)
+    shutil.rmtree(StudyFolder(folder).run(cell).folder)
+    write_cell(StudyFolder(folder).run(cell), cell.recipe, frame if replaced is None else replaced, results)
     with pytest.raises(FinegrainedError, match="don't belong together") as error:
         collect(folder)
     assert message in str(error.value)
     assert any("CELLS DIFFER" in note for note in study_notes(collect(folder, accept_differences=True)))
 
 
-def test_a_recipe_that_is_not_the_plans_is_refused(tmp_path):
-    folder = write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2})
+def test_a_recipe_that_is_not_the_plans_is_refused(written, tmp_path):
+    folder = shutil.copytree(written, tmp_path / "s")
     run = StudyFolder(folder).run(StudyFolder(folder).read().cells[0])
     run.recipe.write_text(run.recipe.read_text().replace("lr: 0.01", "lr: 0.5"))
     run.commit()
@@ -71,8 +81,8 @@ def test_a_recipe_that_is_not_the_plans_is_refused(tmp_path):
         collect(folder)
 
 
-def test_cells_that_belong_together_are_taken_and_nothing_is_noted(tmp_path):
-    assert collect(write_study(tmp_path / "s", {"ce": 1.0, "crl": 1.2})).accepted == []
+def test_cells_that_belong_together_are_taken_and_nothing_is_noted(written):
+    assert collect(written).accepted == []
 
 
 def test_few_differences_are_named_and_the_others_counted(tmp_path):

@@ -62,7 +62,7 @@ def test_what_cannot_be_held_out(columns: dict[str, list[object]], asked: dict[s
         hold_out(records_of([0, 1, 0, 1], **columns), **asked)  # type: ignore[arg-type]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     num_classes=st.integers(2, 6),
     per_class=st.integers(4, 15),

@@ -35,7 +35,7 @@ def test_every_row_in_one_fold_and_no_subject_in_two(rows, num_folds, seed):
     assert (folds == seeded_folds(labels, groups, num_folds, seed)).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 99), st.integers(2, 5))
 def test_each_image_is_tested_once(seed, num_folds):
     who = np.random.default_rng(seed).integers(0, 40, 200)

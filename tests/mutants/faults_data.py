@@ -28,14 +28,49 @@ folds.fault("dropped call", "    if digests is not None:\n", "    if False:\n")
 folds.fault("ignored option", "*(identities(column) for column in columns.values())", "*()")
 folds.fault("dropped call", 'groups_of(records.root, table["path"], columns)', 'table["path"].reset_index(drop=True)')
 folds.fault("swapped part", "    if groups.is_unique:\n", "    if True:\n")
-folds.fault("off-by-one", "StratifiedGroupKFold(round(1 / fraction)", "StratifiedGroupKFold(round(1 / fraction) + 1")
-folds.fault(
-    "ignored option", "shuffle=True, random_state=seed)\n        with", "shuffle=True, random_state=0)\n        with"
+folds.fault("off-by-one", "round(1 / fraction), seed)", "round(1 / fraction) + 1, seed)")
+folds.fault("ignored option", "round(1 / fraction), seed)", "round(1 / fraction), 0)")
+folds.fault("swapped part", "np.flatnonzero(folds != 0), np", "np.flatnonzero(folds == 0), np")
+folds.fault("ignored option", "[0], num_folds, seed)", "[0], num_folds, 0)")
+folds.fault("swapped part", "pd.factorize(groups)[0], num_folds", "np.arange(len(groups)), num_folds")
+
+even = Source(D + "group_folds.py", "tests/data/test_group_folds.py", "tests/data/test_seeded_folds.py")
+even.fault("ignored option", "shuffle=True, random_state=seed", "shuffle=True, random_state=0")
+even.fault("ignored option", "np.random.default_rng(seed)", "np.random.default_rng(0)")
+even.fault(
+    "swapped part",
+    "splitter.split(np.zeros(len(classes)), classes, groups)",
+    "splitter.split(np.zeros(len(classes)), groups, classes)",
 )
-folds.fault("ignored option", "num_folds, shuffle=True, random_state=seed)", "num_folds, shuffle=True, random_state=0)")
-folds.fault(
-    "swapped part", "np.zeros(len(labels)), classes, codes)", "np.zeros(len(labels)), classes, np.arange(len(codes)))"
+even.fault("index", "return chosen[groups]", "return chosen[classes]")
+even.fault("sign", "np.argsort(-spread", "np.argsort(spread")
+even.fault("wrong reduction", "min(costs) + SAME", "max(costs) + SAME")
+even.fault("dropped call", "min(candidates, key=self.all_rows.__getitem__)", "candidates[0]")
+even.fault("off-by-one", "weight = 2 * count / number", "weight = count / number")
+even.fault("dropped call", "            rows[best] += count\n", "")
+even.fault("sign", "<= MOST_ENTRIES", ">= MOST_ENTRIES")
+
+shard = Source(D + "tar_shards.py", "tests/data/test_tar_shards.py", "tests/datasets/test_webdataset.py")
+shard.fault(
+    "dropped call",
+    "    file.seek(member.start)\n        content = file.read(member.size)\n    if",
+    "    content = file.read(member.size)\n    if",
 )
+shard.fault("index", "Member(info.offset_data, info.size)", "Member(info.offset, info.size)")
+shard.fault("dropped call", "info.isreg() and not info.issparse()", "True")
+shard.fault("swapped part", "folder + slash + stem, extension.lower()", "stem, extension.lower()")
+shard.fault("dropped call", "extension.lower()", "extension")
+shard.fault("sign", "if info.offset_data + info.size > size:", "if info.offset_data + info.size < 0:")
+shard.fault("ignored option", "(state.st_size, state.st_mtime_ns, state.st_ino) if state else None", "None")
+shards = Source("datasets/finegrained_crl_datasets/webdataset.py", "tests/datasets/test_webdataset.py")
+shards.fault("dropped call", '"test" if part == "val" else part', "part")
+shards.fault("sign", 'alone = "test" not in', 'alone = "test" in')
+shards.fault("index", "int(label) for label in labels]", "int(label) % 2 for label in labels]")
+shards.fault("swapped part", "tuple(sorted(set(labels)))", "tuple(dict.fromkeys(labels))")
+shards.fault("ignored option", "_note(data / shard, sample, self.label)", '_note(data / shard, sample, "cls")')
+shards.fault("ignored option", "sample, self.subject)", "sample, self.label)")
+shards.fault("off-by-one", "default=-1) + 1)", "default=-1) + 2)")
+shards.fault("dropped call", "{NO_PICTURE: without} if without else {}", "{}")
 folds.fault("off-by-one", "per_class.min() < 2", "per_class.min() < 1")
 folds.fault("off-by-one", "if held_out < len(per_class):", "if held_out + 1 < len(per_class):")
 folds.fault("dropped call", '    require_every_class(records, parts.train, "training")\n', "")

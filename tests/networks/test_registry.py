@@ -17,6 +17,9 @@ from finegrained_crl.training.recipe import Component
 SMALLEST = {"janocha_convnet": 16, "cifar_vgg16_bn": 32, "cifar_vgg19_bn": 32}
 """Pixels that the network's poolings leave something of; the residual ones take 8."""
 
+DEEPEST = ("cifar_resnet50", "cifar_resnet101")
+"""With one of their blocks in common, and a step of theirs takes ten times as long."""
+
 
 def spec(name, size=32, weights="none"):
     return ModelSpec(name, 5, weights, 0.0, 0.0, size)
@@ -43,14 +46,35 @@ def test_weights_that_nobody_published():
         discovery.methods()["resnet"]()().build(spec("cifar_resnet20", weights="pretrained"))
 
 
+LOSSES = ("crl", "l-softmax", "a-softmax", "focal", "dual-ce", "tamed-ce", "nllr")
+KINDS = ("crl", "l-softmax", "a-softmax")
+"""Of the scores alone, and two that own the last layer."""
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_trains_under_each_kind_of_loss(name):
+    train(name, KINDS if name not in DEEPEST else KINDS[:1])
+
+
+def test_a_network_trains_under_all_of_table_ivs_losses():
+    train("cifar_resnet20", LOSSES)
+
+
+# The losses that are left, and those that own the last layer of the deepest; the two tests above are fast.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_trains_under_table_ivs_losses(name):
+    train(name, LOSSES)
+
+
+def train(name, names):
+    """Two updates under each loss."""
     torch.manual_seed(0)
     method = discovery.methods()["resnet"]()()
     size = SMALLEST.get(name, 8)
     model = method.build(spec(name, size))
     images, labels = torch.randn(4, 3, size, size), torch.tensor([0, 1, 2, 3])
-    for loss in ("crl", "l-softmax", "a-softmax", "focal", "dual-ce", "tamed-ce", "nllr"):
+    for loss in names:
         criteria = build_criteria(Component(loss), method.roles(model))
         learnt = [*model.parameters(), *criteria.parameters()]
         optimizer = torch.optim.SGD(learnt, lr=1e-4)

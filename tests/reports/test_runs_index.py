@@ -47,6 +47,7 @@ def test_filters_and_sorts(root):
     assert dates == sorted(dates, reverse=True)
 
 
+@pytest.mark.usefixtures("no_charts")
 def test_the_command_writes_an_index_that_links_reports(root, capsys):
     assert main(["report", str(root / "studies" / "faces")]) == 0
     assert main(["runs", str(root), "--json", "--filter", "faces"]) == 0

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from finegrained_crl.cli.main import main
+
 MIRROR = """
 import sys
+import nturl2path  # nobody has imported it yet; in a fork somebody has imported torch
 import torch
 import torch.nn.functional as F
 facts = dict(argv=sys.argv, path=sys.path, main=__name__, file=__file__, package=str(__package__),
@@ -32,15 +35,26 @@ F.cross_entropy(torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])).bac
 """
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["mirror.py", "--lr", "0.1", "--only", "x"], ["-u", "sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]],
-)
+WORDS = [["mirror.py", "--lr", "0.1", "--only", "x"], ["sub/mirror.py", "--", "-m"], ["-m", "sub.mirror", "a b"]]
+
+
+@pytest.mark.parametrize("words", WORDS)
 def test_the_program_finds_its_usual_world(workshop, words):
+    check_world(workshop, words, workshop.forked, workshop.retrofit)
+
+
+# A Python of its own for each; the fast one is the test above.
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [*WORDS, ["-u", "sub/mirror.py", "--", "-m"]])
+def test_the_program_finds_its_usual_world_in_a_fresh_process(workshop, words):
+    check_world(workshop, words, workshop.python, workshop.fresh_retrofit)
+
+
+def check_world(workshop, words, python, retrofit):
     (workshop.folder / "sub").mkdir()
     for path in ("mirror.py", "sub/mirror.py"):
         (workshop.folder / path).write_text(MIRROR)
-    plain, ours = workshop.python(*words), workshop.fresh_retrofit("--", "python", *words)
+    plain, ours = python(*words), retrofit("--", "python", *words)
     assert (plain.returncode, ours.returncode) == (0, 0), ours.stderr
     assert json.loads(ours.stdout) == json.loads(plain.stdout)
 
@@ -62,7 +76,7 @@ step()
 
 def test_tracebacks_are_those_of_plain_python_to_the_letter(workshop):
     (workshop.folder / "broken.py").write_text(BROKEN)
-    plain, ours = workshop.python("broken.py"), workshop.fresh_retrofit("--", "python", "broken.py")
+    plain, ours = workshop.forked("broken.py"), workshop.retrofit("--", "python", "broken.py")
     assert (plain.returncode, ours.returncode) == (1, 1)
     assert "IndexError: Target 7 is out of bounds" in plain.stderr
     assert ours.stderr.startswith(plain.stderr)
@@ -79,7 +93,8 @@ def test_exit_codes_are_the_programs_own(workshop, ending, code):
     assert ours.stderr.startswith(plain.stderr)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+# Both go the same way; Ctrl-C is slow.
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_both_alike_and_the_receipt_knows_what_happened_before(workshop, number):
     if signal.getsignal(number) == signal.SIG_IGN:
         pytest.skip("this process was started in the background of a shell: children ignore Ctrl-C too")
@@ -122,18 +137,13 @@ def test_an_existing_sitecustomize_still_runs(workshop):
     assert "never imported torch" in done.stderr
 
 
-def test_torch_that_a_sitecustomize_imports_is_reached(workshop):
+def test_torch_that_a_sitecustomize_imports_is_reached(workshop, monkeypatch):
     (workshop.folder / "site").mkdir()
     (workshop.folder / "site" / "sitecustomize.py").write_text("import torch\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "finegrained_crl", "retrofit", "run", "--", "python", "functional.py", "out.pt"],
-        cwd=workshop.folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(workshop.folder / "site"), *_environment()])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    # The command in this process, its program in a Python of its own: that is where torch comes so early.
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(workshop.folder / "site"), *_environment()]))
+    monkeypatch.chdir(workshop.folder)
+    assert main(["retrofit", "run", "--", "python", "functional.py", "out.pt"]) == 0
     assert workshop.receipt()["replaced_calls"] == 6
 
 
@@ -153,8 +163,6 @@ def test_torch_that_a_sitecustomize_imports_is_reached(workshop):
     ],
 )
 def test_a_mistake_is_one_line(words, message, capsys, monkeypatch, tmp_path):
-    from finegrained_crl.cli.main import main
-
     monkeypatch.chdir(tmp_path)
     assert main(["retrofit", "run", *words]) == 1
     error = capsys.readouterr().err

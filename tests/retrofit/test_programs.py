@@ -26,7 +26,7 @@ def check_receipt(receipt, calls):
 def many(make_workshop):
     """All plain programs in one retrofitted process: importing torch once is enough."""
     shop = make_workshop()
-    done = shop.fresh_retrofit("--", "python", "many.py", *PLAIN)
+    done = shop.retrofit("--", "python", "many.py", *PLAIN)
     assert done.returncode == 0, done.stderr
     return shop, shop.edited()
 

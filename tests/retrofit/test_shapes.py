@@ -101,7 +101,7 @@ SHOWN_ONLY = {"only_logged", "saliency_at_end", "attack_in_one_loop"}  # replace
 def shapes(make_workshop):
     """All shapes in one retrofitted process."""
     shop = make_workshop()
-    done = shop.fresh_retrofit("--", "python", "many.py", *(f"shapes/{name}.py" for name in SHAPES))
+    done = shop.retrofit("--", "python", "many.py", *(f"shapes/{name}.py" for name in SHAPES))
     assert done.returncode == 3, done.stderr
     return shop, shop.edited(), shop.receipt()
 

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from finegrained_crl.retrofit import retrofit
 
 
 def test_workers_started_by_spawn_are_reached(workshop, same_bits):
-    done = workshop.fresh_retrofit("--phase", "both", "--", "python", "spawn_loader.py", "out.pt")
+    done = workshop.retrofit("--phase", "both", "--", "python", "spawn_loader.py", "out.pt")
     assert done.returncode == 0, done.stderr
     twin = workshop.edited()
-    assert twin.python("spawn_loader.py", "out.pt").returncode == 0
+    assert twin.forked("spawn_loader.py", "out.pt").returncode == 0
     assert same_bits(workshop.weights("out.pt"), twin.weights("out.pt"))
     counts = {site["site"]: (site["count"], site["processes"]) for site in workshop.receipt()["sites"]}
     assert counts == {"spawn_loader.py:19": (24, 1), "spawn_loader.py:27": (3, 1)}
@@ -27,6 +29,8 @@ def test_a_fork_that_ends_without_clean_up_is_counted(workshop, same_bits):
     assert same_bits(workshop.weights("out.pt"), twin.weights("out.pt"))
 
 
+# Six fresh processes; that those which a program starts are reached is the first test's.
+@pytest.mark.slow
 def test_both_ranks_of_a_distributed_run_are_reached(workshop, same_bits):
     words = ["--standalone", "--nproc-per-node", "2", "ddp.py", "out.pt"]
     done = workshop.retrofit("--", "torchrun", *words)

@@ -47,7 +47,10 @@ def claims_of_simulated(difference, sources, design, studies=3000):
     return hits / studies
 
 
-@pytest.mark.parametrize("design", [Design(5, 3), Design(10, 1), Design(1, 3), Design(1, 10)])
+# One split of a few seeds; of many it is slow.
+@pytest.mark.parametrize(
+    "design", [Design(5, 3), Design(10, 1), Design(1, 3), pytest.param(Design(1, 10), marks=pytest.mark.slow)]
+)
 def test_the_smallest_difference_is_found_in_eighty_percent_of_studies(design):
     smallest = smallest_difference(SOURCES, design)
     assert claims_of_simulated(smallest, SOURCES, design) == pytest.approx(0.8, abs=0.025)

@@ -6,6 +6,7 @@ code. What it finds more is torch, imported already. Linux only, like everything
 
 import gc
 import json
+import multiprocessing.process
 import os
 import runpy
 import subprocess
@@ -83,6 +84,7 @@ def become(request):
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+    multiprocessing.process.ORIGINAL_DIR = os.getcwd()  # where spawned processes look for the program
     for descriptor, path in ((0, os.devnull), (1, request["stdout"]), (2, request["stderr"])):
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         os.dup2(file, descriptor)

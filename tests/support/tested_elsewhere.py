@@ -89,6 +89,7 @@ TESTED_ELSEWHERE = {
         "data/matlab_child.py": ("data/test_matlab.py", "test_the_child_has_a_limit_on_its_memory"),
         "data/missing.py": ("cli/test_missing_images.py", "test_left_out_and_counted_when_asked"),
         "data/source.py": ("test_discovery.py", "DataSource"),
+        "data/suffixes.py": ("datasets/test_image_folder.py", "pictures are left out"),
         "data/structured.py": ("cli/test_recipes.py", "test_recipe_is_complete_and_valid"),
         "data/workers.py": ("attacks/test_workers.py", "test_a_worker_that_is_killed_is_one_line"),
         "errors.py": ("test_discovery.py", "FinegrainedError"),

@@ -5,8 +5,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from finegrained_crl.training.device import memory_format, seed_step
+from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.training.device import memory_format, seed_step, synchronise_batch_norm
 
 
 def drawn(*key):
@@ -26,3 +28,25 @@ def test_a_step_is_seeded_by_its_whole_key():
 )
 def test_layouts(name, form):
     assert memory_format(name) == form
+
+
+def small_network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2)).eval()
+
+
+def test_batch_norm_of_several_gpus_keeps_weights_names_and_answers():
+    plain, images = small_network(), torch.rand(2, 3, 4, 4)
+    shared = small_network()
+    synchronise_batch_norm(shared, 2, torch.device("cuda"))
+    assert [type(layer).__name__ for layer in shared][1] == "SyncBatchNorm"
+    assert shared.state_dict().keys() == plain.state_dict().keys()
+    torch.testing.assert_close(shared(images), plain(images), rtol=0, atol=0)
+
+
+def test_batch_norm_of_one_process_or_of_cpus():
+    network = small_network()
+    synchronise_batch_norm(network, 1, torch.device("cpu"))
+    assert isinstance(network[1], nn.BatchNorm2d)
+    with pytest.raises(FinegrainedError, match="--sync-batchnorm needs GPUs"):
+        synchronise_batch_norm(network, 2, torch.device("cpu"))

@@ -41,8 +41,14 @@ def spec(backbone, size, weights="none"):
     return ModelSpec(backbone, 3, str(weights), 0.0, 0.0, size)
 
 
-@pytest.mark.parametrize("backbone", ["test_vit", "vit_small_patch14_dinov2"])
-@pytest.mark.parametrize("name", METHODS)
+STEPS = [(name, "test_vit") for name in METHODS] + [("resnet", "vit_small_patch14_dinov2")]
+# Each method with a small transformer, one with a DINO; the others with it are slow.
+MORE = [(name, "vit_small_patch14_dinov2") for name in METHODS if name != "resnet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "backbone"), [*STEPS, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in MORE)]
+)
 def test_a_step_and_an_explanation(name, backbone):
     torch.manual_seed(0)
     method, size = METHODS[name], FAMILIES[backbone]

@@ -20,6 +20,7 @@ def test_each_process_is_an_entry(tmp_path, monkeypatch):
     assert second["began"] <= second["ended"]
     assert 10 < second["peak_mib"] < 1_000_000
     assert "cores" in second["machine"]
+    assert first["source"] == second["source"] == sittings.source_state()
 
 
 @pytest.mark.parametrize("content", ["{", '{"sittings": 3}', '{"sittings": ["x"]}', "[]"])

@@ -29,9 +29,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from finegrained_crl.data.audit import audit
 from finegrained_crl.data.contact_sheet import Pair, contact_sheet
-from finegrained_crl.data.images import IMAGE_SUFFIXES
 from finegrained_crl.data.looks import Look, look_at
 from finegrained_crl.data.near_duplicates import near_duplicates
+from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
 
 summary = "near-duplicates: recall per change, pairs among real pictures, time"
 THREADS = 2

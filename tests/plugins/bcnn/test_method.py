@@ -253,7 +253,8 @@ def test_as_many_cached_views_as_epochs_change_nothing_but_rounding(run, flags, 
     assert cached[:2].tolist() != plain[:2].tolist()
 
 
-@pytest.mark.parametrize("saves", [1, 3, 5])
+# After the first update of each stage; the last one is slow.
+@pytest.mark.parametrize("saves", [1, 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_stopped_anywhere_it_ends_the_same(saves, run, flags, tmp_path, monkeypatch):
     from finegrained_crl.training.loop import Loop
 

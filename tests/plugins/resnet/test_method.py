@@ -16,8 +16,13 @@ def build(backbone, size=64, **changes):
     )
 
 
+# Layers behind the pooling: MobileNet has them too; VGG's take seconds to initialise.
 @pytest.mark.parametrize(
-    "backbone", ["test_resnet", "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050", "vgg11"]
+    "backbone",
+    [
+        *("test_resnet", "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050"),
+        pytest.param("vgg11", marks=pytest.mark.slow),
+    ],
 )
 def test_logits_are_timms_and_features_fit_the_classifier(backbone):
     torch.manual_seed(0)

@@ -44,7 +44,7 @@ def old(workshop):
 
 def test_with_the_shims_the_old_program_runs_and_they_are_listed(old):
     pytest.importorskip("torchvision")
-    done = old.fresh_retrofit("--shims", "cpu,old-torch", "--", "python", "old.py")
+    done = old.retrofit("--shims", "cpu,old-torch", "--", "python", "old.py")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "__main__ old.py 1.0\n" or done.stdout.endswith("old.py 1.0\n")
     receipt = old.receipt()
@@ -78,7 +78,7 @@ def test_without_them_it_fails_as_under_plain_python(old):
 
 def test_a_traceback_of_an_old_main_script_shows_no_frame_of_ours(old):
     (old.folder / "fails.py").write_text("import torch\nx = torch.ones(1).cuda(async=True)\nraise KeyError('mine')\n")
-    done = old.fresh_retrofit("--shims", "cpu,old-torch", "--", "python", "fails.py", "a")
+    done = old.retrofit("--shims", "cpu,old-torch", "--", "python", "fails.py", "a")
     assert done.returncode == 1
     assert "KeyError: 'mine'" in done.stderr
     assert "old_main" not in done.stderr
