@@ -54,3 +54,10 @@ def test_many_groups_of_many_classes_need_no_table():
     np.add.at(table, (folds, classes), 1)
     # Thirty rows of a class over ten folds: two to five in nearly every one, where chance would leave 5 % empty.
     assert (table == 0).mean() < 0.01
+
+
+def test_of_equally_good_folds_the_emptiest_is_filled(monkeypatch):
+    """Two people in each of fifty classes: where nothing but order decided, three of five folds would stay empty."""
+    monkeypatch.setattr(module, "MOST_ENTRIES", 0)
+    folds = group_folds(np.repeat(np.arange(50), 2), np.arange(100), 5, 0)
+    assert np.bincount(folds, minlength=5).tolist() == [20] * 5
