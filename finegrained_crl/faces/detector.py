@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finegrained_crl.data.opencv_log import ERRORS, set_opencv_log
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.faces.face import Face, Pixels, around, tilt, upright_warp
@@ -162,13 +163,13 @@ def _quietly_made(side: int) -> Any:
             f"OpenCV {cv2.__version__} finds no faces: pip install 'opencv-python-headless>=4.9', with its dnn module"
         )
     cv2.setNumThreads(0)  # photographs are looked at in several threads: OpenCV's own would fight them for the cores
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of a choice of its own
+    before = set_opencv_log(ERRORS)  # OpenCV 5 warns of a choice of its own
     try:
         return cv2.FaceDetectorYN.create(str(MODEL), "", (side, side), LEAST_SCORE, SAME, MOST_FACES)
     except cv2.error as error:
         raise FinegrainedError(f"OpenCV {cv2.__version__} can't read {MODEL} ({error.err}): {REINSTALL}") from error
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        set_opencv_log(before)
 
 
 def _require_model() -> None:
