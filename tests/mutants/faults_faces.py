@@ -101,6 +101,6 @@ drawing.fault("dropped call", "        _write(draw, font, (left, upper), _drawab
 results = Source("finegrained_crl/training/results.py", PREDICT)
 results.fault(
     "dropped call",
-    '            **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),\n',
+    '        **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),\n',
     "",
 )
