@@ -80,12 +80,12 @@ class Detector:
         Args:
             pixels: uint8, (height, width, 3), RGB.
         """
-        found = self._as_it_stands(pixels)
-        if not any(face.score >= SURE for face in found):
+        faces = self._as_it_stands(pixels)
+        if not any(face.score >= SURE for face in faces):
             for turns in (1, 2, 3):
                 turned = self._as_it_stands(np.ascontiguousarray(np.rot90(pixels, turns)))
-                found += [turned_back(face, turns, pixels.shape[:2]) for face in turned]
-        return sorted((self._straightened(pixels, face) for face in _distinct(found)), key=lambda face: -face.size)
+                faces += [turned_back(face, turns, pixels.shape[:2]) for face in turned]
+        return sorted((self._straightened(pixels, face) for face in _distinct(faces)), key=lambda face: -face.size)
 
     def _straightened(self, pixels: Pixels, face: Face) -> Face:
         """A face that leans, its landmarks found again where it stands upright by those that are there.

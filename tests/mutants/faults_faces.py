@@ -9,7 +9,7 @@ PREDICT = "tests/cli/test_predict_faces.py"
 detector = Source(F + "detector.py", DETECTOR, CROP)
 detector.fault("swapped part", "tile[..., ::-1]", "tile")
 detector.fault("sign", "key=lambda face: -face.size)", "key=lambda face: face.size)")
-detector.fault("ignored option", "if not any(face.score >= SURE for face in found):", "if not found:")
+detector.fault("ignored option", "if not any(face.score >= SURE for face in faces):", "if not faces:")
 detector.fault("off-by-one", "for turns in (1, 2, 3):", "for turns in (1, 2):")
 detector.fault("ignored option", "LEAST_SEEN / self.min_size", "LEAST_SEEN / 60")
 detector.fault("off-by-one", "rows, columns = size if turns % 2 == 0 else size[::-1]", "rows, columns = size")
@@ -19,7 +19,7 @@ detector.fault("swapped part", "(left + corner[0]) / scale, (upper", "(left + co
 detector.fault(
     "dropped call", "(row[4:14].reshape(5, 2) + np.array(corner)) / scale", "row[4:14].reshape(5, 2) / scale"
 )
-detector.fault("dropped call", "for face in _distinct(found))", "for face in found)")
+detector.fault("dropped call", "for face in _distinct(faces))", "for face in faces)")
 detector.fault("off-by-one", "reshape(5, 2) - 0.5", "reshape(5, 2)")
 detector.fault("sign", "points @ warp[:, :2].T", "points @ warp[:, :2]")
 detector.fault("dropped call", "if _is_in_the_middle(row)]", "]")
