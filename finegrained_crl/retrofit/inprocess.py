@@ -36,7 +36,8 @@ class retrofit:  # noqa: N801  (used like a function)
         phase: "train", "eval" or "both": which calls of the chosen sites.
         root: folder that sites are named from; None: the working folder.
     Raises:
-        FinegrainedError: a SITE or the loss is unknown, or another `with retrofit()` is active.
+        FinegrainedError: a SITE or the loss is unknown, another `with retrofit()` is active, or nothing can be written
+            to the folder for temporary files.
         ValueError: alpha or beta is negative.
 
     >>> import torch
@@ -127,7 +128,13 @@ class retrofit:  # noqa: N801  (used like a function)
 
 def _ledgers_of(owner: retrofit) -> Path:
     """A folder for the ledgers of this process and of its children, which lives as long as the owner."""
-    folder = tempfile.mkdtemp(prefix="fgcrl-retrofit-")
+    try:
+        folder = tempfile.mkdtemp(prefix="fgcrl-retrofit-")
+    except OSError as error:
+        raise FinegrainedError(
+            f"no folder for the receipts of this process and its children ({error.strerror or error}): set TMPDIR to"
+            " one that can be written"
+        ) from error
     weakref.finalize(owner, _remove, folder, os.getpid())
     return Path(folder)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit import retrofit
 
 
@@ -87,3 +88,9 @@ def test_the_ledgers_of_a_block_go_with_it_and_not_with_a_fork_of_it():
     del receipt
     gc.collect()
     assert not folder.exists()
+
+
+def test_a_folder_for_receipts_that_can_not_be_made_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(FinegrainedError, match="set TMPDIR to one that can be written"):
+        retrofit()
