@@ -131,3 +131,13 @@ def test_training_decodes_small_where_asked_and_evaluation_never(tmp_path):
 
     assert (pixels(TrainTransform(whole, 0)) != pixels(TrainTransform(small, 0))).any()
     assert (pixels(EvalTransform(whole)) == pixels(EvalTransform(small))).all()
+
+
+def test_odd_modes_are_converted_where_asked_alone(tmp_path):
+    Image.new("RGBA", (20, 20), (200, 0, 0, 128)).save(tmp_path / "a.png")
+    columns = {"path": ["a.png"], "label": [0], "split": ["train"]}
+    records = make_records(columns, class_names=("a",), root=tmp_path, protocol="made up")
+    converted = loading.Pictures(records, EvalTransform(SETTINGS), convert=True).prepared(0)
+    assert converted.shape == (16, 16, 3)
+    with pytest.raises(FinegrainedError, match="alpha image"):
+        loading.Pictures(records, EvalTransform(SETTINGS), convert=False).prepared(0)

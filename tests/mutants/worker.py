@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -116,6 +117,8 @@ def _test(tests: tuple[str, ...], output: int) -> None:
         os.dup2(output, 2)
         import pytest
 
+        # A process of a pool may have no children; the loaders of a test are some.
+        multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
         code = int(pytest.main([*QUIET, f"--timeout={TEST_SECONDS}", *tests]))
         sys.stdout.flush()
     finally:
