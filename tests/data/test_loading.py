@@ -141,3 +141,9 @@ def test_odd_modes_are_converted_where_asked_alone(tmp_path):
     assert converted.shape == (16, 16, 3)
     with pytest.raises(FinegrainedError, match="alpha image"):
         loading.Pictures(records, EvalTransform(SETTINGS), convert=False).prepared(0)
+
+
+@pytest.mark.parametrize(("cores", "on_gpu", "workers"), [(2, False, 1), (12, False, 4), (2, True, 2), (12, True, 8)])
+def test_on_a_cpu_the_network_gets_half_of_the_cores(cores, on_gpu, workers, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores), raising=False)
+    assert loading.default_workers(on_gpu) == workers
