@@ -147,3 +147,17 @@ def test_odd_modes_are_converted_where_asked_alone(tmp_path):
 def test_on_a_cpu_the_network_gets_half_of_the_cores(cores, on_gpu, workers, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: range(cores), raising=False)
     assert loading.default_workers(on_gpu) == workers
+
+
+def test_each_epoch_and_each_row_is_varied_anew(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for name in ("a.png", "b.png"):
+        Image.fromarray(noise).save(tmp_path / name)
+    columns = {"path": ["a.png", "b.png"], "label": [0, 0], "split": ["train"] * 2}
+    records = make_records(columns, class_names=("a",), root=tmp_path, protocol="made up")
+    settings = ImageSettings(16, "crop", 2.0, 1.0, 1.0, 0, 0, 0, 0, "single")
+    for policy in (settings, dataclasses.replace(settings, rotate=10.0)):
+        pictures = loading.Pictures(records, TrainTransform(policy, 0), convert=False)
+        first = pictures[(0, 0)][0]
+        assert (first == pictures[(0, 0)][0]).all()
+        assert all((first != pictures[key][0]).any() for key in ((1, 0), (0, 1)))
