@@ -27,7 +27,7 @@ def agreement_charts(table: Table, pair: tuple[str, str], names: list[str], pict
         table: probabilities of all variants.
         pair: the two.
         names: of the classes.
-        pictures: where they come from; a chart without a single picture is not made.
+        pictures: where they come from; without a single one no chart is made.
     """
     first, second = (variant_title(variant) for variant in pair)
     right = [table.probabilities[variant].argmax(1) == table.labels for variant in pair]
@@ -36,13 +36,16 @@ def agreement_charts(table: Table, pair: tuple[str, str], names: list[str], pict
         f"{first} right, {second} wrong": right[0] & ~right[1],
         f"{second} right, {first} wrong": right[1] & ~right[0],
     }
-    for name, title, kinds in (
-        ("pictures-agree", "Pictures on which both agree", both),
-        ("pictures-disagree", "Pictures on which one is right", one),
-    ):
-        drawn = [_drawn(kind, rows, table, pair, names, pictures) for kind, rows in kinds.items()]
-        if any(shown.source for _, _, listed in drawn for shown in listed):
-            yield _chart(name, title, drawn)
+    charts = {"pictures-agree": ("Pictures on which both agree", both)}
+    charts["pictures-disagree"] = ("Pictures on which one alone is right", one)
+    drawn = {
+        name: (title, [_drawn(kind, rows, table, pair, names, pictures) for kind, rows in kinds.items()])
+        for name, (title, kinds) in charts.items()
+    }
+    everything = [shown for _, kinds in drawn.values() for _, _, listed in kinds for shown in listed]
+    # "None" is an answer too; without a single picture that may be shown, there is nothing to look at.
+    if any(shown.source for shown in everything):
+        yield from (_chart(name, title, kinds) for name, (title, kinds) in drawn.items())
 
 
 def _drawn(

@@ -106,6 +106,14 @@ def test_pictures_are_of_their_kind(charts, means):
                 assert tables[good].loc[name].argmax() == labels[name] != tables[bad].loc[name].argmax()
 
 
+def test_none_of_a_kind_is_said(collected, root):
+    groups = {group[0].cell.variant: group for group in grouped(study_figures(collected).parts)}
+    table = Table({"crl": groups["crl"], "ce": groups["crl"]}, anonymous=False)
+    _, disagree = agreement_charts(table, ("crl", "ce"), GROUPS, Thumbnails(root, 60))
+    assert disagree.alt == "CRL right, CE wrong: 0 pictures; CE right, CRL wrong: 0 pictures"
+    assert not any(axes.images for axes in disagree.figure.axes)
+
+
 def test_no_pictures_no_chart(collected):
     groups = {group[0].cell.variant: group for group in grouped(study_figures(collected).parts)}
     table = Table(groups, anonymous=True)
