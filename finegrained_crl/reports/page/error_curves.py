@@ -37,13 +37,14 @@ def error_curves(runs: dict[str, list[Path]]) -> Chart | None:
     axes.set_xlabel("epoch", fontsize=8)
     axes.set_ylabel("test error %", fontsize=8)
     axes.legend(frameon=False, fontsize=7)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     width = max(window(len(table)) for table in tables.values())
     return Chart(
         "test-error",
         "Test error over the epochs",
         "; ".join(words),
         f"Thin: what each run measured. Thick: the mean over runs of the errors smoothed over {width} measured"
-        " epochs, centred, fewer at both ends; the band reaches from the lowest smoothed run to the highest. The test"
+        " epochs (1: not smoothed, they are few), centred, fewer at both ends; the band reaches from the lowest smoothed run to the highest. The test"
         " part was only watched: the epoch where a curve is lowest is no result.",
         picture,
     )

@@ -53,6 +53,13 @@ def test_lines_and_band_are_those_of_the_folders(runs):
             np.testing.assert_allclose([heights.min(), heights.max()], [smooth[:, k].min(), smooth[:, k].max()])
 
 
+def test_epochs_are_whole_numbers(runs):
+    chart = error_curves({"ce": runs["ce"][:1]})
+    axes = chart.figure.axes[0]
+    axes.set_xlim(0, 4)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
+
+
 def test_the_words_say_where_it_ends(runs):
     _, raw, _ = by_hand(runs["crl"])
     chart = error_curves(runs)
