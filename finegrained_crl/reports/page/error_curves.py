@@ -44,8 +44,8 @@ def error_curves(runs: dict[str, list[Path]]) -> Chart | None:
         "Test error over the epochs",
         "; ".join(words),
         f"Thin: what each run measured. Thick: the mean over runs of the errors smoothed over {width} measured"
-        " epochs (1: not smoothed, they are few), centred, fewer at both ends; the band reaches from the lowest smoothed run to the highest. The test"
-        " part was only watched: the epoch where a curve is lowest is no result.",
+        " epochs (1: not smoothed, they are few), centred, fewer at both ends; the band reaches from the lowest"
+        " smoothed run to the highest. The test part was only watched: the epoch where a curve is lowest is no result.",
         picture,
     )
 
