@@ -307,3 +307,16 @@ told.fault(
 
 subgroups = Source(R + "breakdown.py", "tests/cli/test_every_flag.py")
 subgroups.fault("ignored option", '.get("subgroups", []), *asked]', '.get("subgroups", [])]')
+
+P = "tests/reports/page/"
+error_curves = Source(R + "page/error_curves.py", P + "test_error_curves.py")
+error_curves.fault("off-by-one", "center=True", "center=False")
+error_curves.fault("swapped part", "smooth.max(axis=1)", "smooth.mean(axis=1)")
+
+grid_map = Source(R + "page/grid_map.py", P + "test_grid_map.py")
+grid_map.fault("swapped part", 'of_grid.sort_values("mean"', 'table.sort_values("mean"')
+grid_map.fault("index", "sort_index(ascending=False)", "sort_index(ascending=True)")
+
+agreement = Source(R + "page/agreement.py", P + "test_agreement.py")
+agreement.fault("swapped part", "right[1] & ~right[0]", "right[0] & ~right[1]")
+agreement.fault("index", "[0 if is_true else 4]", "[4 if is_true else 0]")

@@ -35,7 +35,7 @@ def test_every_shipped_part_is_a_whole_recipe_at_every_scale(name, part, scale):
 @pytest.mark.parametrize("name", study_files())
 def test_published_rows_are_of_its_parts_and_losses(name):
     study = find_study(name)
-    assert study.title.startswith("Table ")
+    assert study.title.startswith(("Table ", "Figure "))
     for row in study.published:
         assert set(row) == {"part", "variant", "metric", "value", "where"}
         plan = study.plan(row["part"], "paper")

@@ -12,6 +12,7 @@ from finegrained_crl.reports.page import context
 def _undrawn():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(context, "_charts", lambda *everything: {})
+        patch.setattr(context, "agreement_charts", lambda *everything: ())
         patch.setattr(drawing, "save", lambda figure, target, **_how: target)
         yield
 

@@ -14,7 +14,10 @@ from finegrained_crl.crossval.collect import Collected
 from finegrained_crl.reports.comparison import read_epochs
 from finegrained_crl.reports.names import variant_title
 from finegrained_crl.reports.page import gallery, score_charts, study_charts
+from finegrained_crl.reports.page.agreement import agreement_charts
 from finegrained_crl.reports.page.charts import Chart
+from finegrained_crl.reports.page.error_curves import error_curves
+from finegrained_crl.reports.page.grid_map import grid_map
 from finegrained_crl.reports.page.near_copies import NearCopies, near_copies
 from finegrained_crl.reports.page.thumbnails import Thumbnails
 from finegrained_crl.reports.parts import TITLES, Part, grouped
@@ -90,7 +93,7 @@ def make_page(
     table = gallery.Table(groups, anonymous=options.anonymous)
     pair = _pair(figures, list(groups))
     told = facts(collected)
-    return Page(
+    page = Page(
         title="Study" if options.anonymous else f"Study {title}",
         headline=figures.headline or ["One variant: nothing is compared."],
         notes=figures.notes,
@@ -113,6 +116,10 @@ def make_page(
         options=options,
         variant_rows=_variant_rows(figures, compared, weights),
     )
+    if pair:
+        # Files only: the page's own gallery shows these pictures, and comes first where there are few.
+        page.charts["pictures"] = list(agreement_charts(table, pair, names, pictures))
+    return page
 
 
 def _root(results: dict[str, Any], options: PageOptions) -> Path | None:
@@ -149,8 +156,8 @@ def _charts(
         if len(figures.differences)
         else [],
         "folds": [study_charts.fold_dots(compared, primary)],
-        "settings": [study_charts.setting_map(figures.variants, primary, weights)],
-        "curves": list(study_charts.learning_curves(runs)),
+        "settings": [grid_map(figures.variants, primary, weights)],
+        "curves": [error_curves(runs), *study_charts.learning_curves(runs)],
         "probabilities": [score_charts.reliability(groups), score_charts.coverage_risk(groups)],
         "distances": [score_charts.distances(groups)] if figures.ordered else [],
         "confusions": matrices,

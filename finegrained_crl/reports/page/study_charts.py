@@ -1,4 +1,4 @@
-"""Charts of a study as a whole: who is better by how much, fold by fold, epoch by epoch, setting by setting."""
+"""Charts of a study as a whole: who is better by how much, fold by fold, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -136,41 +136,3 @@ def _curves(
         f" runs.{apart if column == 'train_loss' else ' A band wider than the gap between medians is chance.'}",
         picture,
     )
-
-
-def setting_map(variants: pd.DataFrame, figure: Figure, weights: str) -> Chart | None:
-    """The mean over an alpha x beta grid, where the study has one."""
-    rows = variants[(variants["figure"] == figure.name) & (variants["weights"] == weights)]
-    table = pd.DataFrame([{**_settings(row["variant"]), "mean": row["mean"]} for _, row in rows.iterrows()])
-    if not {"loss.alpha", "loss.beta"} <= set(table) or table["loss.alpha"].nunique() < 2:
-        return None
-    grid = table.pivot_table(index="loss.beta", columns="loss.alpha", values="mean").sort_index(ascending=False)
-    scale = 100 if figure.percent else 1
-    picture, axes = axes_of(5.5, 3.6)
-    image = axes.imshow(scale * grid.to_numpy(), cmap="cividis", aspect="auto")
-    for (i, j), value in np.ndenumerate(scale * grid.to_numpy()):
-        if np.isfinite(value):
-            ink = "white" if image.norm(value) < 0.55 else "#111111"
-            axes.text(j, i, f"{value:.1f}", ha="center", va="center", fontsize=7, color=ink)
-    axes.set_xticks(range(grid.shape[1]), [f"{a:g}" for a in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), [f"{b:g}" for b in grid.index])
-    axes.set(xlabel="alpha", ylabel="beta")
-    deviation = scale * float(rows["deviation"].median())
-    best = table.sort_values("mean", kind="stable").iloc[-1 if figure.better == "higher" else 0]
-    return Chart(
-        "alpha-beta",
-        f"{figure.title} over alpha and beta",
-        f"best at alpha {best['loss.alpha']:g}, beta {best['loss.beta']:g}: {scale * best['mean']:.2f}",
-        f"Each cell is the mean over folds and seeds. Cells vary by chance, deviation about {deviation:.2f}: smaller"
-        " differences between neighbours say nothing.",
-        picture,
-    )
-
-
-def _settings(variant: str) -> dict[str, float]:
-    settings = {}
-    for word in variant.split(" ")[1:]:
-        key, _, value = word.partition("=")
-        if key.startswith("loss."):
-            settings[key] = float(value)
-    return settings
