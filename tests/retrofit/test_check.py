@@ -56,3 +56,19 @@ def test_a_check_needs_a_program(check):
     done = check("--check", "4", loss="score()", after="pass")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "--check N and a program belong together" in done.stderr
+
+
+CUDA = "loss.data[0]  # an item, in torch 0.3\n    net.cuda()"
+
+
+def test_both_programs_get_the_shims(check):
+    words = ("--shims", "cpu,old-torch", "--check", "4", "--", "python", "train.py")
+    done = check(*words, loss="criterion(net(x), y)", after=CUDA)
+    assert done.returncode == 0, done.stderr
+    assert "--check: 4 losses" in done.stderr
+
+
+def test_shims_without_a_program_are_refused(check):
+    done = check("--shims", "cpu", loss="criterion(net(x), y)", after="pass")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "--shims is for the programs of --check N" in done.stderr
