@@ -11,9 +11,10 @@ from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
 from finegrained_crl.retrofit.patch import make_patch
 from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.shims.names import check_shims
 from finegrained_crl.retrofit.sites.decision import Choice
 from finegrained_crl.retrofit.sites.place import check_sites
-from finegrained_crl.retrofit.sites.profiles import find_profile, recognise
+from finegrained_crl.retrofit.sites.profiles import Profile, find_profile, recognise
 
 summary = "print the same choice as a diff for `git apply`"
 
@@ -34,7 +35,9 @@ def main(argv: list[str]) -> int:
             raise FinegrainedError(f"--{name} must be at least 0, got {getattr(options, name)}")
     profile = find_profile(options.profile) if options.profile else recognise(root)
     choice = Choice(tuple(options.only), tuple(options.skip))
-    scanned = scan(root, profile.choice(choice, root) if profile else choice)
+    choice = profile.choice(choice, root) if profile else choice
+    shims = _shims(options, profile, root)
+    scanned = scan(root, choice)
     check_asked(scanned, [*options.only, *options.skip])
     patch = make_patch(scanned, options.alpha, options.beta)
     for site, reason in patch.refused.items():
@@ -48,7 +51,7 @@ def main(argv: list[str]) -> int:
     if not patch.diff:
         raise FinegrainedError("no site to change; `fgcrl retrofit scan` shows what there is and why it is left")
     if options.check is not None:
-        _check(root, patch.diff, program, options, choice if profile is None else profile.choice(choice, root))
+        _check(root, patch.diff, program, options, choice, shims)
     sys.stdout.buffer.write(patch.diff)
     sys.stdout.flush()
     print(
@@ -59,12 +62,34 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _check(root: Path, diff: bytes, program: list[str], options: argparse.Namespace, choice: Choice) -> None:
+def _shims(options: argparse.Namespace, profile: Profile | None, root: Path) -> tuple[str, ...]:
+    """What the two programs of --check need: as asked, and the profile's."""
+    asked = check_shims([name for name in options.shims.split(",") if name])
+    if asked and options.check is None:
+        raise FinegrainedError("--shims is for the programs of --check N; a diff needs none")
+    return tuple(dict.fromkeys([*asked, *(profile.shims(root) if profile else ())]))
+
+
+def _check(
+    root: Path,
+    diff: bytes,
+    program: list[str],
+    options: argparse.Namespace,
+    choice: Choice,
+    shims: tuple[str, ...],
+) -> None:
     from finegrained_crl.retrofit.check import check
     from finegrained_crl.retrofit.launch import command_of
     from finegrained_crl.retrofit.sites.settings import Settings
 
-    settings = Settings(only=choice.only, skip=choice.skip, roles=choice.roles, alpha=options.alpha, beta=options.beta)
+    settings = Settings(
+        only=choice.only,
+        skip=choice.skip,
+        roles=choice.roles,
+        alpha=options.alpha,
+        beta=options.beta,
+        shims=shims,
+    )
     compared = check(root, diff, command_of(program), settings, options.check)
     print(f"--check: {compared} losses of the patched program equal the retrofitted one's bit for bit", file=sys.stderr)
 
@@ -95,6 +120,9 @@ def build_parser() -> Parser:
         type=int,
         metavar="N",
         help="first run the patched and the retrofitted program (behind --, in REPO) for N losses, and compare",
+    )
+    parser.add_argument(
+        "--shims", default="", metavar="A,B", help="of both programs of --check; see retrofit run --help"
     )
     parser.add_argument("--alpha", type=float, default=1.5, help="of CRL [1.5]")
     parser.add_argument("--beta", type=float, default=1.0, help="of CRL [1]")

@@ -71,9 +71,10 @@ def _mirror(root: Path, copy: Path) -> None:
         names[:] = [name for name in names if name not in SKIPPED]
         there = copy / Path(folder).relative_to(root)
         there.mkdir(parents=True)
-        for name in files:
+        linked = [name for name in names if (Path(folder) / name).is_symlink()]  # such as a data set; never walked
+        for name in (*files, *linked):
             source = Path(folder) / name
-            if name.endswith(".py"):
+            if name.endswith(".py") and source.is_file():
                 shutil.copyfile(source, there / name)
             else:
                 os.symlink(source, there / name)

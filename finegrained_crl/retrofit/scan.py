@@ -26,6 +26,8 @@ from finegrained_crl.retrofit.sites.place import Place
 SEEDS = re.compile(
     rb"cross_entropy|[cC]ompeting_?[rR]atio|CRL|crl_|CrossEntropy|nll_loss|NLLLoss|[lL]og_?[sS]oftmax|getattr\((torch\.)?nn\b|Label_?[sS]mooth\w*\("
 )
+LOGARITHM = re.compile(rb"\blog\(")  # beside a softmax: a loss written out, CRL among them
+TARGETS = frozenset(("target", "targets", "label", "labels", "y", "gt", "y_true"))
 TEXTUAL = re.compile(rb"(CrossEntropyLoss|cross_entropy|NLLLoss|nll_loss|LabelSmoothing\w*)\s*\(")
 SMOOTHING_CLASS = re.compile(r"(?i)label.?smooth|smooth\w*(ce|cross)|soft.?target|soft\w*cross")
 HELD_CRL = re.compile(r"(?i)competing_?ratio|(^|_)crl($|_)|^CRL|CRL(Loss)?$")
@@ -124,9 +126,13 @@ def _read(root: Path, found: Scan) -> list[Module]:
     found.files = len(found_files)
     for path in found_files:
         data = _bytes(path)
-        if data is None or b"\0" in data[:4096] or SEEDS.search(data) or (len(data) and _looks_broken(data)):
+        if data is None or b"\0" in data[:4096] or _may_hold_loss(data) or (len(data) and _looks_broken(data)):
             _take(root, path, found, modules)
     return modules
+
+
+def _may_hold_loss(data: bytes) -> bool:
+    return bool(SEEDS.search(data) or (b"softmax" in data and LOGARITHM.search(data)))
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -219,6 +225,14 @@ def _sites_of(module: Module, holders: Holders, choice: Choice) -> Iterable[Site
                 node.name,
                 "a loss class of the repository's own: what its parts do stands below; edit it by hand",
             )
+        if isinstance(node, ast.FunctionDef) and _writes_loss(node):
+            yield _looked(
+                module,
+                node,
+                "softmax",
+                "the logarithm of a softmax, and targets: a loss (cross-entropy, focal, CRL ..) written out by hand;"
+                " nothing is changed here",
+            )
         if not isinstance(node, ast.Call):
             continue
         loss, last = module.names.loss(node.func), module.names.meaning(node.func).rpartition(".")[2]
@@ -244,6 +258,15 @@ def _sites_of(module: Module, holders: Holders, choice: Choice) -> Iterable[Site
             )
         elif last == "partial" and node.args and module.names.loss(node.args[0]) in FUNCTIONS:
             yield _construction(module, node, module.names.loss(node.args[0]))
+
+
+def _writes_loss(function: ast.FunctionDef) -> bool:
+    """It takes targets, and calls softmax and log."""
+    if not TARGETS & {argument.arg for argument in function.args.args}:
+        return False
+    functions = [node.func for node in ast.walk(function) if isinstance(node, ast.Call)]
+    called = {part.attr if isinstance(part, ast.Attribute) else dotted(part) for part in functions}
+    return bool(called & {"softmax", "Softmax"}) and "log" in called
 
 
 def _called_criterion(module: Module, call: ast.Call, holders: Holders) -> set[Build]:
@@ -300,7 +323,9 @@ def _site(
     module: Module, node: ast.AST, kind: str, loss: str, role: str, action: str, reason: str,
     context: Context | None = None, built: tuple[str, ...] = (),
 ) -> Site:  # fmt: skip
-    expression = f"class {node.name}" if isinstance(node, ast.ClassDef) else module.source.text_of(node)
+    expression = module.source.text_of(node)
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        expression = f"{'class' if isinstance(node, ast.ClassDef) else 'def'} {node.name}"
     guard = ast.unparse(context.guard) if context and context.guard is not None else ""
     end = (getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
     owner = _owner(module, node, loss) if kind == "construction" else ""

@@ -28,7 +28,11 @@ def check(workshop, tmp_path):
         repo.mkdir()
         (repo / "small.py").write_text((workshop.folder / "small.py").read_text())
         (repo / "train.py").write_text(CALLS + TRAIN.format(**parts))
-        before = {path.name: path.read_bytes() for path in repo.iterdir()}
+        (repo / "linked.py").symlink_to(repo / "small.py")
+        (data := tmp_path / "data").mkdir()
+        (data / "list.txt").write_text("1")
+        (repo / "data").symlink_to(data)
+        before = {path.name: path.read_bytes() for path in repo.iterdir() if path.is_file()}
         words = words or ("--check", "4", "--", "python", "train.py")
         done = workshop.command("patch", str(repo), *words)
         assert {path.name: path.read_bytes() for path in repo.iterdir() if path.is_file()} == before
@@ -56,3 +60,25 @@ def test_a_check_needs_a_program(check):
     done = check("--check", "4", loss="score()", after="pass")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "--check N and a program belong together" in done.stderr
+
+
+CUDA = "loss.data[0]  # an item, in torch 0.3\n    net.cuda()"
+
+
+def test_both_programs_get_the_shims(check):
+    words = ("--shims", "cpu,old-torch", "--check", "4", "--", "python", "train.py")
+    done = check(*words, loss="criterion(net(x), y)", after=CUDA)
+    assert done.returncode == 0, done.stderr
+    assert "--check: 4 losses" in done.stderr
+
+
+def test_shims_without_a_program_are_refused(check):
+    done = check("--shims", "cpu", loss="criterion(net(x), y)", after="pass")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "--shims is for the programs of --check N" in done.stderr
+
+
+def test_linked_folders_and_files_are_there_in_the_patched_copy(check):
+    after = "import linked; open('data/list.txt').close()"
+    done = check(loss="criterion(net(x), y)", after=after)
+    assert done.returncode == 0, done.stderr

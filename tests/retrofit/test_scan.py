@@ -292,3 +292,26 @@ def test_what_an_attribute_alone_calls_a_loss_has_no_role(tmp_path):
     )
     sites = {site.file: site for site in scan(tmp_path.resolve()).sites if site.kind == "call"}
     assert (sites["mae.py"].role, sites["mae.py"].action) == ("", "look")
+
+
+RATIO = """
+import torch
+from torch import nn
+
+
+class ratio(nn.Module):
+    def forward(self, input, target):
+        p = torch.nn.functional.softmax(input, dim=1)[range(len(target)), target]
+        return torch.log((1 - p) ** 0.5 / p + 1e-7).mean()
+
+
+def attention(q, k):
+    return (q @ k).softmax(-1), torch.log(q)
+"""
+
+
+def test_a_loss_written_from_softmax_is_pointed_at(tmp_path):
+    found = scanned(tmp_path, {"ratio.py": RATIO})
+    (site,) = found.sites
+    assert (site.line, site.kind, site.expression) == (7, "look", "def forward")
+    assert "written out by hand" in site.reason

@@ -61,6 +61,9 @@ REPORTED = {
     "std_rows": "a negative factor",
     "focal_after_warm_up": "Exp, Pow",
     "focal_late": FOLLOWS,
+    "focal_row_by_row": FOLLOWS,
+    "weighted_by_second_call": FOLLOWS,
+    "focal_subclass": "focal loss",
     "poly_soft": "another function of the targets' probabilities",
     "poly_smoothed": FUNCTION,
     "smoothing_by_hand": "label smoothing by hand",
@@ -73,6 +76,8 @@ REPORTED = {
     "try_guard": IDLE,
     "env_guard": IDLE,
     "callback": IDLE,
+    "guard_walrus": IDLE,
+    "backward_thrown_away": "gradients of 4 of 8 calls were thrown away",
     "best_of_two": NEVER,
     "only_logged": NEVER,
     "no_hints": NEVER,
@@ -91,9 +96,27 @@ REPORTED = {
     "torchscript": "no hook sees",
     "cpp_function": "no hook sees",
     "gathered": "written by hand",
+    "hand_one_hot": "log_softmax, multiplied with targets",
+    "hand_smoothed": "log_softmax, multiplied with targets",
+    "hand_kl": "log_softmax, multiplied with targets",
+    "hand_einsum": "log_softmax, multiplied with targets",
+    "hand_masked": "written by hand",
+    "hand_logsumexp": "written by hand",
+    "hand_exp_log": "written by hand",
+    "hand_categorical": "written by hand",
+    "adaptive_softmax": "written by hand",
+    "smoothing_by_nll": "enters the loss in line",
 }
 SHAPES = sorted(path.stem for path in (PROGRAMS / "shapes").glob("*.py"))
-UNTOUCHED = {"compiled", "vmapped", "nll_of_mean", "nll_of_logsumexp", "evaluate_hidden", "model_in_eval_mode"}
+UNTOUCHED = {
+    "smoothing_by_nll",
+    "compiled",
+    "vmapped",
+    "nll_of_mean",
+    "nll_of_logsumexp",
+    "evaluate_hidden",
+    "model_in_eval_mode",
+}
 SHOWN_ONLY = {"only_logged", "saliency_at_end", "attack_in_one_loop"}  # replaced, where the weights don't depend on it
 
 

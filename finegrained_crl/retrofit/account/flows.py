@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.by_hand import name_of
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
-from finegrained_crl.retrofit.account.uses import MARK, name_of, uses_of_values
+from finegrained_crl.retrofit.account.uses import MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes

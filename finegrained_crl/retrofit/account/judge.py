@@ -54,10 +54,18 @@ def _of_replaced(row: Row, phase: str, has_stepped: bool) -> str:
             f"REPLACED IN EVALUATION: no backward pass went through {idle} of {calls} replaced calls; --learn N tells"
             " them apart by what is seen, --only by the caller's line"
         )
-    if has_stepped and row["flowed"] and not row["updated"] and not row["reason"].startswith("--only "):
+    if not has_stepped or row["reason"].startswith("--only "):
+        return ""
+    if row["flowed"] and not row["updated"]:
         return (
             f"REPLACED, NEVER IN AN UPDATE: gradients flowed through {row['flowed']} calls, and no parameter was"
             " changed by them (an attack, a saliency map); --skip it, or name it with --only"
+        )
+    if row.get("discarded"):
+        return (
+            f"REPLACED, AND NOT IN AN UPDATE FOR SOME CALLERS: the gradients of {row['discarded']} of {row['flowed']}"
+            " calls were thrown away (a validation that runs a backward pass, an attack); --learn N tells the callers"
+            " apart, --only by their lines"
         )
     return ""
 

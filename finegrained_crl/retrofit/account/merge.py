@@ -8,6 +8,7 @@ from finegrained_crl.retrofit.sites.rows import Counters, Part, Row
 
 IDENTITY = frozenset(("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim"))
 """Rows that agree in these are one."""
+AGAIN = 2  # passes of a chain of callers without an update, of which a kill, or the program's end, explains one
 
 
 def merge_rows(parts: Iterable[Part]) -> list[Row]:
@@ -19,6 +20,7 @@ def merge_rows(parts: Iterable[Part]) -> list[Row]:
         one row per place and decision, with `processes` that saw it.
     """
     totals: dict[str, Row] = {}
+    chains: dict[str, dict[str, Counters]] = {}
     for part in parts:
         for row in part["rows"]:
             identity = repr(sorted(item for item in row.items() if item[0] in IDENTITY))
@@ -26,7 +28,17 @@ def merge_rows(parts: Iterable[Part]) -> list[Row]:
                 zero = Counters(count=0, flowed=0, updated=0, skipped=0)
                 totals[identity] = {**row, **zero, "processes": 0, "misfit": 0.0}
             _add(totals[identity], row)
+            chain = chains.setdefault(identity, {}).setdefault(repr(row.get("callers")), Counters(flowed=0, updated=0))
+            chain["flowed"] += row.get("flowed", 0)
+            chain["updated"] += row.get("updated", 0)
+    for identity, total in totals.items():
+        total["discarded"] = sum(map(_discarded, chains[identity].values()))
     return list(totals.values())
+
+
+def _discarded(chain: Counters) -> int:
+    """Passes of a chain of callers that never took part in an update."""
+    return chain["flowed"] if chain["flowed"] >= AGAIN and not chain["updated"] else 0
 
 
 def _add(total: Row, row: Row) -> None:

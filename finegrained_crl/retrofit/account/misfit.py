@@ -104,7 +104,7 @@ def follows_value(call: Rows) -> bool:
     Class weights do so by accident where the probabilities differ by class; so rows of one class are compared, and all
     rows only where the class does not explain the factors.
     """
-    if call.options.reduction != "none":
+    if call.options.reduction != "none" and len(call.factor) != 1:  # of a single row, the call's factor is the row's
         return False
     target = call.target.clamp(min=0).long()
     p = call.scores.softmax(1).gather(1, target[:, None])[:, 0]

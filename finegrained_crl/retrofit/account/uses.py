@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from finegrained_crl.retrofit.account.by_hand import name_of, written_by_hand
+
 MARK = "fgcrl"  # key of a watched node's metadata
 NODES = 4000  # looked at; a value lies near the root
 BEYOND = 40  # levels looked at behind the first meeting: other ways to the same value are longer, but not much
@@ -34,8 +36,6 @@ LINEAR = frozenset(
 )
 PRODUCTS = frozenset(("Mul", "Div", "Dot", "Mv", "Mm", "Bmm", "Addcmul", "Addmm", "Baddbmm", "Addbmm", "Addmv"))
 LOSSES = ("NllLoss", "NllLoss2D", "NllLossNd", "CrossEntropyLoss")
-UNCHANGED = ("Neg", "View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "ToCopy", "Clone", "Slice")
-STEPS = 4  # of that kind, between a log_softmax and the entry that is taken of it
 OPAQUE = ("Compiled", "Checkpoint")  # what lies behind them is seen when they run
 
 
@@ -72,20 +72,9 @@ def _unseen(children: dict[Any, list[Any]]) -> str:
         name = name_of(node)
         if name in LOSSES and node.metadata.get(MARK) is None:
             return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
-        entries = {_origin(child) for child in below} if name in ("Gather", "Index") else set()
-        if "LogSoftmax" in entries:
-            return "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
-        if "Softmax" in entries:
-            return "a loss of the target's probability that is written by hand (softmax, and the target's entry of it)"
+        if by_hand := written_by_hand(node, below):
+            return by_hand
     return ""
-
-
-def _origin(node: Any) -> str:
-    for _ in range(STEPS):
-        if name_of(node) not in UNCHANGED or not node.next_functions or node.next_functions[0][0] is None:
-            break
-        node = node.next_functions[0][0]
-    return name_of(node)
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
@@ -153,8 +142,3 @@ def _described(names: set[str]) -> str:
     if any(name.startswith("Compiled") for name in names):
         return f"its value goes through compiled code ({steps})"
     return f"it is an ingredient: its value goes through {steps}, which is no sum, mean, weight or scaling"
-
-
-def name_of(node: Any) -> str:
-    """`MulBackward0` -> "Mul"."""
-    return type(node).__name__.rstrip("0123456789").removesuffix("Backward")

@@ -46,6 +46,12 @@ class Profile:
         repositories = [repository] if repository else self.repositories
         return tuple(dict.fromkeys(site for entry in repositories for site in entry["only"]))
 
+    def shims(self, root: Path | None = None) -> tuple[str, ...]:
+        """What the code needs today."""
+        repository = self.match(root) if root is not None else None
+        repositories = [repository] if repository else self.repositories
+        return tuple(dict.fromkeys(shim for entry in repositories for shim in entry["shims"]))
+
     def choice(self, choice: Choice, root: Path) -> Choice:
         """A user's choice, completed: what is named with `--only` wins over the profile's default."""
         return Choice(choice.only or self.only(root), choice.skip, self.roles(root))
@@ -100,14 +106,11 @@ def apply_profile(name: str, settings: Settings) -> Settings:
         settings: what the user gave.
     """
     profile, here = find_profile(name), Path.cwd()
-    repository = profile.match(here)
-    repositories = [repository] if repository else profile.repositories
-    shims = [shim for entry in repositories for shim in entry["shims"]]
     return replace(
         settings,
         only=settings.only or profile.only(here),
         roles=profile.roles(here),
-        shims=tuple(dict.fromkeys([*settings.shims, *shims])),
+        shims=tuple(dict.fromkeys([*settings.shims, *profile.shims(here)])),
     )
 
 

@@ -12,6 +12,7 @@ class Counters(TypedDict, total=False):
     flowed: int  # of these, passed by a gradient on its way to parameters
     updated: int  # of these, in an update of parameters
     skipped: int  # dropped by the program because the value was not finite
+    discarded: int  # passed by a gradient, of callers whose gradients never were in an update
 
 
 class Measured(TypedDict, total=False):

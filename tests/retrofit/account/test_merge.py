@@ -31,3 +31,17 @@ def test_another_decision_place_or_loss_is_another_row():
     others = [{"action": "leave"}, {"column": 9}, {"loss": "nll_loss"}, {"reason": "s"}, {"site": "a.py:2"}]
     rows = [{**ROW, **other, "count": 1} for other in ({}, *others)]
     assert len(merge_rows([part(1, *rows), part(2, *rows)])) == 6
+
+
+def test_gradients_of_callers_without_any_update_are_discarded():
+    trains = {**ROW, "callers": ["a.py:9"], "count": 4, "flowed": 4, "updated": 3}
+    scores = {**ROW, "callers": ["a.py:12"], "count": 2, "flowed": 2, "updated": 0}
+    killed = {**ROW, "callers": ["a.py:15"], "count": 1, "flowed": 1, "updated": 0}
+    (row,) = merge_rows([part(1, trains, scores), part(2, scores, killed)])
+    assert (row["flowed"], row["updated"], row["discarded"]) == (9, 3, 4)
+
+
+def test_callers_that_are_updated_in_another_process_train():
+    row = {**ROW, "callers": ["a.py:9"], "count": 2, "flowed": 2}
+    (merged,) = merge_rows([part(1, {**row, "updated": 0}), part(2, {**row, "updated": 2})])
+    assert merged["discarded"] == 0

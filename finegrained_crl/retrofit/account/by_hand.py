@@ -1,0 +1,124 @@
+"""Is a cross-entropy written out by hand below a backward pass? It is no call, so that it stays what it is.
+
+It is known by its shape in the autograd graph: a log_softmax, or logits less their logsumexp, of which the target's
+entry is taken, or which is multiplied with targets (one-hot, smoothed, or two classes mixed). A teacher's scores, or
+positives among the batch's own samples, are no such targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+UNCHANGED = (
+    *("Neg", "View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Expand"),
+    *("ToCopy", "Clone", "Slice", "Select"),
+)
+STEPS = 4  # of that kind, between a log_softmax and what is taken of it
+ENTRY = ("Gather", "Index", "Take")
+ROWS = 64  # of targets that are looked at
+LEAST = 3  # classes, below which a teacher's scores may look like smoothed targets
+CROSS_ENTROPY = "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
+TARGETS = "a cross-entropy that is written by hand (log_softmax, multiplied with targets)"
+PROBABILITY = "a loss of the target's probability that is written by hand (softmax, and the target's entry of it)"
+
+
+def written_by_hand(node: Any, below: Iterable[Any]) -> str:
+    """What a node of the graph is the last step of, "" for anything else.
+
+    Args:
+        node: of the graph.
+        below: the nodes that its inputs come from.
+    """
+    name = name_of(node)
+    origins = [origin for child in below if (origin := _origin(child)) is not None]
+    if name in ENTRY or (name == "MaskedSelect" and are_targets(_saved(node, "mask"))):
+        if any(_is_log_softmax(origin) for origin in origins):
+            return CROSS_ENTROPY
+        return PROBABILITY if any(name_of(origin) == "Softmax" for origin in origins) else ""
+    if name in ("Sub", "Add") and len(origins) == 2:
+        return CROSS_ENTROPY if _is_rest(*origins) or _is_rest(*reversed(origins)) else ""
+    if name in ("Mul", "Bmm", "KlDiv") and len(origins) == 1 and _is_log_softmax(origins[0]):
+        return TARGETS if any(are_targets(factor) for factor in _factors(node, name)) else ""
+    return ""
+
+
+def are_targets(factor: Tensor | None) -> bool:
+    """Whether the rows of a constant are one-hot, smoothed, or two classes mixed."""
+    if factor is None:
+        return False
+    rows = factor.detach().squeeze(-1) if factor.dim() == 3 and factor.shape[-1] == 1 else factor.detach()
+    if rows.dim() < 2 or rows.shape[-1] < 2 or not rows.numel():
+        return False
+    rows = rows.reshape(-1, rows.shape[-1])
+    if _are_own_samples(rows):
+        return False
+    ranked = rows[:ROWS].float().sort(dim=1, descending=True).values
+    if bool(((ranked[:, 0] == 1) & (ranked[:, 1:] == 0).all(1)).all()):
+        return True
+    rest = ranked[:, 2 if rows.shape[1] > LEAST + 1 else 1 :]
+    is_flat = (rest[:, 0] - rest[:, -1] < 1e-6) & (ranked[:, 0] > rest[:, 0])
+    return rows.dtype != torch.bool and rows.shape[1] >= LEAST and bool(is_flat.all())
+
+
+def name_of(node: Any) -> str:
+    """`MulBackward0` -> "Mul"."""
+    return type(node).__name__.rstrip("0123456789").removesuffix("Backward")
+
+
+def _are_own_samples(rows: Tensor) -> bool:
+    """Each row's class is another column: positives of a contrastive loss."""
+    return rows.shape[0] == rows.shape[1] and len(rows.float().argmax(1).unique()) == len(rows)
+
+
+def _factors(node: Any, name: str) -> list[Tensor | None]:
+    if name == "KlDiv":
+        return [] if node._saved_log_target else [_saved(node, "target")]
+    return [_saved(node, part) for part in (("self", "other") if name == "Mul" else ("self", "mat2"))]
+
+
+def _saved(node: Any, part: str) -> Tensor | None:
+    try:
+        value = getattr(node, f"_saved_{part}", None)
+    except RuntimeError:  # freed by an earlier pass
+        return None
+    return value if isinstance(value, Tensor) and not value.requires_grad else None
+
+
+def _is_rest(whole: Any, entry: Any) -> bool:
+    """logsumexp(z) - z[target], of the same z."""
+    source = _logits_of_logsumexp(whole)
+    return source is not None and name_of(entry) in ENTRY and _origin(_child(entry)) is source
+
+
+def _is_log_softmax(node: Any) -> bool:
+    if name_of(node) == "LogSoftmax":
+        return True
+    children = [_origin(child) for child, _ in node.next_functions] if name_of(node) in ("Sub", "Add") else []
+    return len(children) == 2 and any(_logits_of_logsumexp(a) is b for a, b in (children, children[::-1]))
+
+
+def _logits_of_logsumexp(node: Any) -> Any:
+    """Where the logits of `logsumexp`, or of `exp().sum().log()`, come from."""
+    if node is not None and name_of(node) == "Logsumexp":
+        return _origin(_child(node))
+    for name in ("Log", "Sum", "Exp"):
+        if node is None or name_of(node) != name:
+            return None
+        node = _origin(_child(node))
+    return node
+
+
+def _origin(node: Any) -> Any:
+    for _ in range(STEPS):
+        if node is None or name_of(node) not in UNCHANGED or _child(node) is None:
+            break
+        node = _child(node)
+    return node
+
+
+def _child(node: Any) -> Any:
+    return node.next_functions[0][0] if node is not None and node.next_functions else None

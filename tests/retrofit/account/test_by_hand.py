@@ -1,0 +1,64 @@
+"""Cross-entropies written by hand are known by their graph; other uses of log_softmax are none."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from finegrained_crl.retrofit.account.by_hand import are_targets
+from finegrained_crl.retrofit.account.uses import uses_of_values
+
+Y = torch.tensor([0, 3, 1, 4, 2, 2])
+ONE_HOT = F.one_hot(Y, 5).float()
+MIXED = 0.7 * ONE_HOT + 0.3 * ONE_HOT.roll(1, 0)
+TEACHER = torch.tensor([[1.0, 2, 3, 4, 5]] * 6).softmax(1)
+
+
+@pytest.fixture
+def z():
+    return torch.randn(6, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
+
+
+BY_HAND = {
+    "entry": lambda z: -z.log_softmax(1).gather(1, Y[:, None]).mean(),
+    "entry along": lambda z: -torch.take_along_dim(z.log_softmax(1), Y[:, None], 1).mean(),
+    "one-hot": lambda z: -(ONE_HOT * z.log_softmax(1)).sum(1).mean(),
+    "mixed": lambda z: -(z.log_softmax(1) * MIXED).sum(1).mean(),
+    "smoothed": lambda z: -(z.log_softmax(1) * (0.9 * ONE_HOT + 0.02)).sum(1).mean(),
+    "divergence": lambda z: F.kl_div(z.log_softmax(1), ONE_HOT, reduction="batchmean"),
+    "boolean mask": lambda z: -z.log_softmax(1).masked_select(ONE_HOT.bool()).mean(),
+    "logsumexp": lambda z: (z.logsumexp(1) - z[torch.arange(6), Y]).mean(),
+    "less logsumexp": lambda z: -(z - z.logsumexp(1, keepdim=True)).gather(1, Y[:, None]).mean(),
+    "exp, sum, log": lambda z: (z.exp().sum(1).log() - z.gather(1, Y[:, None])[:, 0]).mean(),
+    "einsum": lambda z: -torch.einsum("bc,bc->b", ONE_HOT, z.log_softmax(1)).mean(),
+}
+OTHERS = {
+    "a teacher's scores": lambda z: -(TEACHER * z.log_softmax(1)).sum(1).mean(),
+    "divergence from a teacher": lambda z: F.kl_div(z.log_softmax(1), TEACHER, reduction="batchmean"),
+    "entropy": lambda z: -(z.softmax(1) * z.log_softmax(1)).sum(1).mean(),
+    "the mean of all": lambda z: -z.log_softmax(1).mean(),
+    "positives of a batch": lambda z: -((z @ z.t()).log_softmax(1) * torch.eye(6).roll(1, 0)).sum(1).mean(),
+    "energy": lambda z: z.logsumexp(1).mean(),
+    "a margin of other logits": lambda z: (z.logsumexp(1) - (2 * z).gather(1, Y[:, None])[:, 0]).mean(),
+    "logits chosen": lambda z: z.gather(1, Y[:, None]).mean(),
+    "several classes chosen": lambda z: -z.log_softmax(1).masked_select(TEACHER > 0.1).mean(),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_it_is_known_by_its_graph(z, name):
+    assert "written by hand" in uses_of_values([BY_HAND[name](z)]).unseen
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_cross_entropy_is_left_alone(z, name):
+    assert uses_of_values([OTHERS[name](z)]).unseen == ""
+
+
+def test_scores_of_few_classes_must_be_one_hot():
+    assert are_targets(torch.eye(2)[[0, 1, 1]])
+    assert not are_targets(torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
+
+
+@pytest.mark.parametrize("odd", [None, torch.ones(5), torch.ones(0, 5), torch.ones(3, 1)])
+def test_what_has_no_rows_of_classes_is_no_target(odd):
+    assert not are_targets(odd)
