@@ -166,6 +166,16 @@ TOP = 5
 
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl predict", description=summary, epilog=f"example: {example}")
+    _add_files(parser)
+    _add_answers(parser)
+    _add_pictures(parser)
+    _add_machine(parser)
+    parser.add_argument("--json", action="store_true", help="print as JSON, when all is done")
+    return parser
+
+
+def _add_files(parser: Parser) -> None:
+    """What is read and written."""
     parser.add_argument("run", metavar="RUN", help="run folder")
     parser.add_argument(
         "paths",
@@ -187,6 +197,10 @@ def _parser() -> Parser:
     parser.add_argument(
         "--label-column", default="label", help="column of a table with their classes: prints the accuracy [label]"
     )
+
+
+def _add_answers(parser: Parser) -> None:
+    """What is said of a picture."""
     parser.add_argument("--top", type=int, default=TOP, metavar="K", help="most probable classes in a row [5]")
     parser.add_argument(
         "--calibrate",
@@ -206,6 +220,10 @@ def _parser() -> Parser:
         metavar="P",
         help="of a run in years: an interval that holds the age of this share of new people, e.g. 0.9",
     )
+
+
+def _add_pictures(parser: Parser) -> None:
+    """What of a file is a picture."""
     parser.add_argument(
         "--faces", action="store_true", help="find faces, cut them out as the run's training pictures were: a row each"
     )
@@ -215,11 +233,13 @@ def _parser() -> Parser:
     parser.add_argument("--draw", metavar="DIR", help="new folder for the photographs with their faces marked")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="every N-th frame of videos and cameras [1]")
     parser.add_argument("--frames", type=int, metavar="N", help="so many frames of each video or camera [all]")
+
+
+def _add_machine(parser: Parser) -> None:
+    """How it is computed."""
     parser.add_argument("--batch-size", type=int, default=32, help="pictures per forward pass [32]")
     parser.add_argument(
         "--workers", type=int, default=-1, help="processes that decode [by the number of cores; 0 for few pictures]"
     )
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="[auto]")
     parser.add_argument("--convert-images", action="store_true", help="convert CMYK, 16-bit and transparent images")
-    parser.add_argument("--json", action="store_true", help="print as JSON, when all is done")
-    return parser

@@ -144,6 +144,15 @@ def _seconds(text: str) -> float:
 
 def _parser() -> Parser:
     parser = Parser(prog="fgcrl report", description=summary, epilog=f"example: {example}")
+    _add_studies(parser)
+    _add_figures(parser)
+    _add_page(parser)
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+    return parser
+
+
+def _add_studies(parser: Parser) -> None:
+    """What is read and where it goes."""
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="folders of studies, of finished runs, or of evaluations"
     )
@@ -151,6 +160,10 @@ def _parser() -> Parser:
         "--compare", nargs=2, default=[], metavar=("A", "B"), help="two studies side by side, as if both were PATHS"
     )
     parser.add_argument("--out", metavar="DIR", help="folder to write into [that of the study]")
+
+
+def _add_figures(parser: Parser) -> None:
+    """What is compared with what."""
     parser.add_argument(
         "--baseline", metavar="VARIANT", help="variant that the others are compared with [ce, else the first]"
     )
@@ -171,6 +184,10 @@ def _parser() -> Parser:
         metavar="COLUMN",
         help="column of the predictions to divide figures by; may be repeated [those of the data set]",
     )
+
+
+def _add_page(parser: Parser) -> None:
+    """What the page shows, and when it is written."""
     parser.add_argument(
         "--anonymous", action="store_true", help="a page without pictures, paths, subjects and folder names"
     )
@@ -189,5 +206,3 @@ def _parser() -> Parser:
         action="store_true",
         help="compare cells that don't belong together; the report says so",
     )
-    parser.add_argument("--json", action="store_true", help="print as JSON")
-    return parser

@@ -107,6 +107,14 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_choice(parser)
+    _add_loss(parser)
+    _add_checks(parser)
+    return parser
+
+
+def _add_choice(parser: Parser) -> None:
+    """Which calls."""
     parser.add_argument(
         "--only", nargs="+", action="extend", default=[], metavar="SITE", help="replace these calls and no others"
     )
@@ -124,6 +132,10 @@ def _parser() -> Parser:
         action="store_true",
         help="go on, with a warning, where what happened is not what was decided (else exit code 3)",
     )
+
+
+def _add_loss(parser: Parser) -> None:
+    """What they compute, in which repository."""
     parser.add_argument("--alpha", type=float, default=None, help="of CRL, >= 0 [1.5]")
     parser.add_argument("--beta", type=float, default=None, help="of CRL, >= 0 [1]; 0 is cross-entropy")
     parser.add_argument(
@@ -133,6 +145,10 @@ def _parser() -> Parser:
         "--profile", metavar="NAME", help="sites, roles and shims of a known repository (bcnn, dfl, dcl, adience)"
     )
     parser.add_argument("--shims", default="", metavar="A,B", help="help for old or CUDA-only code, see below")
+
+
+def _add_checks(parser: Parser) -> None:
+    """What is looked at before, and written afterwards."""
     parser.add_argument(
         "--verify",
         type=int,
@@ -157,7 +173,6 @@ def _parser() -> Parser:
     parser.add_argument(
         "--receipt", default="retrofit.json", metavar="FILE", help="where to write the receipt [retrofit.json]"
     )
-    return parser
 
 
 def _settings(options: argparse.Namespace, command: list[str]) -> tuple[Settings, list[str]]:

@@ -28,7 +28,7 @@ BIT_DEPTHS = (8, 10, 12, 14, 16)
 """Of cameras and scanners: the values of a 16-bit file fill one of these."""
 
 
-def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
+def read_image(path: Path, *, convert: bool = False, least_side: int | None = None) -> npt.NDArray[np.uint8]:
     """Decode one image file.
 
     Grey, palette, bilevel and YCbCr pictures become RGB silently, since nothing is lost; the EXIF orientation is
@@ -38,6 +38,8 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
         path: the file.
         convert: also accept transparency (laid over white), CMYK, 16 bits per channel (scaled to 0..255, see
             `eight_bit`), and the first picture of files that hold several.
+        least_side: a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size (libjpeg drops frequencies instead of
+            computing pixels that a resize would average away), as long as no side falls below this; None: whole.
     Returns:
         uint8, (height, width, 3), RGB.
     Raises:
@@ -46,6 +48,8 @@ def read_image(path: Path, *, convert: bool = False) -> npt.NDArray[np.uint8]:
     with open_picture(path) as opened:
         _refuse(path, opened, convert)
         deep = _is_deep_colour(opened)  # loading clears what tells it
+        if least_side is not None:
+            opened.draft(None, (least_side, least_side))  # files of other kinds are decoded whole
         opened.load()
         picture = _deep_colour(path, opened) if deep else opened
         return _upright(picture)

@@ -82,7 +82,8 @@ class Pictures(Dataset[Any]):
 
     def prepared(self, row: int) -> np.ndarray:
         """The picture of a row, decoded and resized."""
-        return self.transform.prepare(read_image(Path(self.paths[row]), convert=self.convert))
+        t = self.transform
+        return t.prepare(read_image(Path(self.paths[row]), convert=self.convert, least_side=t.least_side))
 
     def loader(self, batch_sampler: Any, *, workers: int, persistent: bool = False) -> Iterable[Any]:
         """Loader over the batches of a sampler, decoded in worker processes."""

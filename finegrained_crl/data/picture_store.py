@@ -74,14 +74,16 @@ def store_key(digests: list[str], prepared: str, *, convert: bool) -> str:
     return hashlib.sha256("\n".join([head, *digests]).encode()).hexdigest()[:32]
 
 
-def open_store(key: str, paths: list[Path], prepare: Prepare, *, convert: bool) -> PictureStore:
+def open_store(
+    key: str, paths: list[Path], prepare: Prepare, *, convert: bool, least_side: int | None = None
+) -> PictureStore:
     """The store of that name; made where it isn't there, or is damaged.
 
     Args:
         key: from `store_key`.
         paths: of the pictures, in their order.
         prepare: decoded picture -> what is kept.
-        convert: as for `read_image`.
+        convert, least_side: as for `read_image`.
     Raises:
         FinegrainedError: a picture can't be read, or there is no room.
     """
@@ -90,7 +92,7 @@ def open_store(key: str, paths: list[Path], prepare: Prepare, *, convert: bool) 
     if store is not None:
         return store
     try:
-        _make(folder, key, _prepared(paths, prepare, convert))
+        _make(folder, key, _prepared(paths, prepare, convert, least_side))
     except OSError as error:
         raise FinegrainedError(
             f"can't keep decoded pictures in {folder} ({error.strerror or error}): free space, set {CACHE_VARIABLE} to"
@@ -102,11 +104,17 @@ def open_store(key: str, paths: list[Path], prepare: Prepare, *, convert: bool) 
     return made
 
 
-def _prepared(paths: list[Path], prepare: Prepare, convert: bool) -> Iterator[npt.NDArray[np.uint8]]:
+def _prepared(
+    paths: list[Path], prepare: Prepare, convert: bool, least_side: int | None
+) -> Iterator[npt.NDArray[np.uint8]]:
     """The pictures in their order; threads, since decoding and resizing are done outside of Python's lock."""
+
+    def one(path: Path) -> npt.NDArray[np.uint8]:
+        return prepare(read_image(path, convert=convert, least_side=least_side))
+
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for first in range(0, len(paths), CHUNK):
-            yield from pool.map(lambda path: prepare(read_image(path, convert=convert)), paths[first : first + CHUNK])
+            yield from pool.map(one, paths[first : first + CHUNK])
 
 
 def _make(folder: Path, key: str, pictures: Iterator[npt.NDArray[np.uint8]]) -> None:

@@ -26,6 +26,7 @@ from finegrained_crl.data.picture_source import item_of
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.regular import read_regular, sha256_of
 from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
+from finegrained_crl.data.tables import read_table
 from finegrained_crl.data.transforms import shrunk
 from finegrained_crl.errors import FinegrainedError
 
@@ -116,9 +117,11 @@ def face_crop_of(data: Path) -> Row | None:
 def changed_since(data: Path) -> list[str]:
     """Pictures of a prepared copy that are not what was written, relative to it; none of any other data set."""
     home = _home(data)
-    if not (home / MANIFEST).is_file():
+    if not (home / NOTE).is_file():  # a manifest.csv may be anybody's
         return []
-    table = pd.read_csv(home / MANIFEST, dtype=str, keep_default_na=False)
+    table = read_table(home / MANIFEST)
+    if not {"file", "sha256"} <= set(table):
+        raise FinegrainedError(f"{home / MANIFEST} is damaged (no columns file and sha256): prepare the copy again")
     now = content_hashes(home, table["file"])
     return sorted(file for file, digest in zip(table["file"], table["sha256"], strict=True) if now[file] != digest)
 
@@ -160,7 +163,7 @@ def _begun(work: Preparation) -> dict[str, Row]:
         files.make_folder(out)
         files.write_text(begun, json.dumps(work.what) + "\n")
         return {}
-    first, *lines = begun.read_text(encoding="utf-8").splitlines() or [""]
+    first, *lines = begun.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     if first != json.dumps(work.what):
         raise FinegrainedError(f"{out} holds the beginning of another copy ({first}): choose another --out")
     rows = [row for line in lines if (row := _row_of(line))]
@@ -173,7 +176,8 @@ def _row_of(line: str) -> Row | None:
         row = json.loads(line)
     except ValueError:
         return None
-    return row if isinstance(row, dict) and "path" in row else None
+    needed = {"path", "file", "source_sha256", "sha256", "bytes", "resized"}
+    return row if isinstance(row, dict) and needed <= row.keys() else None
 
 
 def _one(work: Preparation, path: str, digest: str, before: Row | None) -> Row:

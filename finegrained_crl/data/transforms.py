@@ -9,6 +9,7 @@ the order in which they finish, or on where an interrupted run was taken up agai
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from collections.abc import Callable
@@ -38,6 +39,7 @@ class ImageSettings:
     views: View
     rotate_border: Literal["reflect", "black"] = "reflect"
     pad: int = 0
+    reduced_decoding: bool = False
 
     def side_before_crop(self, ratio: float) -> int:
         """Pixels of the (short) side before cropping."""
@@ -59,7 +61,22 @@ class TrainTransform:
     def prepared(self) -> str:
         """What `prepare` does, in words that tell one preparation from another."""
         s = self.settings
-        return _preparation(s, s.resize_ratio) if _resizes(s) else "as decoded"
+        words = _preparation(s, s.resize_ratio) if _resizes(s) else "as decoded"
+        return f"{words}, decoded at {self.least_side} or more" if self.least_side else words
+
+    @property
+    def least_side(self) -> int | None:
+        """Pixels that a decoded picture's short side must keep; None: it is decoded whole.
+
+        A random resized crop takes at least `crop_scale` of the area, at most 3 : 4 in form: its short side is the
+        picture's times sqrt(3/4 crop_scale), and should not be smaller than what it is resized to.
+        """
+        s = self.settings
+        if not s.reduced_decoding:
+            return None
+        if _resizes(s):
+            return s.side_before_crop(s.resize_ratio)
+        return math.ceil(s.image_size / math.sqrt(0.75 * s.crop_scale))
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """The part that is the same in every epoch."""
@@ -89,6 +106,8 @@ class EvalTransform:
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Resize one picture and cut its views."""
         return self.cut(self.prepare(image))
+
+    least_side = None  # decoded whole: what is evaluated does not depend on how training decodes
 
     @property
     def prepared(self) -> str:

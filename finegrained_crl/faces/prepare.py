@@ -135,7 +135,7 @@ def _begun(work: FacePreparation) -> dict[str, Row]:
         files.make_folder(out)
         files.write_text(begun, first + "\n")
         return {}
-    stored, *lines = begun.read_text(encoding="utf-8").splitlines() or [""]
+    stored, *lines = begun.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     if stored != first:
         raise FinegrainedError(f"{out} holds the beginning of another preparation ({stored}): choose another --out")
     told = [row for line in lines if (row := _row_of(line))]
@@ -143,12 +143,14 @@ def _begun(work: FacePreparation) -> dict[str, Row]:
 
 
 def _row_of(line: str) -> Row | None:
-    """A line of progress; a kill may have cut the last one off."""
+    """A line of progress; a kill may have cut the last one off, and a damaged one is done again."""
     try:
-        row = json.loads(line)
-    except ValueError:
+        told = json.loads(line)
+        texts = [told["original"], told["failed"], told["source_sha256"]]
+        texts += [text for row in told["rows"] if row.get("file") for text in (row["file"], row["sha256"])]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    return row if isinstance(row, dict) and {"original", "rows", "failed"} <= row.keys() else None
+    return told if all(isinstance(text, str) for text in texts) else None
 
 
 def _one(work: FacePreparation, detector: Detector, budget: PixelBudget, name: str, before: Row | None) -> Row:

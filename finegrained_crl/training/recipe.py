@@ -84,6 +84,9 @@ class Recipe:
     hflip: float = _set(0.5, "images", "probability of a horizontal flip")
     rotate: float = _set(0.0, "images", "largest rotation, degrees")
     rotate_border: Literal["reflect", "black"] = _set("reflect", "images", "what a rotation fills the corners with")
+    reduced_decoding: bool = _set(
+        False, "images", "decode training JPEGs at 1/2, 1/4 or 1/8, whichever still covers what is cut from them"
+    )
     color_jitter: float = _set(0.0, "images", "strength of brightness, contrast and saturation changes")
     erase: float = _set(0.0, "images", "probability of hiding a random rectangle")
     views: Literal["single", "flip", "ten-crop"] = _set("single", "images", "test-time views, logits averaged")

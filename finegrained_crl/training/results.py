@@ -79,15 +79,12 @@ def finish(loop: Loop) -> dict[str, Any]:
 def build_results(loop: Loop, metrics: dict[str, Any], temperatures: dict[str, float]) -> dict[str, Any]:
     """The content of results.json: nothing in it depends on the clock, so a resumed run writes the same bytes."""
     session, recipe, p = loop.session, loop.recipe, loop.progress
-    watched = [row["test_top1"] for row in p.history if row.get("test_top1") is not None]
     return {
         "format": FORMAT,
         "headline": "selected" if recipe.early_stopping else "last",
         "metrics": {"last": metrics["last"], "selected_on_validation": metrics.get("selected")},
         "temperatures": {which: round(temperatures[which], 6) for which in temperatures} or None,
-        "oracle_on_test": {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"}
-        if watched
-        else None,
+        "oracle_on_test": _oracle(p.history),
         "protocol": describe_protocol(session),
         "dataset": recipe.dataset.as_dict(),
         "method": recipe.method.as_dict(),
@@ -104,22 +101,35 @@ def build_results(loop: Loop, metrics: dict[str, Any], temperatures: dict[str, f
         "weights": session.trainee.model.notes,
         "weights_sources": weights_sources(session.trainee.model),
         "normalisation": {"mean": list(session.trainee.model.mean), "std": list(session.trainee.model.std)},
-        "data": {
-            "fingerprint": session.data.as_dict(),
-            "accepted_changes": session.data_changes,
-            "num_classes": session.records.num_classes,
-            "train": len(session.parts.train),
-            "val": len(session.parts.val),
-            "test": len(session.parts.test),
-            "dropped": session.records.dropped,
-            "ordered": session.records.ordered,
-            **({"ages": session.records.ages.as_dict()} if session.records.ages else {}),
-            **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),
-            "subgroups": list(session.records.subgroups),
-            "root": str(session.records.root),
-        },
+        "data": _data(session),
         "class_names": list(session.records.class_names),
         "versions": versions(),
+    }
+
+
+def _oracle(history: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What choosing the epoch by the test part would have given, where the test part was watched."""
+    watched = [row["test_top1"] for row in history if row.get("test_top1") is not None]
+    if not watched:
+        return None
+    return {"top1_accuracy": max(watched), "note": "best epoch chosen on the test part; not a result"}
+
+
+def _data(session: Session) -> dict[str, Any]:
+    """Which pictures, and how they were divided."""
+    return {
+        "fingerprint": session.data.as_dict(),
+        "accepted_changes": session.data_changes,
+        "num_classes": session.records.num_classes,
+        "train": len(session.parts.train),
+        "val": len(session.parts.val),
+        "test": len(session.parts.test),
+        "dropped": session.records.dropped,
+        "ordered": session.records.ordered,
+        **({"ages": session.records.ages.as_dict()} if session.records.ages else {}),
+        **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),
+        "subgroups": list(session.records.subgroups),
+        "root": str(session.records.root),
     }
 
 

@@ -92,7 +92,8 @@ def _cutter(session: Session, transform: TrainTransform | EvalTransform, rows: I
     key = store_key(digests, transform.prepared, convert=convert)
     if key not in session.cutters:
         with session.accelerator.local_main_process_first():  # the others find what the first one made
-            store = open_store(key, picture_paths(session.records, rows), transform.prepare, convert=convert)
+            paths, least_side = picture_paths(session.records, rows), transform.least_side
+            store = open_store(key, paths, transform.prepare, convert=convert, least_side=least_side)
         device = session.accelerator.device if session.route.kind == "device" else None
         session.cutters[key] = make_cutter(store, device)
     return session.cutters[key]

@@ -24,6 +24,7 @@ from finegrained_crl.training.assembly import (
     require_no_leaks,
 )
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator
+from finegrained_crl.training.known_speeds import recall, remember
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.routes import choose_route, make_pictures
@@ -124,7 +125,10 @@ class Session:
         if "auto" not in (recipe.precision, recipe.memory_format):
             return recipe, []
         accelerator = make_accelerator("fp32", self.options.device)
-        timings = choose(self.trainee, recipe, accelerator.device, self.records.num_classes)
+        timings = recall(self.trainee, recipe, accelerator.device)
+        if not timings:
+            timings = choose(self.trainee, recipe, accelerator.device, self.records.num_classes)
+            remember(timings, self.trainee, recipe, accelerator.device)
         best = timings[0]
         if accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list

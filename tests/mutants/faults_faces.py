@@ -33,7 +33,8 @@ detector.fault(
     "off-by-one", "count = math.ceil((side - OVERLAP) / (tile - OVERLAP))", "count = max(2, math.ceil(side / tile))"
 )
 detector.fault("dropped call", "if not _is_cut(row,", "if True or not _is_cut(row,")
-detector.fault("dropped call", "    _require_model()\n", "    pass\n")
+detector.fault("dropped call", "self._model = _require_model()", "self._model = model_file()")
+detector.fault("sign", "hexdigest() != SHA256", "hexdigest() == SHA256")
 
 crop = Source(F + "crop.py", CROP)
 crop.fault("wrong reduction", "face.size * (1 + 2 * self.margin)", "face.size * (1 + self.margin)")
@@ -100,6 +101,6 @@ drawing.fault("dropped call", "        _write(draw, font, (left, upper), _drawab
 results = Source("finegrained_crl/training/results.py", PREDICT)
 results.fault(
     "dropped call",
-    '            **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),\n',
+    '        **({"face_crop": session.records.face_crop} if session.records.face_crop else {}),\n',
     "",
 )

@@ -229,7 +229,7 @@ results.fault(
 )
 results.fault("index", '{"top1_accuracy": max(watched)', '{"top1_accuracy": watched[-1]', MEANS)
 results.fault("swapped part", 'metrics.get("selected")}', 'metrics.get("last")}', MEANS)
-results.fault("swapped part", 'row["test_top1"] for row in p.history', 'row["val_top1"] for row in p.history', MEANS)
+results.fault("swapped part", 'row["test_top1"] for row in history', 'row["val_top1"] for row in history', MEANS)
 results.fault(
     "off-by-one", '"selected_epoch": p.best_epoch or None', '"selected_epoch": (p.best_epoch - 1) or None', MEANS
 )

@@ -3,7 +3,9 @@
 import itertools
 import json
 
+import pandas as pd
 import pytest
+from PIL import Image
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.data.stored_pictures import StoredPictures, _DeviceCutter, _MemoryCutter
@@ -29,6 +31,22 @@ def test_a_run_is_the_same_on_every_route(policy, tiny_flags, tmp_path, capsys):
         assert f"pictures from {route}" in capsys.readouterr().err
     first, *others = (results_of(tmp_path / route) for route in wanted)
     assert all(other == first for other in others)
+
+
+def test_a_store_is_decoded_as_small_as_the_files(tiny_folder, tiny_flags, tmp_path):
+    """40 pixels at half their size still cover 16."""
+    for file in tiny_folder.rglob("*.png"):
+        copy = tmp_path / "jpegs" / file.relative_to(tiny_folder).with_suffix(".jpg")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(file).save(copy)
+    losses = {}
+    for route, small in itertools.product(("files", "memory"), ("false", "true")):
+        words = [*tiny_flags, *CUTS, "--data", tmp_path / "jpegs", "--image-size", "16", "--epochs", "1"]
+        out = tmp_path / f"{route}-{small}"
+        words += ["--data-in", route, "--reduced-decoding", small, "--device", "cpu", "--out", out]
+        assert main(["finetune", *map(str, words)]) == 0
+        losses[route, small] = pd.read_csv(out / "epochs.csv")["train_loss"].tolist()
+    assert losses["files", "true"] == losses["memory", "true"] != losses["files", "false"]
 
 
 @pytest.fixture
