@@ -27,7 +27,7 @@ def backward_helpers(tree: ast.Module) -> frozenset[str]:
     helpers = set()
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
         arguments = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
-        calls = (node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_backward(node))
+        calls = (node for node in ast.walk(function) if isinstance(node, ast.Call) and is_backward(node))
         if any(_mentions(call, arguments - {"self"}) for call in calls):
             helpers.add(function.name)
     return frozenset(helpers)
@@ -49,7 +49,7 @@ def find_backward(
     node = site
     while node is not scope and not isinstance(node, ast.stmt):
         node = parents[node]
-        if isinstance(node, ast.Call) and node is not site and _is_backward(node, helpers):
+        if isinstance(node, ast.Call) and node is not site and is_backward(node, helpers):
             return node
         if isinstance(node, FUNCTIONS) and node is not scope:
             return None
@@ -63,7 +63,8 @@ def find_backward(
     return None
 
 
-def _is_backward(call: ast.Call, helpers: frozenset[str] = frozenset()) -> bool:
+def is_backward(call: ast.Call, helpers: frozenset[str] = frozenset()) -> bool:
+    """Whether a call starts a backward pass, as far as its name tells."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
     if name in helpers or (name.endswith("scaler") and len(call.args) > 1):  # timm: loss_scaler(loss, optimizer, ..)
         return True
@@ -125,7 +126,7 @@ def _mentions(node: ast.AST, trail: set[str]) -> bool:
 def _backward_in(statement: ast.stmt, trail: set[str], helpers: frozenset[str]) -> ast.Call | None:
     for expression in _own_expressions(statement):
         for node in ast.walk(expression):
-            if isinstance(node, ast.Call) and _is_backward(node, helpers) and _mentions(node, trail):
+            if isinstance(node, ast.Call) and is_backward(node, helpers) and _mentions(node, trail):
                 return node
     return None
 

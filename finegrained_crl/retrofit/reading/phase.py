@@ -22,7 +22,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from finegrained_crl.retrofit.reading.flow import FUNCTIONS, dotted, find_backward, stored_names
+from finegrained_crl.retrofit.reading.flow import FUNCTIONS, dotted, find_backward, is_backward, stored_names
 from finegrained_crl.retrofit.reading.source import Source
 from finegrained_crl.retrofit.reading.words import (
     EVALUATING_CLASSES,
@@ -156,13 +156,22 @@ def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.A
     for node in _ancestors(source, backward):
         if node is scope or node in around:
             break
-        test = _test_before(node, child)
+        test = None if _trains_either_way(node, child, source) else _test_before(node, child)
         if test is not None and _asks_for_training(test, fixed):
             tests.insert(0, test)
         child = node
     if way_out := _way_out(scope, backward, around, fixed):
         tests.insert(0, way_out)
     return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else next(iter(tests), None)
+
+
+def _trains_either_way(node: ast.AST, child: ast.AST, source: Source) -> bool:
+    """`if args.fp16: scaled.backward()`, `else: loss.backward()`: such a test says how it trains, not whether."""
+    if not isinstance(node, ast.If):
+        return False
+    others = node.orelse if any(child is statement for statement in node.body) else node.body
+    parts = (part for statement in others for part in ast.walk(statement))
+    return any(isinstance(part, ast.Call) and is_backward(part, source.backward_helpers) for part in parts)
 
 
 def _test_before(node: ast.AST, child: ast.AST) -> ast.expr | None:

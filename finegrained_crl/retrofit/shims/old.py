@@ -213,6 +213,8 @@ def _ragged(numpy: Any, note: Note) -> None:
             if "inhomogeneous" not in str(error) or len(args) > 1 or "dtype" in options:
                 raise
             note("numpy.array of lists of unequal length")
+            if all(numpy.size(part) == 1 for part in args[0]):  # numbers, some of them in arrays of their own
+                return make([numpy.asarray(part).item() for part in args[0]], **options)
             return make(*args, dtype=object, **options)
 
     numpy.array = array

@@ -29,6 +29,7 @@ assert isinstance([], collections.Iterable)
 assert torch.zeros(3, 2).t().view(-1).shape == (6,)
 assert (np.int, np.float) == (int, float)
 assert np.array([[1], [2, 3]]).dtype == object
+assert np.array((np.array([7]), 0, 5)).reshape(1, 3).astype(int).tolist() == [[7, 0, 5]]
 assert (PIL.PILLOW_VERSION, Image.ANTIALIAS) == (PIL.__version__, Image.LANCZOS)
 transforms.Scale((4, 4))
 print(__name__, __file__, old_part.moved(torch.ones(1)).item())
