@@ -13,13 +13,10 @@ from finegrained_crl.data.picture_source import item_name
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.data.tar_shards import Sample, read_samples
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl_datasets.table import SPLIT_NAMES
 
 CLASSES = "classes.txt"
-PARTS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
-    **dict.fromkeys(("test", "testing", "eval"), "test"),
-}
+PARTS = SPLIT_NAMES | {"dev": "val", "testing": "test", "eval": "test"}
 NO_PICTURE = "no picture under the key"
 
 
@@ -104,12 +101,21 @@ def _note(shard: Path, sample: Sample, field: str) -> str:
 
 
 def _class_names(data: Path, labels: list[str]) -> tuple[str, ...]:
-    """From the list; else whole numbers are names themselves, up to the highest, and words are sorted."""
+    """From the list; else whole numbers are names themselves, and words are sorted."""
     if (data / CLASSES).is_file():
         return tuple(text.strip() for _, text in text_lines(data / CLASSES))
-    if all(label.isdecimal() for label in labels):
-        return tuple(map(str, range(max(map(int, labels), default=-1) + 1)))
-    return tuple(sorted(set(labels)))
+    distinct = set(labels)
+    if not all(label.isdecimal() for label in distinct):
+        return tuple(sorted(distinct))
+    numbers = {_plain_number(label) for label in distinct}
+    names = tuple(map(str, range(len(numbers))))
+    beyond = min(numbers - set(names), default=None)
+    if beyond is not None:
+        raise FinegrainedError(
+            f"{data}: class number {beyond}, and {len(names)} different ones: they must run from 0 without a gap,"
+            f" or {CLASSES} must name all classes"
+        )
+    return names
 
 
 def _numbers(labels: list[str], names: tuple[str, ...]) -> list[int]:
@@ -118,7 +124,12 @@ def _numbers(labels: list[str], names: tuple[str, ...]) -> list[int]:
     unknown = next((label for label in labels if label not in index and not label.isdecimal()), None)
     if unknown is not None:
         raise FinegrainedError(f"label '{unknown}' is neither a number nor a name in {CLASSES}")
-    return [index[label] if label in index else int(label) for label in labels]
+    return [index[label] if label in index else int(_plain_number(label)) for label in labels]
+
+
+def _plain_number(label: str) -> str:
+    """Without leading zeros; of a number that no class can have, as many digits as a class index may hold."""
+    return (label.lstrip("0") or "0")[:18]
 
 
 dataset = WebDataset

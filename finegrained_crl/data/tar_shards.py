@@ -6,7 +6,6 @@ shards is what an epoch over files is: every picture once, in the seeded order, 
 
 from __future__ import annotations
 
-import functools
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ OPEN_SHARDS = 4096  # indexes kept: a few numbers a picture
 LONGEST_NOTE = 1 << 20  # bytes of a label or description
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 NOTES = ("cls", "json", "txt")
+Key = tuple[Path, tuple[int, int, int] | None]
 
 
 class Member(NamedTuple):
@@ -52,6 +52,7 @@ def read_samples(path: Path) -> list[Sample]:
         FinegrainedError: damaged, compressed, or two pictures under one key.
     """
     samples: dict[str, Sample] = {}
+    key_of_shard = _key(path)
     with open_regular(path) as file:
         for name, member in _members(path, file):
             key, extension = _split(name)
@@ -62,13 +63,16 @@ def read_samples(path: Path) -> list[Sample]:
                 sample.picture = member
             elif extension in NOTES:
                 sample.notes[extension] = _text(path, file, name, member)
+    _keep(key_of_shard, [sample.picture for sample in samples.values() if sample.picture is not None])
     return list(samples.values())
 
 
 def picture_members(path: Path) -> list[Member]:
     """Where the pictures of a shard are, in their order; kept as long as the shard is not changed."""
-    state = status(path)
-    return _indexed(path, (state.st_size, state.st_mtime_ns, state.st_ino) if state else None)
+    key = _key(path)
+    if key not in _INDEXES:
+        read_samples(path)
+    return _INDEXES[key]
 
 
 def read_member(path: Path, member: Member) -> bytes:
@@ -81,9 +85,19 @@ def read_member(path: Path, member: Member) -> bytes:
     return content
 
 
-@functools.lru_cache(maxsize=OPEN_SHARDS)
-def _indexed(path: Path, _state: tuple[int, int, int] | None) -> list[Member]:
-    return [sample.picture for sample in read_samples(path) if sample.picture is not None]
+_INDEXES: dict[Key, list[Member]] = {}
+"""Of the shards read last. Loader processes are forks: they have what reading the data set left here."""
+
+
+def _key(path: Path) -> Key:
+    state = status(path)
+    return path, (state.st_size, state.st_mtime_ns, state.st_ino) if state else None
+
+
+def _keep(key: Key, members: list[Member]) -> None:
+    while len(_INDEXES) >= OPEN_SHARDS:
+        del _INDEXES[next(iter(_INDEXES))]
+    _INDEXES[key] = members
 
 
 def _members(path: Path, file: BinaryIO) -> Iterator[tuple[str, Member]]:

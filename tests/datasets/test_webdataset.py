@@ -105,6 +105,39 @@ def test_what_is_wrong_is_one_line(shards, tmp_path):
     refused("no .tar file in it", empty)
 
 
+@pytest.mark.parametrize("number", ["2", "999999999", "9" * 5000])
+def test_class_numbers_with_a_gap_are_one_line(shards, number):
+    """Where the highest number alone said how many classes there are, one slip would fill the memory."""
+    write_shard(shards / "train-000009.tar", [("1.png", picture(1)), ("1.cls", number.encode())])
+    if number == "2":
+        assert WebDataset().read(shards).class_names == ("0", "1", "2")
+        return
+    with pytest.raises(FinegrainedError, match=r"class number 9+, and 3 different ones: they must run from 0"):
+        WebDataset().read(shards)
+
+
+def test_leading_zeros_are_no_part_of_a_number(shards):
+    write_shard(shards / "train-000009.tar", [("1.png", picture(1)), ("1.cls", b"001")])
+    records = WebDataset().read(shards)
+    assert records.class_names == ("0", "1")
+    assert records.table["label"].iloc[12] == 1
+
+
+def test_each_shard_is_read_once(shards, monkeypatch):
+    opened = []
+    whole = tarfile.open
+
+    def counted(*words, **options):
+        opened.append(options["fileobj"].name)
+        return whole(*words, **options)
+
+    monkeypatch.setattr(tarfile, "open", counted)
+    records = WebDataset().read(shards)
+    for path in records.table["path"]:
+        read_image(shards / path)
+    assert len(opened) == 3
+
+
 def test_a_sample_without_a_picture_is_counted(shards):
     write_shard(shards / "train-000009.tar", [("1.cls", b"0")])
     assert WebDataset().read(shards).dropped == {"no picture under the key": 1}

@@ -67,6 +67,6 @@ def _settings(variant: str) -> dict[str, float]:
     settings = {}
     for word in variant.split(" ")[1:]:
         key, _, value = word.partition("=")
-        if key.startswith("loss."):
+        if key in AXES:
             settings[key] = float(value)
     return settings

@@ -66,3 +66,9 @@ def test_the_best_is_a_cell_of_the_grid_and_not_cross_entropy(collected, chart):
 def test_without_a_grid_there_is_no_map(figures):
     rows = figures.variants[figures.variants["variant"] == "ce"]
     assert grid_map(rows, figures.primary, "last") is None
+
+
+def test_a_setting_beside_the_grid_needs_no_number(figures, chart):
+    names = figures.variants["variant"].str.replace(" loss.beta", " loss.subtract_floor=true loss.beta", regex=False)
+    beside = grid_map(figures.variants.assign(variant=names), figures.primary, "last")
+    assert beside.alt == chart.alt
