@@ -97,3 +97,10 @@ def test_people_are_drawn_as_a_whole_and_pictures_of_nobody_alone():
     known = pd.DataFrame({"path": paths, "subject": ["ann", None, "ann"]})
     assert clusters(known).tolist() == ["subject ann", "image b.jpg", "subject ann"]
     assert clusters(known[["path"]]).tolist() == [f"image {path}" for path in paths]
+
+
+def test_a_file_of_many_under_two_names_holds_the_same_pictures(tmp_path):
+    (tmp_path / "a.tar").write_bytes(b"whatever it holds")
+    (tmp_path / "b.tar").symlink_to("a.tar")
+    paths = pd.Series(["a.tar#0", "a.tar#1", "b.tar#0", "gone.tar#0"])
+    assert same_files(tmp_path, paths).tolist() == ["a.tar#0", "a.tar#1", "a.tar#0", "gone.tar#0"]
