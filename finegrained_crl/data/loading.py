@@ -89,6 +89,7 @@ class Pictures(Dataset[Any]):
         """Loader over the batches of a sampler, decoded in worker processes."""
         in_workers: dict[str, Any] = {}
         if workers:
+            loader_processes.end_with_this_process()
             in_workers = {"worker_init_fn": loader_processes.prepare, "timeout": loader_processes.SECONDS}
         return DataLoader(
             self,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import multiprocessing.queues
 import multiprocessing.util
 import os
@@ -65,6 +66,18 @@ JOIN_SECONDS = 5.0
 
 # Registered after multiprocessing's own, so run before it, which would wait for a stuck worker for ever.
 atexit.register(end_stuck)
+
+
+@functools.cache
+def _end_with(_process: int) -> None:
+    multiprocessing.util.Finalize(None, end_stuck, exitpriority=0)
+
+
+def end_with_this_process() -> None:
+    """Let no loader process keep this one from ending, which may itself be one that multiprocessing started: there
+    `atexit` is not run, and finalisers of before the fork are forgotten.
+    """
+    _end_with(os.getpid())
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A loader process that dies, hangs or has no room for its batch ends the run with one line: nothing waits for ever."""
 
+import multiprocessing
 import os
 import signal
 
@@ -41,6 +42,25 @@ def test_a_worker_that_is_killed_is_one_line(number, words, pictures, monkeypatc
         read(pictures)
     assert words in str(caught.value)
     assert "--resume and fewer --workers" in str(caught.value)
+
+
+def train_and_keep_the_loader(pictures):
+    """What a process does that multiprocessing started, whose loader lives as long as it does."""
+    loader = pictures.loader([[(0, 0)], [(0, 1)], [(0, 2)]], workers=1, persistent=True)
+    kept.append(iter(loader))
+    next(kept[0])
+
+
+kept = []
+
+
+def test_a_started_process_ends_although_its_loader_lives(pictures):
+    process = multiprocessing.get_context("fork").Process(target=train_and_keep_the_loader, args=(pictures,))
+    process.start()
+    process.join(20)
+    ended = process.exitcode == 0
+    process.kill()
+    assert ended
 
 
 def test_a_batch_that_cannot_be_handed_over_is_not_waited_for(pictures, monkeypatch):
