@@ -1,12 +1,13 @@
 """Is a cross-entropy written out by hand below a backward pass? It is no call, so that it stays what it is.
 
-It is known by its shape in the autograd graph: a log_softmax, or logits less their logsumexp, of which the target's
-entry is taken, or which is multiplied with targets (one-hot, smoothed, or two classes mixed). A teacher's scores, or
-positives among the batch's own samples, are no such targets.
+It is known by its shape in the autograd graph: a log_softmax, the log of a softmax, or logits less their logsumexp, of
+which the target's entry is taken, or which is multiplied with targets (one-hot, smoothed, or two classes mixed). A
+teacher's scores, or positives among the batch's own samples, are no such targets.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,11 +15,12 @@ import torch
 from torch import Tensor
 
 UNCHANGED = (
-    *("Neg", "View", "Squeeze", "Unsqueeze", "Permute", "Transpose", "Expand"),
+    *("Neg", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand"),
     *("ToCopy", "Clone", "Slice", "Select"),
 )
 STEPS = 4  # of that kind, between a log_softmax and what is taken of it
 ENTRY = ("Gather", "Index", "Take")
+PRODUCTS = {"Mul": ("self", "other"), "Bmm": ("self", "mat2"), "Mm": ("self", "mat2"), "Dot": ("self", "tensor")}
 ROWS = 64  # of targets that are looked at
 LEAST = 3  # classes, below which a teacher's scores may look like smoothed targets
 CROSS_ENTROPY = "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
@@ -38,11 +40,13 @@ def written_by_hand(node: Any, below: Iterable[Any]) -> str:
     if name in ENTRY or (name == "MaskedSelect" and are_targets(_saved(node, "mask"))):
         if any(_is_log_softmax(origin) for origin in origins):
             return CROSS_ENTROPY
-        return PROBABILITY if any(name_of(origin) == "Softmax" for origin in origins) else ""
+        return PROBABILITY if any(_is_softmax(origin) for origin in origins) else ""
     if name in ("Sub", "Add") and len(origins) == 2:
         return CROSS_ENTROPY if _is_rest(*origins) or _is_rest(*reversed(origins)) else ""
-    if name in ("Mul", "Bmm", "KlDiv") and len(origins) == 1 and _is_log_softmax(origins[0]):
-        return TARGETS if any(are_targets(factor) for factor in _factors(node, name)) else ""
+    if name in ("Diagonal", "Trace") and len(origins) == 1 and name_of(origins[0]) == "Mm":
+        return TARGETS if _multiplies_targets(origins[0]) else ""
+    if name in ("Mul", "Bmm", "KlDiv", "Dot") or (name == "Mm" and _shape_of(node) == (1, 1)):
+        return TARGETS if _multiplies_targets(node) else ""
     return ""
 
 
@@ -65,8 +69,8 @@ def are_targets(factor: Tensor | None) -> bool:
 
 
 def name_of(node: Any) -> str:
-    """`MulBackward0` -> "Mul"."""
-    return type(node).__name__.rstrip("0123456789").removesuffix("Backward")
+    """`MulBackward0` -> "Mul", `DiagonalBackward0_copy` (of the form that copies) -> "Diagonal"."""
+    return type(node).__name__.removesuffix("_copy").rstrip("0123456789").removesuffix("Backward")
 
 
 def _are_own_samples(rows: Tensor) -> bool:
@@ -74,10 +78,33 @@ def _are_own_samples(rows: Tensor) -> bool:
     return rows.shape[0] == rows.shape[1] and len(rows.float().argmax(1).unique()) == len(rows)
 
 
-def _factors(node: Any, name: str) -> list[Tensor | None]:
-    if name == "KlDiv":
+def _multiplies_targets(product: Any) -> bool:
+    """Whether one factor is a log_softmax, and the other one targets."""
+    scores = [origin for child, _ in product.next_functions if (origin := _origin(child)) is not None]
+    if len(scores) != 1 or not _is_log_softmax(scores[0]):
+        return False
+    shape = _shape_of(scores[0])
+    return any(are_targets(rows) for factor in _factors(product) for rows in _as_rows(factor, shape))
+
+
+def _factors(node: Any) -> list[Tensor | None]:
+    if name_of(node) == "KlDiv":
         return [] if node._saved_log_target else [_saved(node, "target")]
-    return [_saved(node, part) for part in (("self", "other") if name == "Mul" else ("self", "mat2"))]
+    return [_saved(node, part) for part in PRODUCTS[name_of(node)]]
+
+
+def _as_rows(factor: Tensor | None, shape: tuple[int, ...]) -> list[Tensor | None]:
+    """A factor in the shape of the scores that it meets, which a matrix product may have turned or flattened."""
+    if factor is None or len(shape) < 2:
+        return [factor]
+    if tuple(factor.shape) == shape[::-1]:
+        return [factor.t(), factor] if shape[0] == shape[1] else [factor.t()]
+    return [factor.reshape(shape) if factor.numel() == math.prod(shape) else factor]
+
+
+def _shape_of(node: Any) -> tuple[int, ...]:
+    """Of the tensor that a node computed."""
+    return tuple(node._input_metadata[0].shape)
 
 
 def _saved(node: Any, part: str) -> Tensor | None:
@@ -97,8 +124,27 @@ def _is_rest(whole: Any, entry: Any) -> bool:
 def _is_log_softmax(node: Any) -> bool:
     if name_of(node) == "LogSoftmax":
         return True
+    if name_of(node) == "Log":
+        return _is_softmax(_origin(_bounded(_child(node))))
     children = [_origin(child) for child, _ in node.next_functions] if name_of(node) in ("Sub", "Add") else []
     return len(children) == 2 and any(_logits_of_logsumexp(a) is b for a, b in (children, children[::-1]))
+
+
+def _is_softmax(node: Any) -> bool:
+    """A softmax, or `exp` over its sum."""
+    if name_of(node) == "Softmax":
+        return True
+    if name_of(node) != "Div" or len(node.next_functions) < 2:
+        return False
+    whole, total = (_origin(child) for child, _ in node.next_functions[:2])
+    part = _origin(_child(total))
+    are_exp = name_of(whole) == "Exp" and name_of(total) == "Sum" and name_of(part) == "Exp"
+    return are_exp and _origin(_child(whole)) is _origin(_child(part))
+
+
+def _bounded(node: Any) -> Any:
+    """Before `p + eps` or `p.clamp(eps)`, which keep the log finite."""
+    return _child(node) if name_of(node) in ("Add", "Clamp", "ClampMin") else node
 
 
 def _logits_of_logsumexp(node: Any) -> Any:

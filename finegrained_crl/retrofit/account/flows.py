@@ -18,6 +18,7 @@ from torch import Tensor
 
 from finegrained_crl.retrofit.account.by_hand import name_of
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
+from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.uses import MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
@@ -26,7 +27,7 @@ WAITING = 2048  # passes that are kept until an update
 PASSES = 3  # backward passes of a process that are looked at in any case
 NODES = 3000  # of a graph walked for its parameters
 FEW = 8  # values of a parameter kept, to see whether it was changed by hand
-FLOWED, UPDATED, SKIPPED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped"))
+FLOWED, UPDATED, SKIPPED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped", "zeroed"))
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Stream:
     history: list[Any] = field(default_factory=list)  # of rows, for the proof
     by_hand: bool = False  # its parameters change although no optimiser's step is seen
     before: tuple[Any, int, Tensor] | None = None
+    zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
+    watch: GradientWatch | None = None  # from the first of these on
 
 
 class Flow:
@@ -106,6 +109,7 @@ class Account:
         self.unchecked = 0
         self._owned: dict[tuple[int, int], bool] = {}
         self._stepped = False
+        self._is_in_step = False
         self._passes = 0
         self.unseen: Callable[[str], None] | None = None
 
@@ -164,13 +168,19 @@ class Account:
             if reason:
                 flow.stream.refuse(reason)
 
+    def step_starts(self, *_: Any) -> None:
+        """Before an optimiser's step, which may ask for the loss several times (a closure, as LBFGS does)."""
+        self._is_in_step = True
+
     def updated(self, optimizer: Any, *_: Any) -> None:
         """After an optimiser's step."""
+        self._is_in_step = False
         if not self._stepped:
             self._stepped = True
             self.ledger.state(stepped=True)
         for stream in list(self._waiting.values()):
             if self._owns(optimizer, stream):
+                stream.before = None  # what changes from here on was changed by the optimiser
                 self._credit(stream)
         if self.after_update is not None:
             self.after_update()
@@ -181,11 +191,27 @@ class Account:
             if self._owns(owner, stream):
                 self._compare_by_hand(stream)
                 kept = [flow for flow in stream.waiting if flow.is_kept]
-                for flow in stream.waiting:
-                    flow.is_waiting = flow.is_kept
+                self._zeroed_unused(owner, stream, [flow for flow in stream.waiting if not flow.is_kept])
                 self._forget(stream, kept)
 
+    def _zeroed_unused(self, owner: Any, stream: Stream, flows: list[Flow]) -> None:
+        for flow in flows:
+            flow.is_waiting = False
+        # Gradients that overflowed are thrown away by every scaler.
+        if not flows or self._is_in_step or not _are_finite(owner):
+            return
+        self.ledger.count(stream.row, ZEROED, len(flows))
+        stream.zeroed += len(flows)
+        if stream.watch is None:
+            reached = (p for p in _parameters_of(owner) if p.grad is not None and id(p) in stream.parameters)
+            parameter = next(reached, None)
+            stream.watch = None if parameter is None else GradientWatch(parameter)
+
     def _credit(self, stream: Stream) -> None:
+        if stream.watch is not None and stream.watch.is_set_by_hand():
+            self.ledger.count(stream.row, ZEROED, -stream.zeroed)
+            self.ledger.count(stream.row, UPDATED, stream.zeroed)
+        stream.zeroed = 0
         self.ledger.count(stream.row, UPDATED, len(stream.waiting))
         for flow in stream.waiting:
             flow.is_updated = True
@@ -226,6 +252,11 @@ def _parameters_of(owner: Any) -> Iterable[Any]:
         return
     for group in groups:
         yield from group["params"]
+
+
+def _are_finite(owner: Any) -> bool:
+    gradients = (parameter.grad for parameter in _parameters_of(owner))
+    return all(gradient is None or bool(torch.isfinite(gradient).all()) for gradient in gradients)
 
 
 def _leaves(root: Any) -> list[Any]:

@@ -63,9 +63,9 @@ def _of_replaced(row: Row, phase: str, has_stepped: bool) -> str:
         )
     if row.get("discarded"):
         return (
-            f"REPLACED, AND NOT IN AN UPDATE FOR SOME CALLERS: the gradients of {row['discarded']} of {row['flowed']}"
-            " calls were thrown away (a validation that runs a backward pass, an attack); --learn N tells the callers"
-            " apart, --only by their lines"
+            f"REPLACED, AND NOT ALWAYS IN AN UPDATE: the gradients of {row['discarded']} of {row['flowed']} calls were"
+            " thrown away (a validation that runs a backward pass, an attack; or gradients that the program copies by"
+            " hand before it sets them to zero); --learn N tells callers apart, --only by their lines"
         )
     return ""
 

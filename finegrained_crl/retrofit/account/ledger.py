@@ -21,9 +21,10 @@ from typing import Any, Unpack
 from finegrained_crl.retrofit.sites.rows import Counters, Facts, Part, Row
 
 SLOTS = 4096
-COLUMNS = ("count", "flowed", "updated", "skipped")
+COLUMNS = ("count", "flowed", "updated", "skipped", "zeroed")
 """Counters of a row: calls; those that a backward pass went through to the parameters; those whose gradients took part
-in an update; those that the program dropped because their value was not finite."""
+in an update; those that the program dropped because their value was not finite; those whose gradients, finite ones, it
+set to zero before any update."""
 
 
 class Ledger:
@@ -133,10 +134,10 @@ def read_ledgers(folder: Path) -> list[Part]:
 
 
 def _columns(counts: Sequence[int], row: int) -> Counters:
-    count, flowed, updated, skipped = (
+    count, flowed, updated, skipped, zeroed = (
         int(counts[place]) if place < len(counts) else 0 for place in range(row, len(COLUMNS) * SLOTS, SLOTS)
     )
-    return Counters(count=count, flowed=flowed, updated=updated, skipped=skipped)
+    return Counters(count=count, flowed=flowed, updated=updated, skipped=skipped, zeroed=zeroed)
 
 
 def _read_counts(path: Path) -> tuple[int, ...]:

@@ -205,6 +205,9 @@ def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:
     for row in receipt.sites:
         if row.get("note"):
             yield f"note on {row['site']}: {row['note']}"
+        if row["action"] == "replace" and row.get("zeroed") and not row["discarded"]:
+            unused = f"gradients of {row['zeroed']} of {row['flowed']} calls were set to zero unused"
+            yield f"note on {row['site']}: {unused}"
     if receipt.wrong_gains:
         yield f"WRONG gradient at {', '.join(receipt.wrong_gains)}: please report this with the receipt"
     if receipt.unmatched and receipt.replaced:

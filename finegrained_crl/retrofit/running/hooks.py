@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from finegrained_crl.retrofit.account.ledger import Ledger
 from finegrained_crl.retrofit.running.dispatch import Dispatcher
@@ -50,6 +50,7 @@ class Instruments:
         zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
         self._look(zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed")
         self._look(nn.Module.zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed_module")
+        self._undo.append(register_optimizer_step_pre_hook(account.step_starts).remove)
         self._undo.append(register_optimizer_step_post_hook(account.updated).remove)
 
     def _replace(self, function: Callable[..., Any], hook: Callable[..., Any], name: str) -> None:

@@ -12,7 +12,8 @@ class Counters(TypedDict, total=False):
     flowed: int  # of these, passed by a gradient on its way to parameters
     updated: int  # of these, in an update of parameters
     skipped: int  # dropped by the program because the value was not finite
-    discarded: int  # passed by a gradient, of callers whose gradients never were in an update
+    zeroed: int  # passed by a finite gradient that was set to zero before any update
+    discarded: int  # passed by a gradient, of callers whose gradients never were in an update; or zeroed, if many
 
 
 class Measured(TypedDict, total=False):

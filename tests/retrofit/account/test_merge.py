@@ -1,5 +1,7 @@
 """Receipts of many processes are one."""
 
+import pytest
+
 from finegrained_crl.retrofit.account.merge import merge_rows
 
 ROW = {
@@ -39,6 +41,12 @@ def test_gradients_of_callers_without_any_update_are_discarded():
     killed = {**ROW, "callers": ["a.py:15"], "count": 1, "flowed": 1, "updated": 0}
     (row,) = merge_rows([part(1, trains, scores), part(2, scores, killed)])
     assert (row["flowed"], row["updated"], row["discarded"]) == (9, 3, 4)
+
+
+@pytest.mark.parametrize(("zeroed", "discarded"), [(5, 5), (4, 0)])
+def test_gradients_set_to_zero_count_as_discarded_where_they_are_many(zeroed, discarded):
+    (row,) = merge_rows([part(1, {**ROW, "count": 40, "flowed": 40, "updated": 40 - zeroed, "zeroed": zeroed})])
+    assert (row["zeroed"], row["discarded"]) == (zeroed, discarded)
 
 
 def test_callers_that_are_updated_in_another_process_train():

@@ -1,0 +1,38 @@
+"""Does a program write the gradients that it steps with? Then what it set to zero before was not thrown away.
+
+Per-sample clipping, or tasks whose gradients are projected onto each other, run backward passes, copy what they left,
+set it to zero, and give the parameters a sum of the copies. A validation that runs a backward pass sets to zero as
+well, and steps later with what the engine left.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import Tensor
+from torch.utils.weak import TensorWeakRef
+
+
+class GradientWatch:
+    """Knows the gradient that the engine wrote last into one parameter.
+
+    Args:
+        parameter: a leaf; it gets a hook, so that this is for programs that set gradients to zero unused.
+    """
+
+    def __init__(self, parameter: Tensor) -> None:
+        self._parameter = weakref.ref(parameter)
+        self._written: Any = None
+        parameter.register_post_accumulate_grad_hook(self._accumulated)
+
+    def _accumulated(self, parameter: Tensor) -> None:
+        # Not `weakref.ref`: the Python object of a gradient is made anew for each look at it.
+        self._written = None if parameter.grad is None else TensorWeakRef(parameter.grad)
+
+    def is_set_by_hand(self) -> bool:
+        """Whether the parameter now has a gradient that the engine did not write."""
+        parameter = self._parameter()
+        if parameter is None or parameter.grad is None:
+            return False
+        return self._written is None or self._written() is not parameter.grad
