@@ -2,7 +2,11 @@
 
 Same model, pictures, batch, size, augmentation, optimiser and number of loader processes. Each loop lives in a process
 of its own, so that neither lives on the other's settings; chunks of updates alternate, so that a busy machine slows
-both alike. The figures are medians of images per second over the chunks, and the median of the pairs' ratios.
+both alike. The figures are medians of images per second over the chunks, and the median of the pairs' ratios; memory is
+the peak of the process that trains (its loader processes, which are timm's or torch's in both, are not in it).
+
+    pipeline everything: read, decode, augment, collate, step
+    step     one batch again and again
 
     equal    both with the same precision and memory format
     auto     ours with `--precision auto --memory-format auto`, timm's with its defaults (fp32, contiguous)
@@ -11,10 +15,11 @@ both alike. The figures are medians of images per second over the chunks, and th
 import argparse
 import json
 import multiprocessing
+import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +34,7 @@ def main(argv: list[str]) -> int:
         prog="benchmark.py train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["tf_efficientnet_lite0", "resnet18"], help="timm models")
+    parser.add_argument("--parts", nargs="+", choices=["pipeline", "step"], default=["pipeline"])
     parser.add_argument("--settings", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--image-size", type=int, default=160)
@@ -43,9 +49,10 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         make_demo_birds(Path(folder) / "birds", images_per_class=40)
         rows = [
-            compare(model, SETTINGS[name], name, Path(folder), options)
+            compare(model, SETTINGS[name], name, part, Path(folder), options)
             for model in options.models
             for name in options.settings
+            for part in options.parts
         ]
     if options.json:
         print(json.dumps(rows, indent=2))
@@ -68,32 +75,37 @@ class Setting:
 SETTINGS = {"equal": Setting("fp32", "channels_last", True), "auto": Setting("auto", "auto", False)}
 
 
-def compare(model: str, setting: Setting, name: str, folder: Path, options: Any) -> dict[str, Any]:
-    ours, took = in_own_process(our_chunks, model, setting, folder, options)
-    theirs, _ = in_own_process(timm_chunks, model, setting, folder, options)
+def compare(model: str, setting: Setting, name: str, part: str, folder: Path, options: Any) -> dict[str, Any]:
+    ours, took = in_own_process(our_chunks, model, setting, part, folder, options)
+    theirs, _ = in_own_process(timm_chunks, model, setting, part, folder, options)
     times = []
     for i in range(options.rounds + 1):
         first, second = (ours, theirs) if i % 2 else (theirs, ours)
         pair = first(), second()
         times.append(pair if i % 2 else pair[::-1])
     times = times[1:]  # the first chunk warms up
-    ours(stop=True), theirs(stop=True)
+    our_peak, timm_peak = ours(stop=True), theirs(stop=True)
     mine, peer = (statistics.median(column) for column in zip(*times, strict=True))
     ratio = statistics.median(a / b for a, b in times)
     timm_format = "channels_last" if setting.timm_channels_last else "contiguous"
     return {
         "model": model,
         "setting": name,
+        "part": part,
         "ours": took,
         "timm": f"fp32, {timm_format}",
         "ours images/s": round(mine, 1),
         "timm images/s": round(peer, 1),
         "ratio (median of pairs)": round(ratio, 2),
+        "ours MiB": round(our_peak),
+        "timm MiB": round(timm_peak),
     }
 
 
 def in_own_process(make: Callable[..., Any], *arguments: Any) -> tuple[Callable[..., float], str]:
-    """Run a loop in a child process; the returned function lets it do one chunk and gives its images per second."""
+    """Run a loop in a child process; the returned function lets it do one chunk and gives its images per second, or,
+    told to stop, its peak of memory in MiB.
+    """
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, make, arguments))
@@ -102,10 +114,10 @@ def in_own_process(make: Callable[..., Any], *arguments: Any) -> tuple[Callable[
 
     def chunk(stop: bool = False) -> float:
         here.send(not stop)
+        answer = float(here.recv())
         if stop:
             process.join()
-            return 0.0
-        return float(here.recv())
+        return answer
 
     return chunk, took
 
@@ -115,9 +127,18 @@ def _serve(pipe: Any, make: Callable[..., Any], arguments: tuple[Any, ...]) -> N
     pipe.send(took)
     while pipe.recv():
         pipe.send(next(rates))
+    pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:
+def repeated(batches: Iterable[Any], part: str) -> Iterator[Any]:
+    """The batches; or the first of them, for ever."""
+    for batch in batches:
+        while part == "step":
+            yield batch
+        yield batch
+
+
+def our_chunks(model: str, setting: Setting, part: str, folder: Path, options: Any) -> tuple[Iterator[float], str]:
     from finegrained_crl.training.loop import Loop
     from finegrained_crl.training.recipe import Component, Recipe
     from finegrained_crl.training.run_folder import RunFolder
@@ -138,7 +159,7 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
         memory_format=setting.memory_format,
     )
     session = Session(
-        recipe, RunFolder(folder / f"run-{model}-{setting.precision}"), RunOptions(workers=options.workers)
+        recipe, RunFolder(folder / f"run-{model}-{setting.precision}-{part}"), RunOptions(workers=options.workers)
     )
     loop = Loop(session)
     loop.begin(session.stages[0])
@@ -147,7 +168,7 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
         for epoch in range(recipe.epochs):
             session.order.at(epoch)
             loop.stage.train_mode()
-            for group in loop.stage.groups():
+            for group in repeated(loop.stage.groups(), part):
                 loop.update(group)
                 yield
 
@@ -157,7 +178,7 @@ def our_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tupl
     )
 
 
-def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tuple[Iterator[float], str]:
+def timm_chunks(model: str, setting: Setting, part: str, folder: Path, options: Any) -> tuple[Iterator[float], str]:
     from timm import create_model
     from timm.data import create_dataset, create_loader, resolve_model_data_config
     from timm.optim import create_optimizer_v2
@@ -192,7 +213,7 @@ def timm_chunks(model: str, setting: Setting, folder: Path, options: Any) -> tup
         done = 0
         while True:
             net.train()
-            for images, labels in loader:
+            for images, labels in repeated(loader, part):
                 images = images.contiguous(memory_format=layout)
                 loss = criterion(net(images), labels)
                 losses.update(loss.item(), len(labels))
