@@ -125,6 +125,7 @@ TESTED_ELSEWHERE = {
         "reports/panels.py": ("cli/test_explain.py", "test_a_png_with_the_methods_panels"),
         "retrofit/account/arrival.py": (SHAPES, '"half_poly"'),
         "retrofit/account/flows.py": (SHAPES, '"fgsm_backward"'),
+        "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
         "retrofit/account/judge.py": (SHAPES, "LEFT AND YET TRAINED"),
         "retrofit/account/receipt.py": ("retrofit/account/test_ledger.py", "finegrained_crl.retrofit.account.receipt"),
         "retrofit/launch.py": (FAITHFUL, "finegrained_crl.retrofit.launch"),

@@ -16,7 +16,7 @@ from torch import Tensor
 
 UNCHANGED = (
     *("Neg", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand"),
-    *("ToCopy", "Clone", "Slice", "Select"),
+    *("ToCopy", "Clone", "Slice", "Select", "Unbind", "Split"),
 )
 STEPS = 4  # of that kind, between a log_softmax and what is taken of it
 ENTRY = ("Gather", "Index", "Take")
@@ -37,7 +37,9 @@ def written_by_hand(node: Any, below: Iterable[Any]) -> str:
     """
     name = name_of(node)
     origins = [origin for child in below if (origin := _origin(child)) is not None]
-    if name in ENTRY or (name == "MaskedSelect" and are_targets(_saved(node, "mask"))):
+    if _is_margin(node):
+        return CROSS_ENTROPY
+    if _takes_entry(node):
         if any(_is_log_softmax(origin) for origin in origins):
             return CROSS_ENTROPY
         return PROBABILITY if any(_is_softmax(origin) for origin in origins) else ""
@@ -97,6 +99,8 @@ def _as_rows(factor: Tensor | None, shape: tuple[int, ...]) -> list[Tensor | Non
     """A factor in the shape of the scores that it meets, which a matrix product may have turned or flattened."""
     if factor is None or len(shape) < 2:
         return [factor]
+    if factor.dim() == 1 and len(factor) == shape[-1]:
+        return [factor[None]]  # of a single row
     if tuple(factor.shape) == shape[::-1]:
         return [factor.t(), factor] if shape[0] == shape[1] else [factor.t()]
     return [factor.reshape(shape) if factor.numel() == math.prod(shape) else factor]
@@ -105,6 +109,29 @@ def _as_rows(factor: Tensor | None, shape: tuple[int, ...]) -> list[Tensor | Non
 def _shape_of(node: Any) -> tuple[int, ...]:
     """Of the tensor that a node computed."""
     return tuple(node._input_metadata[0].shape)
+
+
+def _takes_entry(node: Any) -> bool:
+    """Whether a step takes one class of each row: by index, or by a mask that is one-hot."""
+    name = name_of(node)
+    if name == "Select":
+        return _shape_of(node) == ()  # of one row, in a loop
+    if name == "IndexSelect":
+        return len(_shape_of(_child(node))) == 1  # of rows one after another; else it chooses whole rows
+    masks = {"MaskedSelect": "mask", "MaskedFill": "mask", "Where": "condition"}
+    if name not in masks:
+        return name in ENTRY
+    mask = _saved(node, masks[name])
+    return mask is not None and (are_targets(mask) or are_targets(~mask))
+
+
+def _is_margin(node: Any) -> bool:
+    """logsumexp(z - z[target]), which is the same as logsumexp(z) - z[target]."""
+    margins = _logits_of_logsumexp(node)
+    if margins is None or name_of(margins) != "Sub" or len(margins.next_functions) < 2:
+        return False
+    logits, entry = (_origin(child) for child, _ in margins.next_functions[:2])
+    return name_of(entry) in ENTRY and _origin(_child(entry)) is logits
 
 
 def _saved(node: Any, part: str) -> Tensor | None:

@@ -9,14 +9,22 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.by_hand import name_of
+from finegrained_crl.retrofit.account.leaves import (
+    are_finite,
+    few_values,
+    is_parameter,
+    leaves_of,
+    parameters_of,
+    reaches_parameters,
+    remembered,
+)
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.uses import MARK, uses_of_values
@@ -25,8 +33,6 @@ WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
 WAITING = 2048  # passes that are kept until an update
 PASSES = 3  # backward passes of a process that are looked at in any case
-NODES = 3000  # of a graph walked for its parameters
-FEW = 8  # values of a parameter kept, to see whether it was changed by hand
 FLOWED, UPDATED, SKIPPED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped", "zeroed"))
 
 
@@ -44,10 +50,12 @@ class Stream:
     refuse: Callable[[str], None]
     is_replaced: bool = False
     tries: int = 0
+    optimisers: int = 0  # that were made when its graph was walked
     calls: int = 0
     walks: int = 0
     to_parameters: bool = True
     parameters: set[int] = field(default_factory=set)
+    reached: Any = None  # a weak reference to one of these
     waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
     history: list[Any] = field(default_factory=list)  # of rows, for the proof
     by_hand: bool = False  # its parameters change although no optimiser's step is seen
@@ -61,6 +69,7 @@ class Flow:
 
     __slots__ = (
         "account",
+        "accumulates",
         "is_kept",
         "is_updated",
         "is_waiting",
@@ -76,7 +85,7 @@ class Flow:
         self.account, self.stream = account, stream
         self.leaves, self.sample = leaves, sample
         self.open, self.unchecked = True, False
-        self.is_kept = self.is_updated = self.is_waiting = False
+        self.is_kept = self.is_updated = self.is_waiting = self.accumulates = False
         self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
 
     def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
@@ -110,6 +119,8 @@ class Account:
         self._owned: dict[tuple[int, int], bool] = {}
         self._stepped = False
         self._is_in_step = False
+        self._accumulates = True
+        self._optimisers = 0
         self._passes = 0
         self.unseen: Callable[[str], None] | None = None
 
@@ -119,10 +130,16 @@ class Account:
         if node is None:
             return
         leaves = None
+        if stream.optimisers != self._optimisers:
+            stream.optimisers = self._optimisers
+            stream.walks = stream.tries = 0
         if stream.walks < WALKS and stream.tries < TRIES:
             stream.tries += 1
-            leaves = _leaves(node)
-            stream.parameters |= {id(leaf.variable) for leaf in leaves if _is_parameter(leaf)}
+            leaves = leaves_of(node)
+            reached = [leaf.variable for leaf in leaves if is_parameter(leaf)]
+            stream.parameters |= {id(parameter) for parameter in reached}
+            if reached and stream.reached is None:
+                stream.reached = weakref.ref(reached[0])
         flow = Flow(self, stream, value, leaves, sample)
         flow.unchecked = leaves is not None or sample is not None
         self.unchecked += flow.unchecked
@@ -132,11 +149,12 @@ class Account:
     def passed(self, flow: Flow) -> None:
         """A backward pass goes through a value."""
         stream = flow.stream
+        flow.accumulates = self._accumulates
         if flow.leaves is not None:
             stream.walks += flow.open
-            stream.to_parameters = _reaches_parameters(flow.leaves)
+            stream.to_parameters = reaches_parameters(flow.leaves)
             self._compare_by_hand(stream)
-            stream.before = _remembered(flow.leaves)
+            stream.before = remembered(flow.leaves)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
         flow.is_kept = flow.is_kept or torch.is_grad_enabled()
         if stream.to_parameters or flow.is_kept:
@@ -152,8 +170,16 @@ class Account:
             if stream.by_hand:
                 self._credit(stream)
 
-    def backward_starts(self, roots: Any) -> None:
-        """Before a backward pass: look at the way from its roots to values that were not looked at."""
+    def backward_starts(self, roots: Any, accumulates: bool = True) -> None:
+        """Before a backward pass: look at the way from its roots to values that were not looked at.
+
+        Args:
+            roots: of the pass.
+            accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
+        """
+        self._accumulates = accumulates
+        for stream in list(self._waiting.values()):
+            self._find_removed(stream)
         if not self.unchecked and self._passes >= PASSES:
             return
         self._passes += 1
@@ -167,6 +193,11 @@ class Account:
             self.unchecked -= 1
             if reason:
                 flow.stream.refuse(reason)
+
+    def optimiser_made(self, *_: Any) -> None:
+        """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
+        self._owned.clear()  # kept by `id`, which a new object may have again
+        self._optimisers += 1
 
     def step_starts(self, *_: Any) -> None:
         """Before an optimiser's step, which may ask for the loss several times (a closure, as LBFGS does)."""
@@ -191,21 +222,33 @@ class Account:
             if self._owns(owner, stream):
                 self._compare_by_hand(stream)
                 kept = [flow for flow in stream.waiting if flow.is_kept]
-                self._zeroed_unused(owner, stream, [flow for flow in stream.waiting if not flow.is_kept])
+                unused = [flow for flow in stream.waiting if not flow.is_kept]
+                # Gradients that overflowed are thrown away by every scaler.
+                if unused and not self._is_in_step and are_finite(owner):
+                    self._count_unused(stream, len(unused))
+                for flow in unused:
+                    flow.is_waiting = False
                 self._forget(stream, kept)
 
-    def _zeroed_unused(self, owner: Any, stream: Stream, flows: list[Flow]) -> None:
-        for flow in flows:
-            flow.is_waiting = False
-        # Gradients that overflowed are thrown away by every scaler.
-        if not flows or self._is_in_step or not _are_finite(owner):
+    def _find_removed(self, stream: Stream) -> None:
+        """A parameter without a gradient, although a pass went to it: the program has set it to None by hand."""
+        parameter = stream.reached() if stream.reached is not None else None
+        if parameter is None or parameter.grad is not None or self._is_in_step:
             return
-        self.ledger.count(stream.row, ZEROED, len(flows))
-        stream.zeroed += len(flows)
-        if stream.watch is None:
-            reached = (p for p in _parameters_of(owner) if p.grad is not None and id(p) in stream.parameters)
-            parameter = next(reached, None)
-            stream.watch = None if parameter is None else GradientWatch(parameter)
+        self._compare_by_hand(stream)
+        unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
+        if unused:
+            self._count_unused(stream, len(unused))
+            for flow in unused:
+                flow.is_waiting = False
+            self._forget(stream, [flow for flow in stream.waiting if flow.is_waiting])
+
+    def _count_unused(self, stream: Stream, passes: int) -> None:
+        self.ledger.count(stream.row, ZEROED, passes)
+        stream.zeroed += passes
+        parameter = stream.reached() if stream.reached is not None else None
+        if stream.watch is None and parameter is not None:
+            stream.watch = GradientWatch(parameter)
 
     def _credit(self, stream: Stream) -> None:
         if stream.watch is not None and stream.watch.is_set_by_hand():
@@ -229,7 +272,7 @@ class Account:
         reference, version, values = stream.before
         stream.before, parameter = None, reference()
         changed = parameter is not None and (
-            parameter._version != version or not torch.equal(_few(parameter), values.to(parameter.device))
+            parameter._version != version or not torch.equal(few_values(parameter), values.to(parameter.device))
         )
         if changed:
             stream.by_hand = True
@@ -241,62 +284,5 @@ class Account:
             return True
         key = (id(owner), id(stream))
         if key not in self._owned or stream.walks < WALKS:
-            self._owned[key] = any(id(parameter) in stream.parameters for parameter in _parameters_of(owner))
+            self._owned[key] = any(id(parameter) in stream.parameters for parameter in parameters_of(owner))
         return self._owned[key]
-
-
-def _parameters_of(owner: Any) -> Iterable[Any]:
-    groups = getattr(owner, "param_groups", None)
-    if groups is None:
-        yield from owner.parameters()
-        return
-    for group in groups:
-        yield from group["params"]
-
-
-def _are_finite(owner: Any) -> bool:
-    gradients = (parameter.grad for parameter in _parameters_of(owner))
-    return all(gradient is None or bool(torch.isfinite(gradient).all()) for gradient in gradients)
-
-
-def _leaves(root: Any) -> list[Any]:
-    """The nodes where gradients are accumulated."""
-    leaves, visited, todo = [], {root}, [root]
-    while todo and len(visited) < NODES:
-        node = todo.pop()
-        if name_of(node) == "AccumulateGrad" or hasattr(node, "variable"):
-            leaves.append(node)
-        for child, _ in node.next_functions:
-            if child is not None and child not in visited:
-                visited.add(child)
-                todo.append(child)
-    return leaves
-
-
-def _is_parameter(leaf: Any) -> bool:
-    return isinstance(leaf.variable, torch.nn.Parameter)
-
-
-def _reaches_parameters(leaves: list[Any]) -> bool:
-    """Whether this pass ends at parameters; a program without any trains other leaves."""
-    parameters = [leaf for leaf in leaves if _is_parameter(leaf)]
-    return not leaves or any(_runs(leaf) for leaf in parameters or leaves)
-
-
-def _runs(leaf: Any) -> bool:
-    try:
-        return bool(torch._C._will_engine_execute_node(leaf))
-    except RuntimeError:
-        return True  # `autograd.grad` asks for this leaf itself
-
-
-def _remembered(leaves: list[Any]) -> tuple[Any, int, Tensor] | None:
-    for leaf in leaves:
-        if _is_parameter(leaf):
-            return weakref.ref(leaf.variable), leaf.variable._version, _few(leaf.variable)
-    return None
-
-
-def _few(parameter: Tensor) -> Tensor:
-    with torch.no_grad():
-        return parameter.detach().flatten()[:FEW].clone()

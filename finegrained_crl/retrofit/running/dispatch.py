@@ -41,6 +41,7 @@ COMPILE_REASON = "inside torch.compile, whose traced code is not changed; switch
 FUSED_REASON = "linear_cross_entropy is fused with the classifier: it has no per-sample cross-entropy to start from"
 VMAP_REASON = "inside torch.vmap, where no gradient can be watched; move the loss out of it to replace it"
 NO_GRADIENT = "evaluation: no gradient can flow through it (grad mode is off, or the logits need none)"
+SHAPES_ONLY = "evaluation: on the meta device, which computes shapes and no values"
 PLAIN = (Tensor, nn.Parameter)
 OWN_GRADIENT = "inside an autograd function of the program, which writes its gradient by hand; edit it by hand"
 Token = tuple[Stream, Sample | None]  # what is watched, of a call that PyTorch's own body computes
@@ -151,6 +152,11 @@ class Dispatcher:
         if not getattr(self._inside, "busy", False):
             self.account.backward_starts(roots)
 
+    def grad(self, roots: Any, *_: Any) -> None:
+        """The hook of `torch.autograd.grad`, which returns gradients and leaves none in parameters."""
+        if not getattr(self._inside, "busy", False):
+            self.account.backward_starts(roots, accumulates=False)
+
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
         if token is not None and isinstance(value, Tensor):
@@ -193,6 +199,8 @@ class Dispatcher:
 
     def _evaluates(self, chain: Chain, call: Call, frame: FrameType) -> str:
         """Why this call is one of evaluation; "" where it trains."""
+        if call.input.is_meta:
+            return SHAPES_ONLY
         if chain.site.facts.verdict == "eval":
             return f"evaluation: {chain.site.facts.why}"
         if (chain.site.guards or chain.site.module_depth >= 0) and not self._trains_now(chain, call, frame):

@@ -43,13 +43,14 @@ class Instruments:
 
     def _account(self) -> None:
         """Let backward passes, updates and lost gradients be counted."""
-        account, backward = self.dispatcher.account, self.dispatcher.backward
-        self._look(torch.autograd.backward, backward, "_fgcrl_backward")
-        self._look(torch.autograd.grad, backward, "_fgcrl_grad")
+        account, d = self.dispatcher.account, self.dispatcher
+        self._look(torch.autograd.backward, d.backward, "_fgcrl_backward")
+        self._look(torch.autograd.grad, d.grad, "_fgcrl_grad")
         # PyTorch keeps this one from being compiled by a wrapper; its body is the function inside.
         zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
         self._look(zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed")
         self._look(nn.Module.zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed_module")
+        self._look(torch.optim.Optimizer.__init__, account.optimiser_made, "_fgcrl_optimiser")
         self._undo.append(register_optimizer_step_pre_hook(account.step_starts).remove)
         self._undo.append(register_optimizer_step_post_hook(account.updated).remove)
 
