@@ -28,6 +28,34 @@ def main(argv: list[str]) -> int:
     folders = [Path(path) for path in [*parsed.paths, *parsed.compare]]
     if not folders:
         raise FinegrainedError(f"give the folder of a study or run: {example}")
+    parts = _parts(folders)
+    return _each_part(parts, parsed) if parts else _report(folders, parsed)
+
+
+def _parts(folders: list[Path]) -> list[Path]:
+    """The studies inside a folder that is none itself: the parts of a study file, as `fgcrl crossval --study` leaves
+    them.
+    """
+    if len(folders) > 1 or not folders[0].is_dir():
+        return []
+    folder = folders[0]
+    is_study_or_run = (folder / "study.yaml").is_file() or (folder / "results.json").is_file()
+    return [] if is_study_or_run else sorted(path.parent for path in folder.glob("*/study.yaml"))
+
+
+def _each_part(parts: list[Path], parsed: argparse.Namespace) -> int:
+    """A report for each, inside it or in a folder of its name: parts are of different data and can't be one table."""
+    if parsed.watch or parsed.json:
+        asked = "--watch" if parsed.watch else "--json"
+        raise FinegrainedError(f"{asked} reports one study, and {parts[0].parent} holds {len(parts)}: give {parts[0]}")
+    for part in parts:
+        print(f"part {part.name}: {part}")
+        own = {**vars(parsed), "out": str(Path(parsed.out) / part.name) if parsed.out else None}
+        _report([part], argparse.Namespace(**own))
+    return 0
+
+
+def _report(folders: list[Path], parsed: argparse.Namespace) -> int:
     out = _out(folders, parsed.out)
     if is_across_data(folders):
         return _across_data(folders, out, as_json=parsed.json)

@@ -58,3 +58,16 @@ def test_cells_that_differ_need_a_word(tmp_path, capsys):
     assert "don't belong together" in capsys.readouterr().err
     assert main(["report", str(folder), "--accept-changed-data"]) == 0
     assert "CELLS DIFFER" in (folder / "report.md").read_text()
+
+
+def test_a_folder_of_parts_gets_one_report_each(tmp_path, capsys):
+    for name in ("cifar10", "svhn"):
+        write_study(tmp_path / "table-3" / name, {"ce": 1.0, "crl": 1.2}, seeds=(0,))
+    assert main(["report", str(tmp_path / "table-3")]) == 0
+    assert main(["report", str(tmp_path / "table-3"), "--out", str(tmp_path / "out"), "--baseline", "crl"]) == 0
+    for part in (tmp_path / "table-3" / "cifar10", tmp_path / "table-3" / "svhn", tmp_path / "out" / "svhn"):
+        baseline = "crl" if "out" in part.parts else "ce"
+        assert set(pd.read_csv(part / "tables" / "differences.csv")["baseline"]) == {baseline}
+    assert f"part svhn: {tmp_path / 'table-3' / 'svhn'}" in capsys.readouterr().out
+    assert main(["report", str(tmp_path / "table-3"), "--json"]) == 1
+    assert f"holds 2: give {tmp_path / 'table-3' / 'cifar10'}" in capsys.readouterr().err
