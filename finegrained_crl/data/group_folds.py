@@ -6,9 +6,10 @@ would take 63 GiB. Beyond a bound its rule runs here on the entries that are not
 
 from __future__ import annotations
 
-import math
+import operator
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -86,8 +87,7 @@ class _Filling:
         """Put a group into the best fold, of equal ones into the emptiest, and say which that is."""
         costs = [0.0] * len(self.folds)
         for kind, count in zip(kinds, counts, strict=True):
-            for fold, cost in enumerate(self._costs(kind, count)):
-                costs[fold] += cost
+            costs = list(map(operator.add, costs, self._costs(kind, count)))
         best = self._emptiest_of_best(costs)
         for kind, count in zip(kinds, counts, strict=True):
             rows = self.rows[kind]
@@ -97,14 +97,14 @@ class _Filling:
         self.all_rows[best] += sum(counts)
         return best
 
-    def _costs(self, kind: int, count: int) -> Iterator[float]:
+    def _costs(self, kind: int, count: int) -> list[float]:
         """For each fold, the deviation of the class's share over folds if so many rows came there."""
         number, total = len(self.folds), self.totals[kind]
         mean = (self.sums[kind] + count) / number
         rest = (self.squares[kind] + count * count) / number - mean * mean
         weight = 2 * count / number
-        for rows in self.rows[kind]:
-            yield math.sqrt(max(rest + weight * rows, 0.0)) / total
+        # Rounding can leave a variance of nothing just below 0.
+        return [sqrt(square) / total if (square := rest + weight * rows) > 0 else 0.0 for rows in self.rows[kind]]
 
     def _emptiest_of_best(self, costs: Sequence[float]) -> int:
         bound = min(costs) + SAME

@@ -89,11 +89,14 @@ def same_files(root: Path, paths: pd.Series) -> pd.Series:
     """
     first: dict[tuple[int, int, int], str] = {}
     names: dict[str, str] = {}
-    for path in dict.fromkeys(paths):
-        plain = plain_path(path)
-        place = _place_on_disk(os.path.join(root, path))
-        names[path] = plain if place is None else first.setdefault(place, plain)
-    return paths.map(names)
+    of_rows: list[str] = []
+    for path in paths.tolist():
+        if path not in names:
+            plain = plain_path(path)
+            place = _place_on_disk(os.path.join(root, path))
+            names[path] = plain if place is None else first.setdefault(place, plain)
+        of_rows.append(names[path])
+    return pd.Series(of_rows, index=paths.index, dtype=object)
 
 
 def _place_on_disk(path: str) -> tuple[int, int, int] | None:
