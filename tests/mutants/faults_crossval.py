@@ -114,8 +114,6 @@ launch.fault("ignored option", '"--resume"]\n', "]\n")
 launch.fault(
     "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
 )
-launch.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
-launch.fault("ignored option", "slot % len(self.gpus)", "0")
 launch.fault(
     "ignored option",
     "set(range(self.machine.jobs))",
@@ -133,16 +131,20 @@ launch.fault("index", "SUCCESSOR: str(self.taking.leases.successor(lease))", 'SU
 launch.fault("swapped part", 'outcome = "released"\n', 'outcome = "failed"\n')
 launch.fault("dropped call", "elif stopped or self.taking.is_locked(job.cell):", "elif stopped:")
 launch.fault("ignored option", "self.machine.share if self.machine.gpus", "1.0 if self.machine.gpus")
-launch.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
 launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
-launch.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
 launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
+
+machine = Source(C + "machine.py", "tests/crossval/test_launch.py", "tests/cli/test_crossval.py")
+machine.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
+machine.fault("ignored option", "slot % len(self.gpus)", "0")
+machine.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
+machine.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
+machine.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
 
 leases = Source(C + "leases.py", "tests/crossval/test_leases.py")
 leases.fault("dropped call", "return not self.heart.is_late and not self.successor", "return not self.successor")
