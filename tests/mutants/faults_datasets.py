@@ -125,7 +125,7 @@ tables.fault("dropped call", "set(needed) <= set(cells)", "True")
 tables.fault("ignored option", 'divider = separator or ("\\t" if', 'divider = ("\\t" if')
 tables.fault("ignored option", ", index_col=False)", ")")
 tables.fault("dropped call", 'filled: pd.DataFrame = table.fillna("")', "filled: pd.DataFrame = table")
-tables.fault("dropped call", "            content.validate(full=True)", "            pass")
+tables.fault("dropped call", "        content.validate(full=True)", "        pass")
 
 arrays = Source(
     D + "array_files.py",

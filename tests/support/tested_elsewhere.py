@@ -75,6 +75,7 @@ TESTED_ELSEWHERE = {
             "test_the_variants_table_holds_the_means_of_scikit_learn",
         ),
         "reports/page/thumbnails.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
+        "data/parquet.py": ("data/test_tables.py", "test_a_damaged_parquet_table"),
         "crossval/machine.py": ("crossval/test_launch.py", "Machine("),
         "cli/study_how.py": ("cli/test_every_flag.py", "test_crossval_share"),
         "crossval/slurm_task.py": (
