@@ -6,6 +6,7 @@ R, T = "finegrained_crl/retrofit/", "tests/retrofit/"
 INPROCESS, SHAPES, PROGRAMS = T + "test_inprocess.py", T + "test_shapes.py", T + "test_programs.py"
 LEARN, SCAN, PATCH, CHECK = T + "test_learn.py", T + "test_scan.py", T + "test_patch.py", T + "test_check.py"
 LEDGER, MISFIT, EXAMPLE = T + "account/test_ledger.py", T + "account/test_misfit.py", T + "test_worked_example.py"
+VERIFY = T + "test_verify.py"
 STARTED, FAITHFUL = T + "test_started_processes.py", T + "test_faithful.py"
 
 decision = Source(R + "sites/decision.py", SCAN, INPROCESS, PROGRAMS, LEARN, SHAPES)
@@ -210,7 +211,7 @@ calls.fault(
     "Options(None, self.ignore_index, self.smoothing",
 )
 
-dispatch = Source(R + "running/dispatch.py", INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+dispatch = Source(R + "running/dispatch.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
 dispatch.fault(
     "ignored option", "Replacement(settings.loss, settings.alpha, settings.beta)", "Replacement(settings.loss)"
 )

@@ -176,7 +176,6 @@ TESTED_ELSEWHERE = {
         "retrofit/sites/place.py": (PROFILES, "finegrained_crl.retrofit.sites.place"),
         "retrofit/sites/rows.py": ("retrofit/account/test_merge.py", '"flowed", "updated", "skipped"'),
         "retrofit/sites/settings.py": (PROFILES, "finegrained_crl.retrofit.sites.settings"),
-        "retrofit/verify.py": ("retrofit/test_worked_example.py", "--verify"),
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
         "reports/side_by_side.py": ("cli/test_compare.py", "test_figures_are_those_of_the_folders_with_intervals"),
