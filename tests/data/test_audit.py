@@ -77,6 +77,10 @@ def test_a_smaller_and_coarser_copy_is_a_near_duplicate(table, tmp_path):
 def test_within_one_part_a_copy_is_no_leak(table, tmp_path):
     shutil.copy(tmp_path / "0.jpg", tmp_path / "1.jpg")
     assert run(table, tmp_path).ok
+    table.loc[1, "label"] = "b"
+    report = run(table, tmp_path)
+    assert (report.crossings, report.two_labels[FILE]) == ([], [["0.jpg (a)", "1.jpg (b)"]])
+    assert not report.ok
 
 
 def test_files_that_are_not_there_are_named(table, tmp_path):

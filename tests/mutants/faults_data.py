@@ -295,7 +295,7 @@ ages.fault("off-by-one", "[first - 1 for first in firsts[1:]]", "[first for firs
 ages.fault("dropped call", "inside.any(1), inside.argmax(1), -1", "inside.any(1), inside.argmax(1), 0")
 ages.fault("index", "np.floor(ages).astype(np.int64) - scale.low", "np.floor(ages).astype(np.int64)")
 ages.fault("dropped call", 'ages.rank(method="first").to_numpy()', "np.arange(len(ages)) + 1")
-folds.fault("dropped call", "if not absent or records.ages is not None:", "if not absent:", "tests/cli/test_years.py")
+folds.fault("dropped call", "if not absent or records.ages is not None:", "if not absent:")
 
 prepared = Source(D + "prepared.py", "tests/data/test_prepared.py")
 prepared.fault("off-by-one", "min(opened.size) <= work.short_side", "max(opened.size) <= work.short_side")
