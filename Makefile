@@ -12,6 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Compiled code is kept for the other test process, for the commands that tests start, and for the next time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow mutants kills fuzz lint docs clean
 
 demo: $(STAMP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -32,8 +33,10 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fork while nothing has been computed."""
+    """Fork while nothing has been computed; look for garbage seldom, and never among the libraries."""
     if not session.config.option.collectonly:
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         fork_early(session.items)
 
 

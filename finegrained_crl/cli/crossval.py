@@ -20,7 +20,8 @@ from finegrained_crl.cli.study_plan import ParserOf, Plan, add_axes, plan_study,
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import parts_of, with_study
 from finegrained_crl.crossval.census import take_census
-from finegrained_crl.crossval.launch import Launcher, Machine, StudyLauncher, available_cores, expected_seconds
+from finegrained_crl.crossval.launch import Launcher, StudyLauncher, expected_seconds
+from finegrained_crl.crossval.machine import Machine, available_cores
 from finegrained_crl.crossval.orders import give_order
 from finegrained_crl.crossval.planning import write_plan
 from finegrained_crl.crossval.processes import Processes, processes
@@ -199,29 +200,32 @@ def _show_plan(
     as_json: bool,
 ) -> int:
     done = sum(folder.run(cell).is_done for cell in study.cells)
-    facts = {
-        "study": str(folder.folder),
-        "cells": len(study.cells),
-        "done": done,
-        "jobs": machine.jobs,
-        "threads": study.threads,
-    }
     if as_json:
-        seconds = None if expected is None else round(expected)
-        print(
-            json.dumps(
-                {
-                    **facts,
-                    "expected_seconds": seconds,
-                    "folds": study.folds,
-                    "seeds": study.seeds,
-                    "variants": list(study.variants),
-                    "smallest_difference": foreseen.smallest if foreseen else None,
-                },
-                indent=2,
-            )
-        )
+        facts = {
+            "study": str(folder.folder),
+            "cells": len(study.cells),
+            "done": done,
+            "jobs": machine.jobs,
+            "threads": study.threads,
+            "expected_seconds": None if expected is None else round(expected),
+            "folds": study.folds,
+            "seeds": study.seeds,
+            "variants": list(study.variants),
+            "smallest_difference": foreseen.smallest if foreseen else None,
+        }
+        print(json.dumps(facts, indent=2))
         return 0
+    _show_variants(study, done)
+    where = f"GPUs {', '.join(machine.gpus)}" if machine.gpus else f"CPU, {study.threads} threads each"
+    time = f"about {duration(expected)}" if expected is not None else f"unknown ({unknown})"
+    print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}")
+    if foreseen:
+        print(foreseen.text)
+    sys.stdout.flush()
+    return 0
+
+
+def _show_variants(study: Study, done: int) -> None:
     rows = [
         (name, f"{r.lr:.4g}", f"{r.weight_decay:.4g}", ", ".join(f"{k} {v}" for k, v in r.loss.options.items()))
         for name, r in study.variants.items()
@@ -231,13 +235,6 @@ def _show_plan(
     print(
         f"{len(study.variants)} variants x {folds} x {len(study.seeds)} seeds = {len(study.cells)} cells, {done} done"
     )
-    where = f"GPUs {', '.join(machine.gpus)}" if machine.gpus else f"CPU, {study.threads} threads each"
-    time = f"about {duration(expected)}" if expected is not None else f"unknown ({unknown})"
-    print(f"{machine.jobs} side by side ({where}); expected time {time}; study folder {folder.folder}")
-    if foreseen:
-        print(foreseen.text)
-    sys.stdout.flush()
-    return 0
 
 
 def _run_here(

@@ -16,6 +16,7 @@ from finegrained_crl.cli.show import print_table
 from finegrained_crl.data import audit as auditing
 from finegrained_crl.data.fingerprint import fingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
+from finegrained_crl.data.leaks import EXAMPLES
 from finegrained_crl.data.lists import read_lists
 from finegrained_crl.data.near_duplicates import NEAR
 from finegrained_crl.data.records import Records
@@ -152,9 +153,9 @@ def _show(report: auditing.AuditReport) -> None:
         ]
         print_table("", ("on both sides", "part", "other part", "shared", "for example"), rows)
     for kind, groups in report.two_labels.items():
-        for group in groups[: auditing.EXAMPLES]:
+        for group in groups[:EXAMPLES]:
             print(f"{kind} with two labels: {' = '.join(group)}")
-        if len(groups) > auditing.EXAMPLES:
+        if len(groups) > EXAMPLES:
             print(f".. {len(groups)} such in all (--json lists every one)")
     for line in left_out(report.dropped):
         print(f"advice: {line}")

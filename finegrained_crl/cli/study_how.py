@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from finegrained_crl.cli import settings
-from finegrained_crl.crossval.launch import Machine, visible_gpus
+from finegrained_crl.crossval.machine import Machine, visible_gpus
 from finegrained_crl.crossval.slurm import ARRAY_LIMIT, Site
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.run_options import DataIn

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from finegrained_crl.crossval.leases import End, Lease, LeaseFiles, Leases, Outcome
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.orders import Orders
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.processes import CellProcess, Processes
@@ -25,70 +25,52 @@ from finegrained_crl.crossval.taking import Status, Taking
 from finegrained_crl.crossval.worker import Heart, Worker
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.run_folder import SUCCESSOR
-from finegrained_crl.training.run_options import DataIn
 
 POLL_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Machine:
-    """How cells share the machine.
-
-    Attributes:
-        jobs: cells side by side.
-        gpus: ids for CUDA_VISIBLE_DEVICES, one cell after the other; empty: CPU.
-        device: "auto" or "cpu", for `fgcrl finetune`.
-        checkpoint_seconds: time between checkpoints within an epoch.
-        accept_changed_data: let cells go on with data that changed since they began.
-        data_in: where their pictures come from (`training/routes.py`).
-        share: of a card that a cell takes.
-    """
-
-    jobs: int = 1
-    gpus: tuple[str, ...] = ()
-    device: str = "auto"
-    checkpoint_seconds: float = 60.0
-    accept_changed_data: bool = False
-    data_in: DataIn = "auto"
-    share: float = 1.0
-
-    def gpu(self, slot: int) -> dict[str, str]:
-        """The environment of the cell in a slot: its GPU."""
-        return {"CUDA_VISIBLE_DEVICES": self.gpus[slot % len(self.gpus)]} if self.gpus else {}
-
-    def crowding(self, threads: int) -> str:
-        """What to say where cells of so many threads want more cores than there are; "" where they don't."""
-        cores = available_cores()
-        if self.gpus or self.jobs * threads <= cores or self.jobs == 1:
-            return ""
-        return (
-            f"{self.jobs} cells x {threads} threads on {cores} cores: they wait for each other, --jobs"
-            f" {max(1, cores // threads)} fits (a study keeps the threads that it began with)"
-        )
-
-    def words(self, threads: int) -> list[str]:
-        """Flags of `fgcrl finetune` that say how a cell runs here; loaders get the cores that jobs leave to each."""
-        cores = max(1, available_cores() // self.jobs)
-        workers = min(8, cores) if self.gpus else threads // 2
-        words = ["--device", self.device, "--data-in", self.data_in, "--workers", str(workers)]
-        words += ["--checkpoint-seconds", str(self.checkpoint_seconds)]
-        return [*words, "--accept-changed-data"] if self.accept_changed_data else words
-
-
-class StudyLauncher(Protocol):
+class StudyLauncher(ABC):
     """What runs the missing cells of a study, whatever starts them: `Launcher` here, `RayLauncher` on a cluster.
 
     Slurm's work is done by a `Launcher` in each task of its array.
+
+    Args:
+        folder: where.
+        study: what, as `StudyFolder.write` returned it.
+        machine: how.
+        heart: of who claims the cells.
+        tell: called with (cell, its status) whenever one changes.
+        tick: called several times a second.
+        cells: those of the study that this launcher may run; None: all.
+        orders: to stop, that others give; None: those from now on.
     """
+
+    def __init__(
+        self,
+        folder: StudyFolder,
+        study: Study,
+        machine: Machine,
+        heart: Heart,
+        tell: Callable[[Cell, Status], None],
+        tick: Callable[[], None],
+        cells: list[Cell] | None = None,
+        orders: Orders | None = None,
+    ) -> None:
+        self.folder, self.study, self.machine, self.heart, self.tick = folder, study, machine, heart, tick
+        self.taking = Taking(folder, study.cells if cells is None else cells, Leases(folder.folder, heart), tell)
+        self.orders = orders or Orders(folder.folder)
 
     @property
     def status(self) -> dict[str, Status]:
         """Cell -> where it stands."""
+        return self.taking.status
 
     @property
     def failed(self) -> dict[str, str]:
         """Cell -> reason."""
+        return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
 
+    @abstractmethod
     def run(self) -> None:
         """Run what is missing, until nothing is."""
 
@@ -102,20 +84,14 @@ class _Job:
     begun: float = field(default_factory=time.monotonic)
 
 
-class Launcher:
+class Launcher(StudyLauncher):
     """Runs what is missing of a study, beside other launchers that do the same: each cell is one worker's at a time
     (leases.py).
 
     Args:
-        folder: where.
-        study: what, as `StudyFolder.write` returned it.
-        machine: how.
-        processes: what starts them.
-        tell: called with (cell, its status) whenever one changes.
-        tick: called several times a second.
+        folder, study, machine, tell, tick, cells, orders: as for `StudyLauncher`.
+        processes: what starts the cells.
         worker: who this is; None: this process.
-        cells: those of the study that this launcher may run; None: all.
-        orders: to stop, that others give; None: those from now on.
     """
 
     def __init__(
@@ -131,22 +107,9 @@ class Launcher:
         cells: list[Cell] | None = None,
         orders: Orders | None = None,
     ) -> None:
-        self.folder, self.study, self.machine, self.processes = folder, study, machine, processes
-        self.tick = tick
-        self.heart = Heart(LeaseFiles(folder.folder).workers, worker or Worker.here())
-        leases = Leases(folder.folder, self.heart)
-        self.taking = Taking(folder, study.cells if cells is None else cells, leases, tell)
-        self.orders = orders or Orders(folder.folder)
-
-    @property
-    def status(self) -> dict[str, Status]:
-        """Cell -> where it stands."""
-        return self.taking.status
-
-    @property
-    def failed(self) -> dict[str, str]:
-        """Cell -> reason."""
-        return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
+        heart = Heart(LeaseFiles(folder.folder).workers, worker or Worker.here())
+        super().__init__(folder, study, machine, heart, tell, tick, cells, orders)
+        self.processes = processes
 
     def run(self) -> None:
         """Run every cell that isn't done; a failed one doesn't stop the others. On an error or Ctrl-C all processes are
@@ -260,19 +223,6 @@ def expected_seconds(folder: StudyFolder, study: Study, machine: Machine, proces
 
 STARTUP_SECONDS = 8.0
 """Of a cell that starts afresh: imports, building the model, reading lists, evaluation; a forked one takes less."""
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def visible_gpus() -> tuple[str, ...]:
-    """Ids of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES takes them."""
-    import torch
-
-    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return tuple(named or map(str, range(torch.cuda.device_count()))) if torch.cuda.is_available() else ()
 
 
 def failure_reason(log: Path, returncode: int) -> str:

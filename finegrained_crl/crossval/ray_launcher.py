@@ -21,14 +21,15 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from finegrained_crl.crossval.launch import Machine, available_cores
+from finegrained_crl.crossval.launch import StudyLauncher
 from finegrained_crl.crossval.leases import End, LeaseFiles, Leases
+from finegrained_crl.crossval.machine import Machine, available_cores
 from finegrained_crl.crossval.one_cell import Order, run_one
 from finegrained_crl.crossval.orders import Orders
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.processes import processes
 from finegrained_crl.crossval.study import Study, StudyFolder
-from finegrained_crl.crossval.taking import Status, Taking
+from finegrained_crl.crossval.taking import Status
 from finegrained_crl.crossval.worker import TERM_SECONDS, Heart, Worker
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.interruption import SIGNALS
@@ -62,17 +63,13 @@ class _Job:
     begun: float
 
 
-class RayLauncher:
+class RayLauncher(StudyLauncher):
     """Runs what is missing of a study as tasks of Ray.
 
     Args:
-        folder: where.
-        study: what.
+        folder, study, tell, tick, orders: as for `StudyLauncher`.
         machine: how cells run; its jobs are Ray's business.
         cluster: where Ray is.
-        tell: called with (cell, its status) whenever one changes.
-        tick: called several times a second.
-        orders: to stop, that others give; None: those from now on.
     """
 
     def __init__(
@@ -86,23 +83,12 @@ class RayLauncher:
         *,
         orders: Orders | None = None,
     ) -> None:
-        self.folder, self.study, self.machine, self.cluster, self.tick = folder, study, machine, cluster, tick
         # This heart never beats: the launcher claims nothing itself, and only watches.
         heart = Heart(LeaseFiles(folder.folder).workers, Worker.here("ray", cluster.term))
-        self.taking = Taking(folder, study.cells, Leases(folder.folder, heart), tell)
-        self.orders = orders or Orders(folder.folder)
+        super().__init__(folder, study, machine, heart, tell, tick, orders=orders)
+        self.cluster = cluster
         self.deaths: Counter[str] = Counter()
         self.shares: dict[str, int] = {}
-
-    @property
-    def status(self) -> dict[str, Status]:
-        """Cell -> where it stands."""
-        return self.taking.status
-
-    @property
-    def failed(self) -> dict[str, str]:
-        """Cell -> reason."""
-        return {name: status.reason for name, status in self.status.items() if status.state == "failed"}
 
     def run(self) -> None:
         """Run every cell that isn't done. On an error or Ctrl-C all tasks are cancelled: their cells save.

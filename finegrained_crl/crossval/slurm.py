@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finegrained_crl import files
-from finegrained_crl.crossval.launch import Machine
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.orders import count_orders
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.study import Study, StudyFolder

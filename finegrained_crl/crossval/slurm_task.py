@@ -10,7 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from finegrained_crl.crossval.launch import Launcher, Machine, visible_gpus
+from finegrained_crl.crossval.launch import Launcher
+from finegrained_crl.crossval.machine import Machine, visible_gpus
 from finegrained_crl.crossval.orders import CancelledError, Orders
 from finegrained_crl.crossval.plan import Cell
 from finegrained_crl.crossval.processes import processes

@@ -143,8 +143,10 @@ class StudyFolder:
         Raises:
             FinegrainedError: another study, or files of something else; the differences are shown.
         """
+        # Before the plan is looked for: another launcher may be writing it, and the rest comes after it.
+        is_taken = self.folder.is_dir() and any(_is_foreign(path.name) for path in self.folder.iterdir())
         if not self.exists:
-            if self.folder.is_dir() and any(_is_foreign(path.name) for path in self.folder.iterdir()):
+            if is_taken:
                 raise FinegrainedError(f"{self.folder} is not empty and holds no study: choose another --out")
             return
         changed = study_differences(self.read(), study)

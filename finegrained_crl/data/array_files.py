@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from finegrained_crl.data.matlab import read_mat_arrays
+from finegrained_crl.data.parquet import damage_told
 from finegrained_crl.data.plain_pickle import read_plain_pickle
 from finegrained_crl.data.regular import open_regular, read_regular, status
 from finegrained_crl.data.tar_shards import picture_members, read_member
@@ -119,7 +120,7 @@ def _from_parquet(path: Path) -> ArrayFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with damage_told(path, AGAIN):
         with open_regular(path) as file:
             table = pq.read_table(file)
         table.validate(full=True)
@@ -130,9 +131,6 @@ def _from_parquet(path: Path) -> ArrayFile:
         if pa.types.is_struct(files.type):
             files = pa.compute.struct_field(files, "bytes")
         columns = {name: table.column(name).to_pylist() for name in table.column_names if name != images}
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise FinegrainedError(f"{path} cannot be read as a .parquet table: {reason}; {AGAIN}") from error
     files = files.combine_chunks()
     return ArrayFile(lambda index: files[index].as_py() or b"", len(files), columns)
 

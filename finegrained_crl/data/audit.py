@@ -1,8 +1,8 @@
-"""Leaks: people, albums, photographs and files that stand on both sides of a boundary, and pictures with two labels.
+"""The whole audit of a split: leaks (`leaks.py`) of everything, also of what only the files show, and pictures with two
+labels.
 
-Training looks at what costs nothing (subjects, listed files); `fgcrl data audit` also reads the files: equal bytes
-(SHA-256) and near-duplicates, that is re-encoded, resized, mirrored, turned, cropped, framed or slightly edited copies
-(`near_duplicates.py`).
+Files are read for equal bytes (SHA-256) and near-duplicates, that is re-encoded, resized, mirrored, turned, cropped,
+framed or slightly edited copies (`near_duplicates.py`).
 """
 
 from __future__ import annotations
@@ -17,47 +17,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from finegrained_crl.data.content_hashes import content_hashes
-from finegrained_crl.data.fingerprint import DataFingerprint
-from finegrained_crl.data.folds import Partition
 from finegrained_crl.data.identity import identities, plain_path, same_files
+from finegrained_crl.data.leaks import EXAMPLES, FILE, LISTED, PARTS, Crossing, crossings
 from finegrained_crl.data.looks import SIDE, Look, look_at
 from finegrained_crl.data.near_duplicates import NEAR, NearPair, near_duplicates
 from finegrained_crl.data.picture_files import PixelBudget
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
 
-EXAMPLES = 5
 THREADS = 8
 NO_PART = "no part"
-SPLIT_ORDER = ("train", "val", "test", NO_PART)
-FILE, NEAR_COPY, LISTED = "identical file", "near-duplicate", "listed picture"
+SPLIT_ORDER = (*PARTS, NO_PART)
+NEAR_COPY = "near-duplicate"
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Something that is on both sides of a boundary.
-
-    Attributes:
-        kind: "subject", "album", "original", "listed picture", "identical file" or "near-duplicate".
-        first: name of one part; second: of the other, usually the one that is evaluated.
-        count: distinct ones on both sides.
-        of: distinct ones in the second part.
-        examples: the first few.
-    """
-
-    kind: str
-    first: str
-    second: str
-    count: int
-    of: int
-    examples: list[str]
-
-    def __str__(self) -> str:
-        what = self.kind if self.of == 1 else f"{self.kind}s"
-        shown = ", ".join(self.examples) + (" .." if self.count > len(self.examples) else "")
-        return f"{self.count} of {self.of} {what} of {self.second} are also in {self.first} ({shown})"
 
 
 @dataclass
@@ -148,31 +121,45 @@ def audit(
         FinegrainedError: fewer than two parts.
     """
     table = table[table["part"] != NO_PART]
-    sizes = table["part"].value_counts(sort=False)
-    if len(sizes) < 2:
-        raise FinegrainedError(
-            f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two"
-            " lists"
-        )
-    report = AuditReport(what, {str(part): int(n) for part, n in sizes.items()})
+    report = AuditReport(what, _sizes(table, what))
     keys = {
         kind: identities(table[column])
         for kind, column in groupings.items()
         if column in table and table[column].notna().any()
     }
     keys[LISTED] = table["path"].map(plain_path) if root is None else same_files(root, table["path"])
+    pictures = Pictures({}, {}, {})
     if root is not None:
         pictures = read_all(root, table["path"].drop_duplicates().tolist(), near >= 0, progress)
-        report.files_read = len(pictures.digests)
-        report.missing = sorted(set(table["path"]) - pictures.digests.keys())
-        report.unreadable = {path: why for path, why in sorted(pictures.unreadable.items()) if path in pictures.digests}
+        _tell_files(report, table, pictures)
         keys[FILE] = table["path"].map(pictures.digests)
     report.counts = {kind: int(values.nunique()) for kind, values in keys.items()}
     shown = {kind: table[groupings.get(kind, "path")] for kind in keys}
     report.crossings = [c for kind, values in keys.items() for c in crossings(kind, values, table["part"], shown[kind])]
     report.two_labels = {kind: _two_labels(table, keys[kind]) for kind in (LISTED, FILE) if kind in keys}
-    if root is None:
-        return report
+    if root is not None:
+        _tell_copies(report, table, pictures, near)
+    return report
+
+
+def _sizes(table: pd.DataFrame, what: str) -> dict[str, int]:
+    sizes = table["part"].value_counts(sort=False)
+    if len(sizes) < 2:
+        raise FinegrainedError(
+            f"{what} has a single part ({', '.join(sizes.index)}): an audit compares parts; give a split, folds or two"
+            " lists"
+        )
+    return {str(part): int(n) for part, n in sizes.items()}
+
+
+def _tell_files(report: AuditReport, table: pd.DataFrame, pictures: Pictures) -> None:
+    report.files_read = len(pictures.digests)
+    report.missing = sorted(set(table["path"]) - pictures.digests.keys())
+    report.unreadable = {path: why for path, why in sorted(pictures.unreadable.items()) if path in pictures.digests}
+
+
+def _tell_copies(report: AuditReport, table: pd.DataFrame, pictures: Pictures, near: float) -> None:
+    """Add near-copies, and the pairs of pictures, by bytes or nearly, that cross a boundary or have two labels."""
     pairs = equal_pairs(pictures.digests)
     if near >= 0:
         near_pairs = near_duplicates(pictures.looks, pictures.digests, near)
@@ -181,78 +168,6 @@ def audit(
         pairs += near_pairs
     parts, labels = _parts(table), _labels(table)
     report.pairs = [pair for pair in pairs if len(parts[pair.first] | parts[pair.second]) > 1 or _differ(pair, labels)]
-    return report
-
-
-def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | None = None) -> list[Crossing]:
-    """What of one kind is in more than one part; missing keys are ignored.
-
-    Args:
-        kind: what the keys are.
-        keys: one key per row (a subject, a path, a digest).
-        parts: part of each row.
-        paths: shown as examples in place of the keys, which may mean nothing to a reader (digests).
-    """
-    sets = {part: set(keys[parts == part].dropna()) for part in dict.fromkeys(parts)}
-    lines = []
-    for first, second in combinations(sets, 2):
-        shared = sets[first] & sets[second]
-        if shared:
-            rows = keys.isin(shared) & (parts == second)
-            shown = (keys if paths is None else paths)[rows]
-            lines.append(
-                Crossing(
-                    kind, first, second, len(shared), len(sets[second]), list(dict.fromkeys(map(str, shown)))[:EXAMPLES]
-                )
-            )
-    return lines
-
-
-def partition_leaks(records: Records, parts: Partition) -> list[Crossing]:
-    """Subjects, albums, originals and listed pictures that a run's training, validation and test parts share; reads no
-    file.
-
-    Args:
-        records: the data set.
-        parts: rows of each part.
-    """
-    used = _used(records, parts)
-    keys = {kind: identities(used[column]) for kind, column in records.groupings.items()}
-    keys[LISTED] = same_files(records.root, used["path"])
-    return [
-        crossing
-        for kind, values in keys.items()
-        for crossing in crossings(kind, values, used["part"], used[_shown(records, kind)])
-    ]
-
-
-def cheap_leaks(records: Records, parts: Partition, fingerprint: DataFingerprint) -> list[Crossing]:
-    """What is looked for before every training: `partition_leaks`, and files of equal bytes under other names.
-
-    Args:
-        records: the data set.
-        parts: rows of each part.
-        fingerprint: of these records; its hashes are compared, no file is read.
-    """
-    used = _used(records, parts)
-    digests = fingerprint.require_pictures()["sha256"].loc[used.index].replace("", None)
-    files = same_files(records.root, used["path"])
-    # What one path, or one file, accounts for has been said; a copy has several files to its bytes.
-    several = files.groupby(digests).transform("nunique") > 1
-    copies = crossings(FILE, digests.where(several), used["part"], used["path"])
-    return partition_leaks(records, parts) + copies
-
-
-def _used(records: Records, parts: Partition) -> pd.DataFrame:
-    pieces: list[pd.DataFrame] = [
-        records.table.iloc[getattr(parts, name)].assign(part=name) for name in SPLIT_ORDER[:3]
-    ]
-    return pd.concat(pieces)
-
-
-def _shown(records: Records, kind: str) -> str:
-    """The column whose values a reader knows: identities as they are spelled, files by their paths."""
-    return records.groupings.get(kind, "path")
 
 
 def parts_of(records: Records) -> pd.Series:

@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from finegrained_crl.data.content_hashes import content_hashes
+from finegrained_crl.data.parquet import damage, first_line
 from finegrained_crl.data.records import Records
 from finegrained_crl.errors import FinegrainedError
 
@@ -101,7 +102,6 @@ class DataFingerprint:
         Raises:
             FinegrainedError: the bytes are damaged, or the table is not what the digests were taken from.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
@@ -109,9 +109,8 @@ class DataFingerprint:
             meta = json.loads((table.schema.metadata or {})[METADATA])
             pictures = pd.DataFrame({name: table.column(name).to_pylist() for name in PICTURE_COLUMNS})
             names = tuple(str(name) for name in meta["class_names"])
-        except (OSError, KeyError, ValueError, TypeError, pa.ArrowException) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0]
-            raise FinegrainedError(f"the stored table of pictures is damaged ({reason})") from error
+        except damage() as error:
+            raise FinegrainedError(f"the stored table of pictures is damaged ({first_line(error)})") from error
         taken = _of_pictures(pictures, names)
         if meta.get("fingerprint") != taken.as_dict():
             raise FinegrainedError("the stored table of pictures is damaged: it isn't what its digests were taken from")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from finegrained_crl.data.layout import file_text
+from finegrained_crl.data.parquet import damage_told, first_line
 from finegrained_crl.data.regular import open_regular
 from finegrained_crl.errors import FinegrainedError
 
@@ -58,24 +59,18 @@ def _divider(text: str, needed: Sequence[str]) -> str:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        with open_regular(path) as file:
-            parquet = pq.ParquetFile(file)
-            if parquet.metadata.num_rows > MOST_ROWS:
-                raise FinegrainedError(
-                    f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?"
-                )
-            content = parquet.read()
-            content.validate(full=True)  # text that is no UTF-8 would be found by whoever looks at it first
-            cells: pd.DataFrame = content.to_pandas().astype("string").fillna("").reset_index(drop=True)
-            return cells
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, NotImplementedError) as error:
-        raise FinegrainedError(
-            f"{path} cannot be read as a .parquet table: {_one_line(error)}; write it again"
-        ) from error
+    with damage_told(path, "write it again"), open_regular(path) as file:
+        parquet = pq.ParquetFile(file)
+        if parquet.metadata.num_rows > MOST_ROWS:
+            raise FinegrainedError(
+                f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?"
+            )
+        content = parquet.read()
+        content.validate(full=True)  # text that is no UTF-8 would be found by whoever looks at it first
+        cells: pd.DataFrame = content.to_pandas().astype("string").fillna("").reset_index(drop=True)
+        return cells
 
 
 def _reason(text: str, divider: str, error: Exception) -> str:
@@ -95,9 +90,5 @@ def _reason(text: str, divider: str, error: Exception) -> str:
                     " --dataset.separator"
                 )
     except (csv.Error, StopIteration, TypeError) as cause:
-        return f"{_one_line(cause)}; check its quotes, or name the separator with --dataset.separator"
-    return _one_line(error)
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return f"{first_line(cause)}; check its quotes, or name the separator with --dataset.separator"
+    return first_line(error)

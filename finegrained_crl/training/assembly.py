@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from finegrained_crl import discovery
-from finegrained_crl.data.audit import cheap_leaks
 from finegrained_crl.data.changes import differences
 from finegrained_crl.data.excerpt import excerpt
 from finegrained_crl.data.fingerprint import DataFingerprint
 from finegrained_crl.data.folds import Partition, cut_validation, hold_out
 from finegrained_crl.data.images import check_header
+from finegrained_crl.data.leaks import cheap_leaks
 from finegrained_crl.data.missing import missing_text, without_missing
 from finegrained_crl.data.picture_source import is_there
 from finegrained_crl.data.prepared import face_crop_of, prepared_note

@@ -194,16 +194,6 @@ def _results(
     figures = all_figures(make_scores(scores, labels, predictor.scorer.decoder, ages=truth), **order_of(own["data"]))
     metrics: dict[str, Any] = {"last": None, "selected_on_validation": None}
     metrics[KEYS[predictor.which]] = {"test": figures}
-    protocol = {
-        **own["protocol"],
-        "text": records.protocol,
-        "evaluated_on": facts["part"],
-        "policy": records.policy,
-        "denominator": len(rows),
-        "views": recipe.views,
-        "missing_images": recipe.missing,
-        "leaks": facts["leaks"],
-    }
     told = {
         "run": str(predictor.run.folder.absolute()),
         "trained_on": own["protocol"]["text"],
@@ -212,17 +202,36 @@ def _results(
         "classes_without_pictures": classes.unmatched_in_run,
         "other_face_crop": _other_crop(own["data"].get("face_crop"), records.face_crop),
     }
-    sizes = {"test": len(rows), "dropped": records.dropped, "subgroups": list(records.subgroups)}
-    about = {**own["data"], **sizes, "val": 0, "fingerprint": data.as_dict(), "root": str(records.root)}
-    about.pop("face_crop", None)
-    if records.face_crop:
-        about["face_crop"] = records.face_crop
+    protocol = {**own["protocol"], **_protocol(recipe, records, len(rows), facts)}
     changed = {"headline": predictor.which, "metrics": metrics, "oracle_on_test": None, "protocol": protocol}
     return {
         **own,
         **changed,
         "dataset": recipe.dataset.as_dict(),
-        "data": {**about, "accepted_changes": []},
+        "data": {**_about(own["data"], records, data, len(rows)), "accepted_changes": []},
         "evaluation": told,
         "versions": versions(),
     }
+
+
+def _protocol(recipe: Recipe, records: Records, count: int, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the evaluation's protocol says otherwise than the run's."""
+    return {
+        "text": records.protocol,
+        "evaluated_on": facts["part"],
+        "policy": records.policy,
+        "denominator": count,
+        "views": recipe.views,
+        "missing_images": recipe.missing,
+        "leaks": facts["leaks"],
+    }
+
+
+def _about(own: dict[str, Any], records: Records, data: DataFingerprint, count: int) -> dict[str, Any]:
+    """The run's data with what was evaluated in the place of its test part."""
+    sizes = {"test": count, "dropped": records.dropped, "subgroups": list(records.subgroups)}
+    about = {**own, **sizes, "val": 0, "fingerprint": data.as_dict(), "root": str(records.root)}
+    about.pop("face_crop", None)
+    if records.face_crop:
+        about["face_crop"] = records.face_crop
+    return about

@@ -216,7 +216,7 @@ class Loop:
     def _has_run_dry(self) -> bool:
         """Whether early stopping ends the run; patience counts from the beginning of the last stage."""
         patience, p, last = self.recipe.early_stopping, self.progress, self.session.stages[-1]
-        return patience > 0 and p.epoch > last.first and p.epoch - max(p.best_epoch, last.first) >= patience
+        return patience > 0 and p.epoch - max(p.best_epoch, last.first) >= patience
 
     @property
     def evaluated(self) -> Trainee:

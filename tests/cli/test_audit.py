@@ -73,6 +73,15 @@ def test_folds_that_share_a_subject(people, capsys, tmp_path):
     assert "the split leaks: 1 of 2 subjects of test are also in train (p0)" in error
     assert "--allow-leaks" in error
     assert not (tmp_path / "run").exists()
+    study = [
+        "crossval",
+        *flags.replace("--fold 0 ", "").replace(" --workers 0", "").split()[1:],
+        "--out",
+        str(tmp_path / "study"),
+    ]
+    assert main(study) == 1  # before any cell starts
+    assert "the split leaks" in capsys.readouterr().err
+    assert not (tmp_path / "study").exists()
     assert main([*flags.split(), "--out", str(tmp_path / "run"), "--allow-leaks"]) == 0
     protocol = json.loads((tmp_path / "run" / "results.json").read_text())["protocol"]
     assert protocol["allow_leaks"] is True

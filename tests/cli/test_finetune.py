@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from finegrained_crl.cli.finetune import with_absolute_paths
 from finegrained_crl.cli.main import main
 from finegrained_crl.training import checkpoint
+from finegrained_crl.training.recipe import Recipe
 
 
 def finetune(*words: object) -> int:
@@ -297,3 +299,10 @@ def test_a_truncated_picture_found_while_training_is_one_line(tiny_folder, tiny_
 def assert_same_run(one: Path, other: Path) -> None:
     for name in ("results.json", "predictions.parquet", "checkpoints/model_last.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes(), name
+
+
+def test_paths_of_a_saved_recipe_mean_the_same_from_every_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved = with_absolute_paths(Recipe(data="pictures", weights="mine.safetensors"))
+    assert (saved.data, saved.weights) == (str(tmp_path / "pictures"), str(tmp_path / "mine.safetensors"))
+    assert with_absolute_paths(Recipe(data="", weights="pretrained")) == Recipe(data="", weights="pretrained")

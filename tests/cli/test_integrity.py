@@ -200,7 +200,11 @@ def test_changed_data_can_be_accepted_and_is_written_down(table, tmp_path, stop_
         finetune(table, tmp_path / "run")
     monkeypatch.undo()
     repaint(table.parent / "train/left/0.png")
-    assert finetune(table, tmp_path / "run", "--resume", "--accept-changed-data") == 0
+    stop_after_saves(1)
+    with pytest.raises(RuntimeError, match="pulled the plug"):
+        finetune(table, tmp_path / "run", "--resume", "--accept-changed-data")
+    monkeypatch.undo()
+    assert finetune(table, tmp_path / "run", "--resume") == 0  # it is known until the run is finished
     (change,) = json.loads((tmp_path / "run" / "results.json").read_text())["data"]["accepted_changes"]
     assert "train/left/0.png" in change
 

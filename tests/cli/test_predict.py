@@ -4,12 +4,15 @@ import json
 import pickle
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from finegrained_crl.cli.main import main
+from finegrained_crl.training.predictor import load_run
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +80,13 @@ def test_an_unfinished_run_says_how_to_go_on(run, tmp_path, capsys):
 def test_exported_weights_load_into_plain_timm(run):
     import timm
 
-    model = timm.create_model("test_resnet", num_classes=3)
+    model = timm.create_model("test_resnet", num_classes=3).eval()
     model.load_state_dict(load_file(run / "checkpoints" / "model_last.safetensors"), strict=True)
+    mean, std = (np.float32(model.pretrained_cfg[name]) for name in ("mean", "std"))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    pixels = torch.from_numpy((pictures / np.float32(255) - mean) / std).permute(0, 3, 1, 2)
+    scores = load_run(run, device="cpu").scores(pictures[:, None])
+    assert model(pixels).detach().numpy() == pytest.approx(scores, abs=1e-5)
 
 
 def test_weights_of_a_run_start_another(run, tiny_flags, tmp_path, capsys):

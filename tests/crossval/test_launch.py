@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 from stub_cells import Ended, Endless, Instant, study_of
 
-from finegrained_crl.crossval import launch, orders, processes, taking
-from finegrained_crl.crossval.launch import Launcher, Machine, failure_reason
+from finegrained_crl.crossval import launch, machine, orders, processes, taking
+from finegrained_crl.crossval.launch import Launcher, failure_reason
 from finegrained_crl.crossval.leases import End, Lease
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.errors import FinegrainedError
@@ -112,7 +113,7 @@ def started(tmp_path, monkeypatch):
     """How cells would be started: (words, own environment) of each."""
     seen = []
     starter = SimpleNamespace(start=lambda words, *, own, **_how: seen.append((words, own)))
-    monkeypatch.setattr(launch, "available_cores", lambda: 12)
+    monkeypatch.setattr(machine, "available_cores", lambda: 12)
     folder = StudyFolder(tmp_path / "study")
     study = folder.write(Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2], [0], threads=4))
 
@@ -150,7 +151,7 @@ def test_the_machines_settings_reach_the_cells(started):
 
 
 def test_cells_that_want_more_cores_than_there_are_are_told(monkeypatch):
-    monkeypatch.setattr(launch, "available_cores", lambda: 4)
+    monkeypatch.setattr(machine, "available_cores", lambda: 4)
     assert [Machine(jobs).crowding(threads) for jobs, threads in ((2, 2), (4, 1), (1, 8))] == ["", "", ""]
     assert Machine(4, gpus=("0",)).crowding(2) == ""
     assert Machine(4).crowding(2).startswith("4 cells x 2 threads on 4 cores: they wait for each other, --jobs 2 fits")

@@ -33,6 +33,25 @@ def test_many_may_begin_one_study(tmp_path):
     assert {study.threads for study in written} == {StudyFolder(tmp_path / "study").read().threads}
 
 
+def test_a_plan_that_another_one_writes_meanwhile_is_no_foreign_file(tmp_path):
+    class Overtaken(StudyFolder):
+        """Another launcher writes the plan right after this one looked for it."""
+
+        @property
+        def exists(self):
+            was_there = super().exists
+            if not was_there:
+                StudyFolder(self.folder).write(plan(0))
+            return was_there
+
+    Overtaken(tmp_path / "study").check(plan(0))
+    assert StudyFolder(tmp_path / "study").exists
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    with pytest.raises(FinegrainedError, match="is not empty and holds no study"):
+        StudyFolder(tmp_path / "other").check(plan(0))
+
+
 def test_who_adds_waits_for_who_writes(tmp_path):
     folder, _ = study_of(tmp_path, 1)
     heart = Heart(tmp_path / "claims" / "workers", Worker("other"))

@@ -9,8 +9,8 @@ from stub_cells import commit, study_of
 
 from finegrained_crl.crossval import ray_launcher as module
 from finegrained_crl.crossval import taking
-from finegrained_crl.crossval.launch import Machine
 from finegrained_crl.crossval.leases import End
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.ray_launcher import Cluster, RayLauncher, connected
 from finegrained_crl.errors import FinegrainedError
 

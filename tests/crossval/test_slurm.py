@@ -8,7 +8,7 @@ import pytest
 import slurm_here
 from stub_cells import commit, stub_commands, study_of
 
-from finegrained_crl.crossval.launch import Machine
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.orders import give_order
 from finegrained_crl.crossval.slurm import Site, share_of, submit
 from finegrained_crl.errors import FinegrainedError

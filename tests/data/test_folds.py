@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finegrained_crl.data.folds import cut_validation, hold_out, seeded_folds, seeded_split
+from finegrained_crl.data.folds import cut_validation, hold_out, require_every_class, seeded_folds, seeded_split
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.metrics.ages import AgeScale
 
 
 def records_of(labels: list[int], **columns: list[object]) -> Records:
@@ -218,3 +220,15 @@ def test_as_many_pictures_as_classes_can_be_held_out() -> None:
     assert len(cut_validation(records_of([0, 1] * 10), np.arange(20), 0.1, 0)[1]) == 2
     with pytest.raises(FinegrainedError, match="is 1, fewer than the 2 classes"):
         cut_validation(records_of([0, 1] * 10), np.arange(20), 0.05, 0)
+
+
+@pytest.mark.parametrize(("scale", "notes"), [(None, 1), (AgeScale(0, 2), 0)])
+def test_a_group_without_pictures_is_told_and_a_year_is_not(scale: AgeScale | None, notes: int) -> None:
+    columns = {"path": ["a", "b", "c"], "label": [0, 1, 2]} | ({"age": [0.0, 1.0, 2.0]} if scale else {})
+    records = make_records(
+        columns, class_names=("0", "1", "2"), root=Path("x"), protocol="made up", ordered=True, ages=scale
+    )
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        require_every_class(records, np.array([0, 2]), "training")
+    assert ["class '1' has no training image" in str(note.message) for note in said] == [True] * notes

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finegrained_crl.data.audit import partition_leaks
 from finegrained_crl.data.folds import hold_out, seeded_folds
+from finegrained_crl.data.leaks import partition_leaks
 from finegrained_crl.data.records import make_records
 from finegrained_crl.errors import FinegrainedError
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,17 @@ def test_explain_shows_the_shares_and_the_true_class(train, known, tmp_path, cap
     assert same_digits([entry["probability"] for entry in row["top"]], p[4][order])
     shares = ", ".join(f"{CLASSES[k]} {100 * p[4][k]:.1f} %" for k in order)
     assert row["caption"] == f"4.png: {shares}; true class {test['label'][4]}"
+
+
+def test_the_class_of_a_picture_of_ones_own_is_what_its_folder_says_or_unknown(train, known, tmp_path, capsys):
+    folder, _ = train()
+    capsys.readouterr()
+    for name, expected in ((CLASSES[1], CLASSES[1]), ("holiday", None)):
+        (tmp_path / name).mkdir()
+        own = shutil.copy(known.csv.parent / known.part("test")["path"][0], tmp_path / name / "own.png")
+        assert main(["explain", str(folder), str(own), "--out", str(tmp_path / "out"), "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)["images"]
+        assert row["true_class"] == expected
 
 
 def test_weights_can_be_chosen(train, known, tmp_path):

@@ -30,6 +30,9 @@ ROOMS = (
     "losses",
     "faces",
     "export",
+    "retrofit",
+    "datasets",
+    "networks",
 )
 
 

@@ -223,3 +223,100 @@ recipe_check = Source(
     "finegrained_crl/cli/recipe_check.py", "tests/cli/test_recipe.py::test_what_a_run_would_refuse_is_refused"
 )
 recipe_check.fault("dropped call", "    check_recipe(recipe.replace", "    (recipe.replace")
+
+status = Source(K + "status.py", "tests/cli/test_status.py")
+status.fault("ignored option", "    if arguments.json:\n", "    if False:\n")
+status.fault("off-by-one", "for name, cell in chosen[:MOST]:", "for name, cell in chosen[1:MOST]:")
+status.fault("dropped call", '*_listed(census, "failed"), ', "")
+status.fault("off-by-one", "if cell.tries > 1 else", "if cell.tries > 2 else")
+status.fault("sign", "    elif left == 0:\n", "    elif left != 0:\n")
+
+power = Source(K + "power.py", "tests/cli/test_power.py", "tests/cli/test_foresight.py")
+power.fault("ignored option", "baseline=parsed.baseline, figure=parsed.figure", "figure=parsed.figure")
+power.fault("ignored option", "parsed.baseline, figure=parsed.figure", "parsed.baseline, figure=None")
+power.fault("wrong reduction", "values[name] / 100 for name", "values[name] for name")
+power.fault("ignored option", "plans(asked.sources, design, wanted=parsed.power)", "plans(asked.sources, design)")
+power.fault("ignored option", "asked.design._replace(**{k: v for k, v in _sizes(parsed).items() if v})", "asked.design")
+power.fault("wrong reduction", "parsed.difference / scale, parsed.difference", "parsed.difference, parsed.difference")
+power.fault("ignored option", "asked.design, wanted=parsed.power)", "asked.design, wanted=0.8)")
+power.fault("wrong reduction", "scale * math.sqrt(value) for name", "scale * value for name")
+
+view = Source(K + "study_view.py", "tests/cli/test_crossval.py", "tests/crossval/test_launch.py")
+view.fault(
+    "wrong reduction", "-(-left // self.jobs) * sum(seconds) / len(seconds)", "-(-left // self.jobs) * sum(seconds)"
+)
+view.fault("ignored option", "-(-left // self.jobs)", "left")
+view.fault("off-by-one", 'count("\\n") if path.is_file() else 1', 'count("\\n") - 1 if path.is_file() else 1')
+view.fault("swapped part", "setdefault((cell.variant, cell.seed), [])", "setdefault((cell.variant, cell.fold), [])")
+
+listing = Source(K + "list.py", "tests/cli/test_main.py", "tests/cli/test_help.py", "tests/test_docs.py")
+listing.fault("index", ".splitlines()[1].lstrip", ".splitlines()[0].lstrip")
+listing.fault("ignored option", "[arguments.kind] if arguments.kind else list(KINDS)", "list(KINDS)")
+listing.fault("off-by-one", "if len(file.parts) > 1 else file.title", "if len(file.parts) > 9 else file.title")
+
+plot = Source(
+    K + "plot.py", "tests/reports/test_curves.py", "tests/cli/test_main.py", "tests/reports/test_loss_figures.py"
+)
+plot.fault("ignored option", "(run.name if labels.count(run.name) == 1 else str(run))", "run.name")
+plot.fault(
+    "dropped call",
+    '    if out.suffix not in (".png", ".svg", ".pdf"):\n        raise FinegrainedError(f"--out {out}: give',
+    '    if False:\n        raise FinegrainedError(f"--out {out}: give',
+)
+
+ranks = Source(K + "ranks.py", "tests/cli/test_ranks.py")
+ranks.fault(
+    "sign", "    except FileExistsError:\n        return False\n", "    except FileExistsError:\n        return True\n"
+)
+ranks.fault("dropped call", "        if not is_lost:\n            raise\n", "")
+ranks.fault("dropped call", "    if not is_one_of_several():\n        return True\n", "")
+
+probe = Source(K + "probe.py", "tests/probes/test_study.py", "tests/cli/test_every_flag.py")
+probe.fault(
+    "ignored option",
+    "ProbeOptions(parsed.hidden, parsed.cached_views, parsed.label_noise, parsed.imbalance)",
+    "ProbeOptions(parsed.hidden, parsed.cached_views, 0.0, parsed.imbalance)",
+)
+probe.fault(
+    "ignored option",
+    "RunOptions(parsed.workers, parsed.device)",
+    "RunOptions(parsed.workers)",
+    why_equivalent="without a GPU both are the CPU",
+)
+probe.fault("dropped call", "        check_probe(recipe)\n", "        pass\n")
+probe.fault("ignored option", "    torch.set_num_threads(study.threads)\n", "")
+probe.fault(
+    "ignored option",
+    "features = cached_features(session, place, options.views, _say(parsed))",
+    "features = cached_features(session, place, 4, _say(parsed))",
+)
+
+auditing = Source(K + "data_audit.py", "tests/cli/test_audit.py", "tests/data/test_audit.py")
+auditing.fault("sign", "return 0 if report.ok else 1", "return 0")
+auditing.fault(
+    "ignored option",
+    "hold_out(records, split=parsed.split, fold=parsed.fold)",
+    "hold_out(records, split=parsed.split, fold=parsed.fold or 0)",
+)
+auditing.fault(
+    "ignored option",
+    "parts.train, parsed.val_fraction, parsed.seed, digests)",
+    "parts.train, parsed.val_fraction, 0, digests)",
+)
+auditing.fault("dropped call", "    report.dropped = dict(records.dropped)\n", "")
+auditing.fault("sign", "key=lambda pair: -pair.likeness)", "key=lambda pair: pair.likeness)")
+auditing.fault(
+    "ignored option",
+    "table, records.protocol, groupings=groupings, root=root, near=parsed.near,",
+    "table, records.protocol, groupings=groupings, root=root,",
+)
+auditing.fault("dropped call", 'return "clean" if report.complete else "INCOMPLETE, not clean"', 'return "clean"')
+auditing.fault("ignored option", "root = None if parsed.labels_only else records.root", "root = records.root")
+
+verify_view = Source(K + "data_verify_view.py", "tests/cli/test_data.py")
+verify_view.fault("sign", "'fine' if report['ok'] else 'NOT fine'", "'NOT fine' if report['ok'] else 'fine'")
+verify_view.fault("swapped part", '(c["name"], c["expected"], c["found"],', '(c["name"], c["found"], c["expected"],')
+verify_view.fault("dropped call", '{**report["files"], **report["conflicts"]}', 'report["files"]')
+
+words = Source(K + "study_words.py", "tests/cli/test_study_words.py", "tests/cli/test_study_parts.py")
+foresight = Source(K + "foresight.py", "tests/cli/test_foresight.py")

@@ -114,8 +114,6 @@ launch.fault("ignored option", '"--resume"]\n', "]\n")
 launch.fault(
     "ignored option", 'str(self.folder.recipe(cell)), "--out"', 'str(self.folder.recipe(self.study.cells[0])), "--out"'
 )
-launch.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
-launch.fault("ignored option", "slot % len(self.gpus)", "0")
 launch.fault(
     "ignored option",
     "set(range(self.machine.jobs))",
@@ -133,16 +131,20 @@ launch.fault("index", "SUCCESSOR: str(self.taking.leases.successor(lease))", 'SU
 launch.fault("swapped part", 'outcome = "released"\n', 'outcome = "failed"\n')
 launch.fault("dropped call", "elif stopped or self.taking.is_locked(job.cell):", "elif stopped:")
 launch.fault("ignored option", "self.machine.share if self.machine.gpus", "1.0 if self.machine.gpus")
-launch.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
 launch.fault("off-by-one", "-(-len(missing) // machine.jobs) * each", "len(missing) // machine.jobs * each")
 launch.fault("wrong reduction", "sum(finished) / len(finished) + STARTUP_SECONDS", "sum(finished) + STARTUP_SECONDS")
 launch.fault("wrong reduction", "each = sum(finished) / len(finished) + STARTUP_SECONDS", "each = STARTUP_SECONDS")
 launch.fault("index", "return lines[-1].removeprefix", "return lines[0].removeprefix")
 launch.fault("sign", "if returncode < 0:", "if returncode > 1:")
 launch.fault("dropped call", "            _end(jobs)\n", "            pass\n")
-launch.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
-launch.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
 launch.fault("swapped part", "own = {**self.machine.gpu(slot), SUCCESSOR", "own = {SUCCESSOR")
+
+machine = Source(C + "machine.py", "tests/crossval/test_launch.py", "tests/cli/test_crossval.py")
+machine.fault("ignored option", "available_cores() // self.jobs", "available_cores()")
+machine.fault("ignored option", "slot % len(self.gpus)", "0")
+machine.fault("ignored option", "if self.accept_changed_data else words", "if False else words")
+machine.fault("ignored option", '"--device", self.device, "--data-in"', '"--device", "cpu", "--data-in"')
+machine.fault("ignored option", '"--data-in", self.data_in, ', '"--data-in", "files", ')
 
 leases = Source(C + "leases.py", "tests/crossval/test_leases.py")
 leases.fault("dropped call", "return not self.heart.is_late and not self.successor", "return not self.successor")
@@ -216,7 +218,7 @@ fork_server.fault("dropped call", "signal.signal(number, signal.SIG_IGN)", "sign
 fork_server.fault("dropped call", "            signal.signal(number, handler)\n", "            pass\n")
 fork_server.fault("ignored option", '        os.environ |= request["own"]\n', "")
 fork_server.fault("swapped part", "(output, 1), (log, 2)", "(log, 1), (output, 2)")
-fork_server.fault("dropped call", "                self._become_cell(request)\n", "") if False else None
+fork_server.fault("dropped call", "            self._become_cell(request)\n", "            pass\n")
 fork_server.fault("index", " if of == number", "")
 fork_server.fault("swapped part", "self.numbers.pop(pid)", "next(iter(self.numbers.values()))")
 
@@ -230,3 +232,59 @@ tune.fault("ignored option", "parsed.budget, parsed.draw_seed)", "parsed.budget,
 tune.fault("dropped call", 'warmup_epochs=fitted["warmup_epochs"], ', "")
 tune.fault("dropped call", "    _require_validation(first)\n", "")
 tune.fault("swapped part", 'primary.show(row["test"])', 'primary.show(row["grid_test"])')
+
+SLURM = "tests/crossval/test_slurm.py"
+slurm = Source(C + "slurm.py", SLURM, C + "slurm.py")
+slurm.fault("index", "return names[task::tasks]", "return names[task * len(names) // tasks :][: len(names) // tasks]")
+slurm.fault("off-by-one", 'f"array=0-{tasks - 1}"', 'f"array=0-{tasks}"')
+slurm.fault("wrong reduction", "str(study.threads * machine.jobs)", "str(study.threads)")
+slurm.fault("dropped call", "if not folder.run(cell).is_done]", "]")
+slurm.fault("ignored option", "min(len(missing), site.array_limit)", "len(missing)")
+slurm.fault("ignored option", '"--share", str(machine.share)', '"--share", "1.0"')
+slurm.fault("ignored option", 'words += ["--accept-changed-data"] if machine.accept_changed_data else []', "pass")
+slurm.fault("dropped call", "    if done.returncode:\n", "    if False:\n")
+slurm.fault("swapped part", "*defaults, *site.options]", "*defaults]")
+slurm.fault("dropped call", "if name not in named]", "]")
+slurm_task = Source(C + "slurm_task.py", SLURM)
+slurm_task.fault("ignored option", "share_of(names, arguments.task, arguments.tasks)", "names")
+slurm_task.fault("sign", "return 1 if launcher.failed else 0", "return 0")
+slurm_task.fault("ignored option", "orders=Orders(folder.folder, arguments.orders)", "orders=Orders(folder.folder)")
+slurm_task.fault("wrong reduction", "return 128 + stop.signal", "return stop.signal")
+slurm_task.fault(
+    "ignored option",
+    "a.checkpoint_seconds, a.accept_changed_data, a.data_in, a.share)",
+    "60.0, a.accept_changed_data, a.data_in, a.share)",
+)
+
+orders = Source(C + "orders.py", "tests/crossval/test_orders.py", "tests/crossval/test_launch.py")
+orders.fault(
+    "off-by-one", "_order(self.study, self.before + 1).exists()", "_order(self.study, self.before + 2).exists()"
+)
+orders.fault("ignored option", "count_orders(study) if before is None else before", "count_orders(study)")
+orders.fault("dropped call", "        self._looked = time.monotonic()\n", "")
+
+origin = Source(C + "origin.py", "tests/crossval/test_origin.py", C + "origin.py", "tests/cli/test_study_words.py")
+origin.fault("dropped call", "        if key in NOT_COMPARED:\n            continue\n", "")
+origin.fault("dropped call", "or next((other for other in printed.values() if other.loss == recipe.loss), None)", "")
+origin.fault("wrong reduction", "dict.fromkeys([*own, *theirs])", "dict.fromkeys(own)")
+origin.fault(
+    "swapped part",
+    "{_text(own.get(setting))}, not {_text(theirs.get(setting))}",
+    "{_text(theirs.get(setting))}, not {_text(own.get(setting))}",
+)
+
+gathering = Source(C + "gather.py", "tests/crossval/test_gather.py", "tests/cli/test_report.py")
+gathering.fault("dropped call", "    _require_comparable(parts)\n", "")
+gathering.fault("ignored option", "collect(folder, accept_differences=accept_differences)", "collect(folder)")
+gathering.fault("swapped part", 'frame["part"] == "test", "id"', 'frame["part"] == "val", "id"')
+gathering.fault(
+    "wrong reduction",
+    "if any(mine[fold] != theirs[fold] for fold in shared):",
+    "if shared and all(mine[fold] != theirs[fold] for fold in shared):",
+)
+gathering.fault("dropped call", "read_predictions(run.checked(run.predictions))", "read_predictions(run.predictions)")
+gathering.fault("ignored option", "name if names.count(name) == 1 else str(folder)", "name")
+
+planning = Source(C + "planning.py", "tests/crossval/test_planning.py")
+planning.fault("dropped call", '            leases.end(lease, End("released"))\n', "            pass\n")
+planning.fault("dropped call", "    folder.check(study)  # before", "    # before")

@@ -101,7 +101,7 @@ evaluation.fault(
     "ignored option", 'split = recipe.split or ("test" if "test" in splits else ALL)', 'split = recipe.split or "test"'
 )
 evaluation.fault("ignored option", "table.assign(label=labels)", "table.copy()")
-evaluation.fault("swapped part", '"denominator": len(rows)', '"denominator": own["protocol"]["denominator"]')
+evaluation.fault("dropped call", '        "denominator": count,\n', "")
 evaluation.fault("ignored option", '"views": recipe.views,', "")
 evaluation.fault("swapped part", "classes.unmatched_in_run", "classes.unmatched_in_data")
 evaluation.fault(

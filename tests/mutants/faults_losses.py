@@ -151,3 +151,85 @@ softmax.fault("ignored option", '"label_smoothing": self.label_smoothing,', '"la
 softmax.fault("ignored option", '"ignore_index": self.ignore_index,', '"ignore_index": -100,')
 softmax.fault("ignored option", '"weight": self.weight,', '"weight": None,')
 softmax.fault("dropped call", "        require_weight(self.weight, input.shape[class_axis(input)])\n", "")
+
+RELATIVES, FEATURES = "tests/losses/test_ratio_relatives.py", "tests/losses/test_feature_losses.py"
+ORDINAL, CATALOGUE = "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py"
+RECONSTRUCTED = "tests/losses/test_reconstructed.py"
+
+focal = Source(L + "focal.py", "tests/losses/test_focal.py", CATALOGUE)
+focal.fault("ignored option", ".pow(self.gamma) * ce", ".pow(2.0) * ce")
+focal.fault("sign", "rest = -torch.expm1(-ce)", "rest = torch.exp(-ce)")
+focal.fault("dropped call", "rest.clamp_min(torch.finfo(ce.dtype).tiny).pow", "rest.pow")
+poly = Source(L + "poly.py", "tests/losses/test_poly.py", CATALOGUE)
+poly.fault("sign", "torch.sub(ce, torch", "torch.add(ce, torch")
+poly.fault("ignored option", "torch.expm1(-ce), alpha=self.epsilon)", "torch.expm1(-ce), alpha=2.0)")
+tamed = Source(L + "tamed_cross_entropy.py", RECONSTRUCTED, CATALOGUE)
+tamed.fault("dropped call", "* log_distance) / (1 - self.alpha)", "* log_distance)")
+tamed.fault("sign", "log_distance if self.alpha == 1 else", "log_distance if self.alpha != 1 else")
+margin = Source(L + "soft_margin.py", RELATIVES, CATALOGUE)
+margin.fault("sign", "* -math.expm1(margin))", "* math.expm1(-margin))")
+margin.fault("ignored option", "with_margin(ce, self.margin)", "with_margin(ce, 0.5)")
+cdw = Source(L + "cdw_cross_entropy.py", ORDINAL, CATALOGUE)
+cdw.fault("ignored option", "** self.alpha * absent", "** 5.0 * absent")
+cdw.fault("sign", "absent = -log_complement", "absent = log_complement")
+variance = Source(L + "mean_variance.py", ORDINAL, CATALOGUE)
+variance.fault("ignored option", "self.lambda_1 / 2 *", "self.lambda_1 *")
+variance.fault("swapped part", "+ self.lambda_2 * variance", "+ self.lambda_1 * variance")
+variance.fault(
+    "wrong reduction",
+    "(classes - mean.unsqueeze(1)).square()).sum(1)",
+    "(classes - mean.unsqueeze(1)).square()).mean(1)",
+)
+dldl = Source(L + "dldl.py", ORDINAL, CATALOGUE)
+dldl.fault("sign", ".log()).sum(1) - log_p @ table.T", ".log()).sum(1) + log_p @ table.T")
+dldl.fault("ignored option", "divergence + self.lam * error", "divergence + error")
+dldl.fault("ignored option", "dldl_targets(logits.shape[1], self.sigma)", "dldl_targets(logits.shape[1], 0.75)")
+sord = Source(L + "sord.py", ORDINAL, CATALOGUE)
+sord.fault(
+    "ignored option", "sord_targets(num_classes, self.scale, self.distance)", "sord_targets(num_classes, self.scale)"
+)
+center = Source(L + "center.py", FEATURES, CATALOGUE)
+center.fault("ignored option", "return ce + self.lam * distance", "return ce + distance")
+center.fault(
+    "dropped call",
+    "        if self.training:\n            with torch.no_grad():\n                self.centers",
+    "        if True:\n            with torch.no_grad():\n                self.centers",
+)
+center.fault("sign", "return centers - alpha * (count", "return centers + alpha * (count")
+center.fault("off-by-one", " / (1 + count)", " / count.clamp_min(1)")
+center.fault("wrong reduction", ".square().sum(1) / 2\n", ".square().sum(1)\n")
+pedcc = Source(L + "pedcc.py", FEATURES, CATALOGUE)
+pedcc.fault("ignored option", "centroids[target]) ** power", "centroids[target])")
+pedcc.fault("dropped call", "margin=scale * margin)", "margin=margin)")
+pedcc.fault(
+    "dropped call",
+    "return self.scale * (F.normalize(to_full_precision(features), dim=1) @",
+    "return self.scale * (to_full_precision(features) @",
+)
+pod = Source(L + "pod.py", FEATURES, CATALOGUE)
+pod.fault("sign", "covariance.square().sum() - covariance.diagonal().square().sum()", "covariance.square().sum()")
+pod.fault("off-by-one", "/ max(batch - 1, 1)", "/ batch")
+pod.fault(
+    "wrong reduction",
+    "return (1 - (features * own).sum(1) / norm).square().mean()",
+    "return (1 - (features * own).sum(1) / norm).mean()",
+)
+triplet = Source(L + "triplet.py", FEATURES, CATALOGUE)
+triplet.fault("ignored option", "type_of_triplets=mining", 'type_of_triplets="all"')
+triplet.fault("ignored option", "+ self.lam * triplets", "+ triplets")
+triplet.fault("ignored option", "target, label_smoothing=self.label_smoothing)", "target)")
+large = Source(L + "large_margin.py", FEATURES, CATALOGUE)
+large.fault("ignored option", "feature_dim, margin=margin)", "feature_dim)")
+large.fault("dropped call", "return F.normalize(super().classifier_weight, dim=1)", "return super().classifier_weight")
+ensemble = Source(L + "ensemble_soft_margin.py", RECONSTRUCTED, CATALOGUE)
+ensemble.fault("wrong reduction", "for head in self.heads]).mean(0)", "for head in self.heads]).sum(0)")
+ensemble.fault("ignored option", "+ self.lam * (torch", "+ (torch")
+corn = Source(L + "corn.py", ORDINAL, FEATURES, CATALOGUE)
+corn.fault("sign", "F.logsigmoid(-steps), (0, 1)", "F.logsigmoid(steps), (0, 1)")
+corn.fault("wrong reduction", "F.logsigmoid(steps).cumsum(dim=1)", "F.logsigmoid(steps)")
+coral = Source(L + "coral.py", ORDINAL, FEATURES, CATALOGUE)
+coral.fault("off-by-one", "(target.unsqueeze(1) > torch", "(target.unsqueeze(1) >= torch")
+coral.fault("sign", "F.logsigmoid(upper) + F.logsigmoid(-lower)", "F.logsigmoid(upper) + F.logsigmoid(lower)")
+centroids = Source(L + "centroids.py", FEATURES, L + "centroids.py")
+centroids.fault("ignored option", "torch.Generator().manual_seed(seed)", "torch.Generator().manual_seed(0)")
+centroids.fault("off-by-one", "if feature_dim >= num_classes - 1:", "if feature_dim > num_classes:")

@@ -296,10 +296,10 @@ reproduction.fault("off-by-one", "        if len(values) > 1:\n", "        if le
 reproduction.fault("dropped call", " and entry.runs:", ":")
 reproduction.fault("dropped call", 'str(row["metric"]))\n', '"")\n')
 
-told = Source(R + "page/context.py", "tests/reports/page/test_page.py")
-told.fault("index", "for sitting in sittings.read(folder)[-1:]]", "for sitting in sittings.read(folder)[:1]]")
-told.fault("wrong reduction", 'f"{np.median(known):,.0f}"', 'f"{np.max(known):,.0f}"')
-told.fault(
+remarks = Source(R + "page/context.py", "tests/reports/page/test_page.py")
+remarks.fault("index", "for sitting in sittings.read(folder)[-1:]]", "for sitting in sittings.read(folder)[:1]]")
+remarks.fault("wrong reduction", 'f"{np.median(known):,.0f}"', 'f"{np.max(known):,.0f}"')
+remarks.fault(
     "dropped call",
     "sorted(studies) for one in sittings.read(study)] or of_cells",
     "sorted(studies) for one in []] or of_cells",

@@ -81,7 +81,6 @@ loop.fault("swapped part", 'self.watched("test", s.parts.test', 'self.watched("t
 loop.fault("ignored option", "due = self.stage.validates(p.epoch)", "due = True")
 loop.fault("off-by-one", ">= patience", "> patience", MEANS)
 loop.fault("swapped part", "max(p.best_epoch, last.first)", "p.best_epoch")
-loop.fault("dropped call", "patience > 0 and p.epoch > last.first and", "patience > 0 and")
 loop.fault("sign", "patience > 0 and p.epoch", "patience >= 0 and p.epoch")
 loop.fault("off-by-one", "(self.progress.epoch + 1) % every == 0", "self.progress.epoch % every == 0")
 loop.fault("ignored option", "(self.progress.epoch + 1) % every == 0", "True")
@@ -634,3 +633,61 @@ interruption = Source(T + "interruption.py", "tests/training/test_interruption.p
 interruption.fault("dropped call", "        if lost.exc_type is not Interrupted:\n", "        if True:\n")
 interruption.fault("dropped call", "        if not self._held and self._pending is not None:\n", "        if False:\n")
 interruption.fault("dropped call", "            sys.unraisablehook = self._told_before\n", "            pass\n")
+
+sizes = Source(T + "input_size.py", "tests/training/test_input_size.py")
+sizes.fault("ignored option", "if config and config.fixed_input_size else {}", "if config else {}")
+sizes.fault("dropped call", "    net.train(was_training)\n", "")
+sizes.fault("dropped call", 'if image_size % patch and hasattr(net, "patch_embed"):', "if False:")
+sizes.fault("dropped call", "adapted: dict[str, Tensor] = adapt(dict(state), model)", "adapted = dict(state)")
+sizes.fault(
+    "index",
+    "patch[0] if isinstance(patch, tuple | list) else patch",
+    "patch[1] if isinstance(patch, tuple | list) else patch",
+    why_equivalent="every patch of timm's is a square",
+)
+sizes.fault("off-by-one", "below = image_size // patch * patch", "below = (image_size // patch - 1) * patch")
+
+sources = Source(T + "weights_source.py", "tests/training/test_weights_source.py", "tests/training/test_backbone.py")
+sources.fault("dropped call", "None, path.name, sha256_of(path))", "None, path.name, None)")
+sources.fault("dropped call", ' + (f".{tag}" if tag else "")', "")
+sources.fault("swapped part", 'f"hf-hub:{hub}" if hub else url', "url")
+sources.fault("dropped call", "    if path is None and hub:\n        path = _cached_from_url(url)\n", "")
+
+card = Source(T + "model_card.py", "tests/training/test_model_card.py")
+card.fault("swapped part", '"selected" if results["headline"] == "selected" else "last"', '"last"')
+card.fault("swapped part", '(predictions["part"] == "test")', '(predictions["part"] == "val")')
+card.fault("ignored option", 'results["protocol"].get("decoder", "argmax")', '"argmax"')
+card.fault(
+    "swapped part",
+    "{figure.show(one.low)} to {figure.show(one.high)}",
+    "{figure.show(one.high)} to {figure.show(one.low)}",
+)
+card.fault("sign", "right = scores.predicted == scores.labels", "right = scores.predicted != scores.labels")
+card.fault("ignored option", "people = clusters(rows).to_numpy(dtype=str)", 'people = rows["id"].to_numpy(dtype=str)')
+
+speeds = Source(T + "known_speeds.py", "tests/training/test_known_speeds.py", "tests/training/test_speed.py")
+speeds.fault(
+    "ignored option",
+    '        "sizes": [recipe.batch_size, recipe.image_size],\n',
+    '        "sizes": [recipe.batch_size],\n',
+)
+speeds.fault("ignored option", '        "threads": torch.get_num_threads(),\n', "")
+speeds.fault("ignored option", '        "loss": recipe.loss.as_dict(),\n', "")
+speeds.fault("ignored option", "[recipe.weights, _version_of(Path(recipe.weights))]", "[recipe.weights]")
+speeds.fault("ignored option", "[recipe.precision, recipe.memory_format]", "[recipe.precision]")
+speeds.fault("wrong reduction", '"network": _network(trainee),', '"network": recipe.backbone,')
+speeds.fault(
+    "dropped call", "with contextlib.suppress(FinegrainedError, ValueError):", "with contextlib.nullcontext():"
+)
+
+batches = Source(T + "input_batches.py", WORK, "tests/cli/test_predict.py")
+batches.fault("ignored option", "predictor.reader(inputs.items, convert=convert)", "predictor.reader(inputs.items)")
+batches.fault(
+    "ignored option",
+    "_of_stream(source, views, batch_size, every, most)",
+    "_of_stream(source, views, batch_size, 1, most)",
+)
+batches.fault("ignored option", "frames(source, every=every, most=most)", "frames(source, every=every)")
+batches.fault("swapped part", "batch_size=1 if is_camera(source) else batch_size", "batch_size=batch_size")
+batches.fault("dropped call", "    for source in inputs.streams:\n", "    for source in ():\n")
+batches.fault("sign", "len(views) > FEW * batch_size else 0", "len(views) < FEW * batch_size else 0")

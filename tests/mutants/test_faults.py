@@ -1,5 +1,6 @@
 """Every fault of the list applies to the sources as they are; trying them is `make mutants`, which is slow."""
 
+import ast
 import collections
 from pathlib import Path
 
@@ -12,6 +13,15 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("room", ROOMS)
 def test_faults_apply(room):
     assert [problem for fault in faults_of(room) if (problem := fault.problem(ROOT))] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_fault_that_is_written_down_is_in_the_list(room):
+    """A name that is given to a second source would take the first one's faults with it."""
+    tree = ast.parse((Path(__file__).parent / f"faults_{room}.py").read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    written = [func for func in calls if isinstance(func, ast.Attribute) and func.attr == "fault"]
+    assert len(faults_of(room)) == len(written)
 
 
 def test_no_fault_stands_twice_and_every_kind_is_there():

@@ -297,6 +297,9 @@ def test_log_probability_loss_at_beta_0_is_nll_loss():
     )
     small = log_probability_loss(Z.double().log_softmax(1), Y, alpha=0.0)
     assert small.item() == pytest.approx(CompetingRatioLoss(0.0, 1.0)(Z.double(), Y).item())
+    sure = torch.tensor([[40.0, 0.0]])
+    by_hand = CompetingRatioLoss(0.0, 1.0)(sure, Y[:1])
+    assert log_probability_loss(sure.log_softmax(1), Y[:1], alpha=0.0).item() == pytest.approx(by_hand.item()) != 0
 
 
 def predict_loss(scores):

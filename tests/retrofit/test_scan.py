@@ -315,3 +315,9 @@ def test_a_loss_written_from_softmax_is_pointed_at(tmp_path):
     (site,) = found.sites
     assert (site.line, site.kind, site.expression) == (7, "look", "def forward")
     assert "written out by hand" in site.reason
+
+
+def test_timms_loss_of_several_views_is_refused_where_it_is_built(tmp_path):
+    found = scanned(tmp_path, {"views.py": "from timm.loss import JsdCrossEntropy\nloss = JsdCrossEntropy()\n"})
+    (site,) = found.sites
+    assert (site.kind, site.action, "no exact counterpart" in site.reason) == ("construction", "refuse", True)

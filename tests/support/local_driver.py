@@ -3,7 +3,8 @@
 import sys
 from pathlib import Path
 
-from finegrained_crl.crossval.launch import Launcher, Machine
+from finegrained_crl.crossval.launch import Launcher
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.processes import FreshProcesses
 from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.crossval.worker import Worker

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from finegrained_crl.crossval.launch import Machine
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.ray_launcher import Cluster, RayLauncher
 from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.errors import FinegrainedError

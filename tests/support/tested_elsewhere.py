@@ -75,6 +75,8 @@ TESTED_ELSEWHERE = {
             "test_the_variants_table_holds_the_means_of_scikit_learn",
         ),
         "reports/page/thumbnails.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
+        "data/parquet.py": ("data/test_tables.py", "test_a_damaged_parquet_table"),
+        "crossval/machine.py": ("crossval/test_launch.py", "Machine("),
         "cli/study_how.py": ("cli/test_every_flag.py", "test_crossval_share"),
         "crossval/slurm_task.py": (
             "crossval/test_slurm.py",
@@ -175,7 +177,6 @@ TESTED_ELSEWHERE = {
         "retrofit/sites/place.py": (PROFILES, "finegrained_crl.retrofit.sites.place"),
         "retrofit/sites/rows.py": ("retrofit/account/test_merge.py", '"flowed", "updated", "skipped"'),
         "retrofit/sites/settings.py": (PROFILES, "finegrained_crl.retrofit.sites.settings"),
-        "retrofit/verify.py": ("retrofit/test_worked_example.py", "--verify"),
         "training/inputs.py": ("cli/test_predict.py", "test_a_glob_and_a_csv_name_the_same_pictures"),
         "training/method.py": ("training/test_explain.py", "finegrained_crl.training.method"),
         "reports/side_by_side.py": ("cli/test_compare.py", "test_figures_are_those_of_the_folders_with_intervals"),

@@ -1,6 +1,7 @@
 """The chosen loss stands where the method or --loss.where puts it, cross-entropy elsewhere."""
 
 import pytest
+import torch
 
 from finegrained_crl import CompetingRatioLoss
 from finegrained_crl.errors import FinegrainedError
@@ -45,3 +46,18 @@ def test_a_loss_with_a_classifier_needs_a_single_role():
         FinegrainedError, match="brings a classifier of its own, and this method has classifiers in 2 roles"
     ):
         build_criteria(Component("l-softmax"), ROLES)
+
+
+def test_soft_targets_need_every_role_to_take_them():
+    mixed = {role: build_criteria(Component("center", {"where": [role]}), ROLES) for role in ("class", "swap")}
+    assert [criteria.takes_soft_targets for criteria in mixed.values()] == [False, False]
+    assert build_criteria(Component("crl"), ROLES).takes_soft_targets
+
+
+def test_a_loss_with_a_schedule_of_its_own_is_told_that_an_epoch_is_over():
+    criteria = build_criteria(Component("pod", {"delta_rate": 1.0}), {"class": Role(5, 8)})
+    criteria["class"](torch.ones(2, 8), torch.tensor([0, 1]))
+    before = criteria["class"].delta
+    criteria.end_epoch()
+    assert criteria["class"].delta != before
+    build_criteria(Component("crl"), ROLES).end_epoch()  # CRL has none

@@ -32,6 +32,11 @@ def test_scores_that_are_nan_are_one_line(tiny_flags, tmp_path, monkeypatch, cap
     assert not (tmp_path / "run" / "results.json").exists()
 
 
+def test_what_pictures_are_normalised_by_is_written_down(train, knowing):
+    _, results = train()
+    assert results["normalisation"] == {"mean": list(knowing.MEAN), "std": list(knowing.STD)}
+
+
 def test_the_sizes_are_those_of_the_parts(train):
     _, results = train()
     assert (results["data"]["train"], results["data"]["val"], results["data"]["test"]) == (14, 21, 42)

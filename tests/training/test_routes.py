@@ -86,9 +86,10 @@ def test_a_store_that_does_not_fit_is_refused_before_it_is_begun(session_of, mon
         session_of("memory", *CUTS)
 
 
-def test_a_method_changes_stored_pictures_too(session_of):
+@pytest.mark.parametrize("route", ["files", "memory"])
+def test_a_method_changes_pictures_of_every_route(route, session_of):
     dcl = ["--method", "dcl", "--method.destroy", "worker", "--method.grid", "2", "--backbone", "test_resnet"]
-    session = session_of("memory", *CUTS, *dcl, "--weights", "none")
+    session = session_of(route, *CUTS, *dcl, "--weights", "none")
     assert session.train_pictures.per_image is not None
     assert session.eval_pictures.per_image is None
 

@@ -25,7 +25,9 @@ def test_a_new_folder_is_claimed_and_a_second_run_refused(tmp_path):
 def test_what_a_kill_left_does_not_count_as_content(tmp_path):
     (tmp_path / ".recipe.yaml.partial").write_text("lr")
     (tmp_path / ".lock").touch()
-    RunFolder(tmp_path).claim({"lr": 1}, resume=False)
+    run = RunFolder(tmp_path)
+    run.claim({"lr": 1}, resume=False)
+    assert run.recipe.read_text().startswith("lr: 1\n")
 
 
 def test_auto_agrees_with_what_was_timed():

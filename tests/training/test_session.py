@@ -68,6 +68,7 @@ def test_the_fastest_choice_is_taken_and_kept_on_resume(make_session, monkeypatc
     assert (made.recipe.precision, made.recipe.memory_format) == ("bf16", "contiguous")
     made.run.recipe.write_text(committed.sealed(yaml.safe_dump(made.recipe.as_dict())))
     monkeypatch.setattr(module, "choose", lambda *_: pytest.fail("timed again"))
+    monkeypatch.setattr(module, "recall", lambda *_: [slow])  # what another run has timed since
     again = make_session("--precision", "auto", "--memory-format", "auto", resume=True)
     assert again.recipe.precision == "bf16"
 

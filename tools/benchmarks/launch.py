@@ -11,7 +11,8 @@ from pathlib import Path
 
 from finegrained_crl.crossval import launch as local
 from finegrained_crl.crossval import processes
-from finegrained_crl.crossval.launch import Launcher, Machine
+from finegrained_crl.crossval.launch import Launcher
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.training import committed
 from finegrained_crl.training.recipe import Component, Recipe

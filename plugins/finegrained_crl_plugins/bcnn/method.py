@@ -77,21 +77,18 @@ class BilinearCNN(Method):
                 "--method.normalisation isqrt-cov takes the root of one stream's covariance: leave out "
                 f"--method.{'compact-dim' if compact_dim else 'second-backbone'}"
             )
-        numbers = {
-            "tap": tap,
-            "reduce": reduce,
-            "compact-dim": compact_dim,
-            "stage1-epochs": stage1_epochs,
-            "cached-views": cached_views,
-        }
-        for name, value in {
-            **numbers,
-            "epsilon": epsilon,
-            "stage1-lr": stage1_lr,
-            "stage1-weight-decay": stage1_weight_decay,
-        }.items():
-            if value < 0:
-                raise FinegrainedError(f"--method.{name} must not be negative, got {value}")
+        _require_no_negative(
+            {
+                "tap": tap,
+                "reduce": reduce,
+                "compact-dim": compact_dim,
+                "stage1-epochs": stage1_epochs,
+                "cached-views": cached_views,
+                "epsilon": epsilon,
+                "stage1-lr": stage1_lr,
+                "stage1-weight-decay": stage1_weight_decay,
+            }
+        )
         if stage1_decay_epochs and stage1_schedule != "constant":
             raise FinegrainedError(
                 f"--method.stage1-decay-epochs needs --method.stage1-schedule constant, got {stage1_schedule}"
@@ -160,6 +157,12 @@ class BilinearCNN(Method):
     def scores(self, model: BilinearModel, criteria: Criteria, images: Tensor) -> Tensor:
         """The logits."""
         return classification_scores(criteria[NETWORK], model(images))
+
+
+def _require_no_negative(numbers: dict[str, float]) -> None:
+    for name, value in numbers.items():
+        if value < 0:
+            raise FinegrainedError(f"--method.{name} must not be negative, got {value}")
 
 
 method = BilinearCNN
