@@ -8,7 +8,8 @@ from pathlib import Path
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.retrofit.asked import asked_repository, check_asked
-from finegrained_crl.retrofit.scan import Scan, scan
+from finegrained_crl.retrofit.scan import scan
+from finegrained_crl.retrofit.scanning.found import Scan
 from finegrained_crl.retrofit.sites.decision import Choice
 from finegrained_crl.retrofit.sites.place import check_sites
 from finegrained_crl.retrofit.sites.profiles import find_profile, recognise

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.retrofit.reading.tree import repository
-from finegrained_crl.retrofit.scan import Scan, Site
+from finegrained_crl.retrofit.scanning.found import Scan, Site
 from finegrained_crl.retrofit.sites.place import Place, names_place
 
 SHOWN = 5

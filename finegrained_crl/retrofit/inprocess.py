@@ -77,7 +77,7 @@ class retrofit:  # noqa: N801  (used like a function)
         if retrofit._active:
             raise FinegrainedError("a `with retrofit()` is active already; end it first, or name both choices in one")
         self._instruments = Instruments(self._settings, self._ledger)
-        self._instruments.dispatcher.base = sys._getframe(1)
+        self._instruments.dispatcher.chains.base = sys._getframe(1)
         self._ledger.state(armed=True)
         settings_file = Path(self._settings.folder) / "settings.config"
         self._settings.write(settings_file)
@@ -89,7 +89,7 @@ class retrofit:  # noqa: N801  (used like a function)
         assert self._instruments is not None
         self._children.close()
         self._instruments.remove()
-        self._instruments.dispatcher.base = None
+        self._instruments.dispatcher.chains.base = None
         retrofit._active = False
 
     @property

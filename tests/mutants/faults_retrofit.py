@@ -112,14 +112,16 @@ flows.fault(
     "            if False:\n                flow.stream.refuse(reason)",
 )
 flows.fault(
+    "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
+)
+flows.fault("dropped call", "                flow.open = False\n", "")
+
+leaves = Source(R + "account/leaves.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
+leaves.fault(
     "wrong reduction",
     "any(_runs(leaf) for leaf in parameters or leaves)",
     "all(_runs(leaf) for leaf in parameters or leaves)",
 )
-flows.fault(
-    "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
-)
-flows.fault("dropped call", "                flow.open = False\n", "")
 
 merge = Source(R + "account/merge.py", T + "account/test_merge.py", LEDGER)
 merge.fault("off-by-one", 'chain["flowed"] >= AGAIN', 'chain["flowed"] > AGAIN')
@@ -224,13 +226,6 @@ dispatch.fault(
     "ignored option", "target, weight, ignore_index, how), sys._getframe(2))", "target, weight), sys._getframe(2))"
 )
 dispatch.fault("ignored option", "smoothing = float(module.smoothing)", "smoothing = 0.1")
-dispatch.fault("ignored option", 'if self.settings.phase == "eval":', "if False:")
-dispatch.fault(
-    "sign",
-    '("replace", chain.reason) if evaluation else ("leave"',
-    '("replace", chain.reason) if not evaluation else ("leave"',
-)
-dispatch.fault("dropped call", "if evaluation and not chain.takes_evaluation:", "if False:")
 dispatch.fault(
     "dropped call",
     'if call.loss == "nll_loss" and (why := _doubt(call.input)):',
@@ -238,13 +233,6 @@ dispatch.fault(
 )
 dispatch.fault(
     "ignored option", 'if self.settings.mode != "run":\n            untouched', "if False:\n            untouched"
-)
-dispatch.fault(
-    "dropped call", 'if chain.site.facts.verdict == "eval":\n            return', "if False:\n            return"
-)
-dispatch.fault("sign", "and not self._trains_now(chain, call, frame)", "and self._trains_now(chain, call, frame)")
-dispatch.fault(
-    "dropped call", "        if not call.can_train and chain.checkpoint", "        if False and chain.checkpoint"
 )
 dispatch.fault(
     "dropped call",
@@ -257,13 +245,33 @@ dispatch.fault(
     '        if chain.checkpoint != "again":\n            self.ledger.count(stream.row)',
     "        self.ledger.count(stream.row)",
 )
-dispatch.fault("wrong reduction", 'max(finding.misfit, row.get("misfit", 0.0))', "finding.misfit")
 dispatch.fault("ignored option", "        if self.settings.lenient:\n            return\n", "")
 dispatch.fault("dropped call", 'other.replace, other.site.action, other.reason = False, "refuse", text', "pass")
 dispatch.fault("dropped call", "        site = self._learned.applied(site, call.loss)\n", "")
-dispatch.fault("ignored option", 'role="validation" if is_evaluation else facts.role', "role=facts.role")
-dispatch.fault("off-by-one", 'return bool(getattr(model, "training", True))', "return True")
 dispatch.fault("dropped call", "        if self._generation != self.ledger.generation:", "        if False:")
+
+chains = Source(R + "running/chains.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+chains.fault("ignored option", 'if self.settings.phase == "eval":', "if False:")
+chains.fault(
+    "sign",
+    '("replace", chain.reason) if evaluation else ("leave"',
+    '("replace", chain.reason) if not evaluation else ("leave"',
+)
+chains.fault("dropped call", "if evaluation and not chain.takes_evaluation:", "if False:")
+chains.fault(
+    "dropped call", 'if chain.site.facts.verdict == "eval":\n            return', "if False:\n            return"
+)
+chains.fault("sign", "and not self._trains_now(chain, call, frame)", "and self._trains_now(chain, call, frame)")
+chains.fault(
+    "dropped call", "        if not call.can_train and chain.checkpoint", "        if False and chain.checkpoint"
+)
+chains.fault("off-by-one", 'return bool(getattr(model, "training", True))', "return True")
+
+proof = Source(R + "running/proof.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+proof.fault("wrong reduction", 'max(finding.misfit, row.get("misfit", 0.0))', "finding.misfit")
+
+rows = Source(R + "running/rows.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+rows.fault("ignored option", 'role="validation" if is_evaluation else facts.role', "role=facts.role")
 
 look = Source(R + "running/look.py", INPROCESS, PROGRAMS, SCAN, SHAPES)
 look.fault("index", "chain[first + 1 :]) if k == PROGRAM]", "chain[first + 2 :]) if k == PROGRAM]")
@@ -314,49 +322,61 @@ settings.fault(
 scan = Source(R + "scan.py", SCAN, PATCH, CHECK)
 scan.fault("off-by-one", 'elif actions == {"replace"}:', 'elif "replace" in actions:')
 scan.fault("dropped call", "    result.sites = _judged(result.sites)\n", "")
-scan.fault("ignored option", "_sites_of(module, holders, choice or Choice())", "_sites_of(module, holders, Choice())")
+scan.fault("ignored option", "sites_of(module, holders, choice or Choice())", "sites_of(module, holders, Choice())")
 scan.fault("off-by-one", "ROUNDS = 6", "ROUNDS = 1")
-scan.fault("dropped call", "hand_made(module.source, node)\n    return", '""\n    return')
-scan.fault("dropped call", "or ingredient(module.source, node)", "")
-scan.fault(
+
+scan_places = Source(R + "scanning/places.py", SCAN, PATCH, CHECK)
+scan_places.fault("dropped call", "hand_made(module.source, node)\n    return", '""\n    return')
+scan_places.fault("dropped call", "or ingredient(module.source, node)", "")
+scan_places.fault(
     "ignored option",
     'problem = "timm\'s loss on two views has no exact counterpart; it stays" if loss in OTHER_TIMM else ""',
     'problem = ""',
 )
-scan.fault(
+scan_places.fault(
     "dropped call",
     "return {build for build in holders.of(module, func) if not build.is_class}",
     "return set(holders.of(module, func))",
 )
-scan.fault("swapped part", 'shown = "validation" if context.verdict == "eval" else role', "shown = role")
-scan.fault("dropped call", "    if builds and holders.may_be_another(module, node.func):", "    if False:")
-scan.fault("dropped call", "elif last in SOFTMAX_LOGS and not _feeds_nll(module, node):", "elif last in SOFTMAX_LOGS:")
+scan_places.fault(
+    "dropped call", "if name in SOFTMAX_LOGS and not _feeds_nll(module, node):", "if name in SOFTMAX_LOGS:"
+)
+scan_places.fault("swapped part", 'shown = "validation" if context.verdict == "eval" else role', "shown = role")
+scan_places.fault("dropped call", "    if builds and holders.may_be_another(module, node.func):", "    if False:")
 
 patch = Source(R + "patch.py", PATCH, CHECK, EXAMPLE)
-patch.fault(
-    "swapped part", '{"alpha": (alpha, 1.5), "beta": (beta, 1.0)}', '{"alpha": (beta, 1.5), "beta": (alpha, 1.0)}'
-)
-patch.fault("ignored option", "_rewritten(call, site, settings)\n", "_rewritten(call, site, [])\n")
-patch.fault("ignored option", "arguments = _named(call.args, CE_OPTIONS, 0)", "arguments = []")
-patch.fault(
-    "off-by-one", '*CE_OPTIONS), 2), settings, "input", "logits")', '*CE_OPTIONS), 3), settings, "input", "logits")'
-)
-patch.fault("swapped part", 'settings, "input", "log_probabilities"', 'settings, "input", "logits"')
-patch.fault(
-    "dropped call",
-    '            raise FinegrainedError(f"`{name}` is long deprecated',
-    '            RuntimeError(f"`{name}` is long deprecated',
-)
-patch.fault("sign", "key=lambda e: e.start, reverse=True)", "key=lambda e: e.start)")
 patch.fault(
     "dropped call",
     '        and all(c.action == "replace" and c.verdict',
     '        and any(c.action == "replace" and c.verdict',
 )
-patch.fault("ignored option", "smoothing = given[0] if given else", "smoothing = None or")
-patch.fault("off-by-one", "            last = node.end_lineno or last\n", "            last = node.lineno or last\n")
-patch.fault("dropped call", "            if not (following and isinstance", "            if (following and isinstance")
-patch.fault(
+patch.fault("dropped call", 'shared += [edited[-1]] if site.kind == "call" and not site.verdict else []', "pass")
+
+edit_calls = Source(R + "edits/calls.py", PATCH, CHECK, EXAMPLE)
+edit_calls.fault(
+    "swapped part", '{"alpha": (alpha, 1.5), "beta": (beta, 1.0)}', '{"alpha": (beta, 1.5), "beta": (alpha, 1.0)}'
+)
+edit_calls.fault("ignored option", "_rewritten(call, site, settings)\n", "_rewritten(call, site, [])\n")
+edit_calls.fault("ignored option", "arguments = _named(call.args, CE_OPTIONS, 0)", "arguments = []")
+edit_calls.fault(
+    "off-by-one", '*CE_OPTIONS), 2), settings, "input", "logits")', '*CE_OPTIONS), 3), settings, "input", "logits")'
+)
+edit_calls.fault("swapped part", 'settings, "input", "log_probabilities"', 'settings, "input", "logits"')
+edit_calls.fault(
+    "dropped call",
+    '            raise FinegrainedError(f"`{name}` is long deprecated',
+    '            RuntimeError(f"`{name}` is long deprecated',
+)
+edit_calls.fault("ignored option", "smoothing = given[0] if given else", "smoothing = None or")
+edit_calls.fault(
     "ignored option", 'keyword=cst.Name("strict"), equal=_tight())', 'keyword=cst.Name("loose"), equal=_tight())'
 )
-patch.fault("dropped call", 'shared += [edited[-1]] if site.kind == "call" and not site.verdict else []', "pass")
+
+edit_places = Source(R + "edits/places.py", PATCH, CHECK, EXAMPLE)
+edit_places.fault("sign", "key=lambda e: e.start, reverse=True)", "key=lambda e: e.start)")
+edit_places.fault(
+    "off-by-one", "            last = node.end_lineno or last\n", "            last = node.lineno or last\n"
+)
+edit_places.fault(
+    "dropped call", "            if not (following and isinstance", "            if (following and isinstance"
+)

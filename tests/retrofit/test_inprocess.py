@@ -319,7 +319,7 @@ def test_a_name_that_sounds_like_evaluation_yields_to_a_backward_pass():
 
 
 def test_a_place_that_can_not_be_judged_is_computed_as_ever(monkeypatch):
-    monkeypatch.setattr("finegrained_crl.retrofit.running.dispatch.look_around", lambda *a: 1 / 0)
+    monkeypatch.setattr("finegrained_crl.retrofit.running.chains.look_around", lambda *a: 1 / 0)
     with retrofit() as receipt:
         value = F.cross_entropy(logits(), Y)
     assert torch.equal(value, F.cross_entropy(Z, Y))

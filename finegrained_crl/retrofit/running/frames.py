@@ -50,7 +50,7 @@ class Frames:
         # Both spellings: a frame names the file as it was imported, which may be through a link.
         spellings = [*packages, *map(os.path.realpath, packages)]
         self._packages = tuple({folder + os.sep for folder in spellings})
-        self._torch = tuple(
+        self.torch_folder = tuple(
             os.path.dirname(sys.modules[n].__file__ or "") + os.sep for n in ("torch",) if n in sys.modules
         )
 
@@ -121,7 +121,7 @@ class Frames:
         file = os.path.abspath(file) if not file.startswith("<") else file
         if file.startswith(PACKAGE):
             return OURS
-        if file.startswith(self._torch) and self._torch:
+        if file.startswith(self.torch_folder) and self.torch_folder:
             return CHECKPOINT if file.endswith(os.path.join("utils", "checkpoint.py")) else SKIP
         if file.startswith(self._packages) and not self._is_program(file):
             return PROGRAM if self._package_of(file) in TRAINERS else LIBRARY
