@@ -245,12 +245,11 @@ dispatch.fault(
     '        if chain.checkpoint != "again":\n            self.ledger.count(stream.row)',
     "        self.ledger.count(stream.row)",
 )
-dispatch.fault("ignored option", "        if self.settings.lenient:\n            return\n", "")
-dispatch.fault("dropped call", 'other.replace, other.site.action, other.reason = False, "refuse", text', "pass")
-dispatch.fault("dropped call", "        site = self._learned.applied(site, call.loss)\n", "")
 dispatch.fault("dropped call", "        if self._generation != self.ledger.generation:", "        if False:")
 
 chains = Source(R + "running/chains.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+chains.fault("dropped call", 'chain.replace, chain.site.action, chain.reason = False, "refuse", why', "pass")
+chains.fault("dropped call", "        site = self.learned.applied(site, call.loss)\n", "")
 chains.fault("ignored option", 'if self.settings.phase == "eval":', "if False:")
 chains.fault(
     "sign",
@@ -268,6 +267,7 @@ chains.fault(
 chains.fault("off-by-one", 'return bool(getattr(model, "training", True))', "return True")
 
 proof = Source(R + "running/proof.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+proof.fault("ignored option", "        if not self.settings.lenient:\n", "        if True:\n")
 proof.fault("wrong reduction", 'max(finding.misfit, row.get("misfit", 0.0))', "finding.misfit")
 
 rows = Source(R + "running/rows.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
