@@ -111,11 +111,7 @@ flows.fault(
     "            if reason:\n                flow.stream.refuse(reason)",
     "            if False:\n                flow.stream.refuse(reason)",
 )
-flows.fault(
-    "wrong reduction",
-    "any(_runs(leaf) for leaf in parameters or leaves)",
-    "all(_runs(leaf) for leaf in parameters or leaves)",
-)
+flows.fault("off-by-one", "WALKS = 3", "WALKS = 0")
 flows.fault(
     "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
 )
