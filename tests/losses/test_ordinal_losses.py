@@ -65,14 +65,16 @@ def test_mixtures_of_labels_are_mixtures_of_losses(criterion):
     )
 
 
-def test_dldl_equals_kl_and_the_expected_error():
-    q = torch.softmax(-((CLASSES - TARGET.unsqueeze(1)) ** 2) / (2 * 0.75**2), 1)
+@pytest.mark.parametrize("sigma", [0.75, 2.0])
+def test_dldl_equals_kl_and_the_expected_error(sigma):
+    q = torch.softmax(-((CLASSES - TARGET.unsqueeze(1)) ** 2) / (2 * sigma**2), 1)
     kl = F.kl_div(P.log(), q, reduction="none").sum(1)
     expected = kl + 0.6 * (P @ CLASSES - TARGET).abs()
-    torch.testing.assert_close(DLDLv2Loss(lam=0.6, reduction="none")(LOGITS, TARGET), expected, atol=1e-6, rtol=1e-6)
+    loss = DLDLv2Loss(sigma, lam=0.6, reduction="none")
+    torch.testing.assert_close(loss(LOGITS, TARGET), expected, atol=1e-6, rtol=1e-6)
     mean = P @ CLASSES
     slope = (P - q) + 0.6 * torch.sign(mean - TARGET).unsqueeze(1) * P * (CLASSES - mean.unsqueeze(1))
-    torch.testing.assert_close(gradient(DLDLv2Loss, lam=0.6), slope, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(gradient(DLDLv2Loss, sigma=sigma, lam=0.6), slope, atol=1e-6, rtol=1e-6)
 
 
 def test_mean_variance_gradient():
