@@ -194,6 +194,8 @@ def test_triplet_without_a_pair_is_cross_entropy():
     target = torch.arange(4)
     value = TripletLoss()(LOGITS[:4], target, FEATURES[:4])
     torch.testing.assert_close(value, F.cross_entropy(LOGITS[:4], target))
+    smoothed = TripletLoss(label_smoothing=0.2)(LOGITS[:4], target, FEATURES[:4])
+    torch.testing.assert_close(smoothed, F.cross_entropy(LOGITS[:4], target, label_smoothing=0.2))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def test_squared_distances_are_squared():
     torch.testing.assert_close(sord_targets(8, 0.5, "squared")[3], expected)
 
 
+def test_sord_of_squared_distances():
+    q = torch.softmax(-0.5 * (CLASSES - TARGET.unsqueeze(1)) ** 2, 1)
+    loss = SORDLoss(0.5, "squared", reduction="none")
+    torch.testing.assert_close(loss(LOGITS, TARGET), -(q * P.log()).sum(1), atol=1e-6, rtol=1e-6)
+
+
 @pytest.mark.parametrize("beta", [0.0, 1.0])
 def test_crl_on_soft_targets_is_crl_on_probabilities(beta):
     for loss, table in ((CompetingRatioSORDLoss, sord_targets(8)), (CompetingRatioDLDLLoss, dldl_targets(8))):
