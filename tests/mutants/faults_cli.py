@@ -255,7 +255,11 @@ listing.fault("ignored option", "[arguments.kind] if arguments.kind else list(KI
 listing.fault("off-by-one", "if len(file.parts) > 1 else file.title", "if len(file.parts) > 9 else file.title")
 
 plot = Source(
-    K + "plot.py", "tests/reports/test_curves.py", "tests/cli/test_main.py", "tests/reports/test_loss_figures.py"
+    K + "plot.py",
+    "tests/reports/test_comparison.py",
+    "tests/reports/test_curves.py",
+    "tests/cli/test_main.py",
+    "tests/reports/test_loss_figures.py",
 )
 plot.fault("ignored option", "(run.name if labels.count(run.name) == 1 else str(run))", "run.name")
 plot.fault(
