@@ -680,7 +680,7 @@ speeds.fault(
     "dropped call", "with contextlib.suppress(FinegrainedError, ValueError):", "with contextlib.nullcontext():"
 )
 
-batches = Source(T + "input_batches.py", WORK, "tests/cli/test_predict.py")
+batches = Source(T + "input_batches.py", WORK, "tests/cli/test_every_flag.py", "tests/cli/test_predict.py")
 batches.fault("ignored option", "predictor.reader(inputs.items, convert=convert)", "predictor.reader(inputs.items)")
 batches.fault(
     "ignored option",
