@@ -154,10 +154,3 @@ def test_a_change_that_no_picture_shows_is_named_by_its_kind(root):
     stored = take(root)
     now = dataclasses.replace(stored, pixels="other")
     assert differences(stored, now) == ["the content of files changed"]
-
-
-def test_a_file_of_another_name_changes_the_rows_though_its_id_and_bytes_stay(root):
-    (root / "b" / "moved.jpg").write_bytes((root / "b" / "4.jpg").read_bytes())
-    before, after = (take(root, id=list("wxyz"), path=[*BASE["path"][:3], last]) for last in ("b/4.jpg", "b/moved.jpg"))
-    assert (before.pixels, before.labels) == (after.pixels, after.labels)
-    assert before.rows != after.rows

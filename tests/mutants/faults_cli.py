@@ -192,7 +192,12 @@ how.fault("ignored option", "Machine(jobs, gpus, parsed.device,", 'Machine(jobs,
 how.fault("ignored option", "how = (parsed.checkpoint_seconds,", "how = (60.0,")
 how.fault("ignored option", "parsed.data_in, share)", '"auto", share)')
 crossval.fault("ignored option", "if parsed.plan:", "if False:")
-checks.fault("dropped call", "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n", "")
+checks.fault(
+    "dropped call",
+    "            require_no_leaks(records, parts, data, allowed=recipe.allow_leaks)\n",
+    "",
+    "tests/cli/test_audit.py",
+)
 crossval.fault(
     "sign",
     "return 1 if launcher.failed else 0\n    for",
