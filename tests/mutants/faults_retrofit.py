@@ -266,7 +266,7 @@ dispatch.fault("ignored option", 'role="validation" if is_evaluation else facts.
 dispatch.fault("off-by-one", 'return bool(getattr(model, "training", True))', "return True")
 dispatch.fault("dropped call", "        if self._generation != self.ledger.generation:", "        if False:")
 
-look = Source(R + "running/look.py", INPROCESS, PROGRAMS, SCAN, SHAPES)
+look = Source(R + "running/look.py", T + "sites/test_profiles.py", INPROCESS, PROGRAMS, SCAN, SHAPES)
 look.fault("index", "chain[first + 1 :]) if k == PROGRAM]", "chain[first + 2 :]) if k == PROGRAM]")
 look.fault("dropped call", "    role = _checked(role, call)\n", "")
 look.fault("off-by-one", "return role if len(steps) <= 1 else", "return role if len(steps) < 1 else")
