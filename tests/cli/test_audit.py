@@ -3,12 +3,18 @@
 import json
 import os
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from finegrained_crl.cli import data_audit
 from finegrained_crl.cli.main import main
+from finegrained_crl.data import contact_sheet
+from finegrained_crl.data.folds import cut_validation
+from finegrained_crl.data.records import make_records
 
 TRAIN = "u/landmark_aligned_face.{}.{}_o.jpg {}\n"
 
@@ -182,6 +188,18 @@ def test_a_contact_sheet_of_what_was_found(people, capsys, tmp_path):
         assert drawn.format == "PNG"
 
 
+def test_the_most_alike_stand_first_on_the_sheet(people, monkeypatch, tmp_path):
+    for first, copy, quality in ((0, 5, 95), (1, 6, 20), (2, 7, 60)):
+        with Image.open(people / f"{first}.png") as picture:
+            picture.save(people / f"{copy}.png", "JPEG", quality=quality)
+    drawn = []
+    monkeypatch.setattr(contact_sheet, "contact_sheet", lambda root, pairs: drawn.extend(pairs) or b"")
+    assert sheet(people, tmp_path / "pairs.png") == 1
+    likenesses = [float(pair.caption.split()[0]) for pair in drawn]
+    assert len(set(likenesses)) > 1
+    assert likenesses == sorted(likenesses, reverse=True)
+
+
 def test_nothing_found_is_no_sheet(people, capsys, tmp_path):
     assert sheet(people, tmp_path / "pairs.png") == 0
     assert "no pair of pictures was found" in capsys.readouterr().err
@@ -234,3 +252,14 @@ def test_the_validation_part_is_cut_as_in_training(tmp_path, capsys):
             capsys, "table", "--data", tmp_path, "--val-fraction", 0.2, "--split", "test", "--seed", seed
         )
         assert (code, list(report["parts"])) == (0, ["train", "val", "test"])
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_seed_cuts_the_validation_part(seed):
+    table = {"path": [f"{i}.jpg" for i in range(40)], "label": [i % 2 for i in range(40)]}
+    split = ["train"] * 30 + ["test"] * 10
+    records = make_records({**table, "split": split}, class_names=("a", "b"), root=Path("x"), protocol="made up")
+    asked = SimpleNamespace(fold=None, split="test", val_fraction=0.2, seed=seed, labels_only=True)
+    parts = data_audit._with_parts(records, asked)
+    _, expected = cut_validation(records, np.arange(30), 0.2, seed)
+    assert parts.index[parts["part"] == "val"].tolist() == expected.tolist()

@@ -12,11 +12,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from stub_cells import study_of
 from studies_here import crossval_here
 
 from finegrained_crl.cli import crossval as command
 from finegrained_crl.cli.main import main
+from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.crossval.processes import processes
+from finegrained_crl.crossval.taking import Status
 from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 SETTINGS = (
@@ -260,3 +263,14 @@ def test_methods_are_compared_each_with_its_own_recipe(faces, tmp_path, capsys):
     assert plan["variants"] == ["ce method=resnet", "crl method=resnet", "ce method=dcl", "crl method=dcl"]
     assert crossval_here(*words, "--methods", "dcl", "dcl") == 1
     assert "--methods dcl dcl: one of them twice" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("jobs", "left"), [(1, "about 1 min 0 s"), (2, "about 40 s"), (8, "about 20 s")])
+def test_the_time_left_is_by_the_mean_of_what_ended_and_cells_side_by_side(jobs, left, tmp_path):
+    folder, study = study_of(tmp_path, 5)
+    view = StudyView(folder, study, jobs)
+    names = [cell.name for cell in study.cells]
+    view.status = dict.fromkeys(names, Status()) | {names[0]: Status("done", 10.0), names[1]: Status("failed", 30.0)}
+    assert view._time_left() == left
+    view.status = dict.fromkeys(names, Status("done", 10.0))
+    assert view._time_left() == "nothing"

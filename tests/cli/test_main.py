@@ -46,6 +46,11 @@ def test_list_explains_everything_in_a_line(capsys):
     assert all(line and "\n" not in line for lines in found.values() for line in lines.values())
 
 
+def test_list_of_one_kind_is_that_kind_alone(capsys):
+    assert main(["list", "recipes", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["recipes"]
+
+
 def test_list_prints_whole_lines_into_a_pipe(capsys):
     assert main(["list", "losses"]) == 0
     assert "…" not in capsys.readouterr().out

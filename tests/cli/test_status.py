@@ -37,6 +37,18 @@ def test_lines_and_json(tmp_path, capsys):
     assert facts["counts"]["waiting"] == 6
 
 
+def test_how_often_a_cell_was_tried_is_said_from_the_second_time_on(tmp_path, capsys):
+    study_of(tmp_path, 2)
+    leases = Leases(tmp_path, Heart(LeaseFiles(tmp_path).workers, Worker("w")))
+    leases.end(leases.claim("ce_s0"), End("released"))
+    for cell in ("ce_s0", "ce_s1"):
+        leases.end(leases.claim(cell), End("failed", "diverged"))
+    assert main(["status", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "  failed: ce_s0: diverged; tried 2 times" in lines
+    assert "  failed: ce_s1: diverged" in lines
+
+
 def test_no_study_is_one_line(tmp_path, capsys):
     assert main(["status", str(tmp_path)]) == 1
     assert "holds no study" in capsys.readouterr().err

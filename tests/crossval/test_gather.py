@@ -54,5 +54,15 @@ def test_what_can_not_stand_side_by_side(tmp_path):
     smaller = write_study(tmp_path / "c", {"ce": 1.0}, folds=(0,), changed=fewer)
     with pytest.raises(FinegrainedError, match="a and c were evaluated on different pictures"):
         gather([first, smaller], accept_differences=True)
+
+    def fewer_in_one_fold(cell, frame, results):
+        return fewer(cell, frame, results) if cell.fold else frame
+
+    partly = [
+        write_study(tmp_path / "d", {"ce": 1.0}),
+        write_study(tmp_path / "e", {"ce": 1.0}, changed=fewer_in_one_fold),
+    ]
+    with pytest.raises(FinegrainedError, match="d and e were evaluated on different pictures"):
+        gather(partly, accept_differences=True)
     with pytest.raises(FinegrainedError, match="holds neither a study"):
         gather([tmp_path])

@@ -78,6 +78,9 @@ def test_every_cell_is_committed_once(launch, tmp_path):
     for (kind, _), count in notes.items():
         kinds[kind] += count
     print(dict(deeds), dict(kinds))
-    assert [notes["ended", cell.name] for cell in study.cells] == [1] * CELLS
+    ends = [notes["ended", cell.name] for cell in study.cells]
+    assert max(ends) == 1
+    # A cell that dies with its launcher between its commit and its note is committed, and has no note.
+    assert CELLS - sum(ends) <= deeds["kill"]
     assert all(folder.run(cell).is_done for cell in study.cells)
     assert kinds["again"] == 0

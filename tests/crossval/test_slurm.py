@@ -8,9 +8,11 @@ import pytest
 import slurm_here
 from stub_cells import commit, stub_commands, study_of
 
+from finegrained_crl.crossval import slurm_task
 from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.orders import give_order
-from finegrained_crl.crossval.slurm import Site, share_of, submit
+from finegrained_crl.crossval.slurm import Site, _command, share_of, submit
+from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.errors import FinegrainedError
 
 CPU = Machine(jobs=1, device="cpu")
@@ -97,3 +99,11 @@ def test_what_sbatch_says_is_said(slurm, tmp_path):
 def test_options_that_are_none(word):
     with pytest.raises(FinegrainedError, match="give sbatch's options as"):
         Site.of([word if "\n" not in word else f"'{word}'"], 10)
+
+
+def test_a_task_runs_cells_as_the_study_was_told_to(tmp_path):
+    machine = Machine(3, (), "cpu", 7.0, True, "memory", 0.5)
+    words = _command(StudyFolder(tmp_path), machine, tmp_path / "1.cells", 4)
+    asked = slurm_task._parse([*words[3:], "2"])
+    assert slurm_task._machine(asked) == machine
+    assert (asked.task, asked.tasks, asked.orders) == (2, 4, 0)

@@ -106,6 +106,16 @@ def test_a_broken_picture_is_its_own_error_not_a_traceback(records, workers):
     assert "\n" not in str(caught.value)
 
 
+def test_what_the_method_does_to_a_picture_differs_by_seed_epoch_and_row(records):
+    drawn = {}
+    for seed in (0, 1):
+        draw = lambda pixels, random: (pixels, {"drawn": random.integers(1 << 40)})  # noqa: E731
+        pictures = loading.Pictures(records, TrainTransform(SETTINGS, seed), convert=False, per_image=draw)
+        drawn |= {(seed, epoch, row): pictures[epoch, row][3]["drawn"] for epoch in (0, 1) for row in (0, 1)}
+        assert pictures[1, 0][3]["drawn"] == drawn[seed, 1, 0]
+    assert len(set(drawn.values())) == 8
+
+
 def test_normalise_equals_the_textbook_formula():
     images = torch.randint(0, 256, (2, 3, 8, 8, 3), dtype=torch.uint8)
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)

@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from finegrained_crl.data.folds import seeded_split
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl_datasets.table import Table
 
@@ -47,6 +48,16 @@ def test_class_names_of_their_own(tmp_path: Path) -> None:
     write(path, "path,label,name,split\n1.jpg,1,owl,train\n2.jpg,1,hen,test\n3.jpg,0,cat,test\n")
     with pytest.raises(FinegrainedError, match="label '1' has two names in column 'name': owl, hen"):
         Table(num_classes=2, class_name_column="name").read(path)
+
+
+@pytest.mark.parametrize(("fraction", "seed"), [(0.2, 0), (0.2, 1), (0.4, 1)])
+def test_the_split_is_that_of_the_seed_and_the_share(tmp_path: Path, fraction: float, seed: int) -> None:
+    labels = pd.Series([f"class {i % 2}" for i in range(40)])
+    rows = [f"{i}.jpg,{label}" for i, label in enumerate(labels)]
+    data = write(tmp_path / "a.csv", "\n".join(["path,label", *rows]))
+    table = Table(test_fraction=fraction, split_seed=seed).read(data).table
+    _, test = seeded_split(labels, pd.Series(range(40)), fraction, seed)
+    assert table.index[table["split"] == "test"].tolist() == sorted(test.tolist())
 
 
 def test_seeded_split_keeps_subjects_apart(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_center_loss_ignores_ignored_rows():
     torch.testing.assert_close(whole.centers, part.centers)
 
 
-@pytest.mark.parametrize(("classes", "dim"), [(2, 2), (10, 9), (10, 64), (100, 128)])
+@pytest.mark.parametrize(("classes", "dim"), [(2, 2), (10, 9), (20, 19), (10, 64), (100, 128)])
 def test_centroids_form_a_simplex(classes, dim):
     cosines = pedcc_centroids(classes, dim).double()
     cosines = cosines @ cosines.T
@@ -166,8 +166,17 @@ def test_angular_margins_by_hand(cls, margin):
     torch.testing.assert_close(criterion(f, TARGET), F.cross_entropy(logits, TARGET), atol=1e-6, rtol=1e-6)
 
 
-def test_triplet_by_hand():
-    criterion = TripletLoss(margin=0.2, lam=0.5, mining="all")
+MINED = {  # by the distance to the negative less that to the positive
+    "all": lambda gap: gap <= 0.2,
+    "easy": lambda gap: gap > 0.2,
+    "semihard": lambda gap: 0 < gap <= 0.2,
+    "hard": lambda gap: gap <= 0,
+}
+
+
+@pytest.mark.parametrize("mining", MINED)
+def test_triplet_by_hand(mining):
+    criterion = TripletLoss(margin=0.2, lam=0.5, mining=mining)
     unit = F.normalize(FEATURES, dim=1)
     terms = []
     for a in range(12):
@@ -175,8 +184,9 @@ def test_triplet_by_hand():
             for n in range(12):
                 if a != p and TARGET[a] == TARGET[p] and TARGET[a] != TARGET[n]:
                     terms.append(((unit[a] - unit[p]) ** 2).sum() - ((unit[a] - unit[n]) ** 2).sum() + 0.2)
-    active = [t for t in terms if t > 0]
-    expected = F.cross_entropy(LOGITS, TARGET) + 0.5 * sum(active) / len(active)
+    active = [t for t in terms if t > 0 and MINED[mining](0.2 - t)]
+    assert bool(active) == (mining != "easy")
+    expected = F.cross_entropy(LOGITS, TARGET) + 0.5 * sum(active) / max(len(active), 1)
     torch.testing.assert_close(criterion(LOGITS, TARGET, FEATURES), expected)
 
 
@@ -184,6 +194,8 @@ def test_triplet_without_a_pair_is_cross_entropy():
     target = torch.arange(4)
     value = TripletLoss()(LOGITS[:4], target, FEATURES[:4])
     torch.testing.assert_close(value, F.cross_entropy(LOGITS[:4], target))
+    smoothed = TripletLoss(label_smoothing=0.2)(LOGITS[:4], target, FEATURES[:4])
+    torch.testing.assert_close(smoothed, F.cross_entropy(LOGITS[:4], target, label_smoothing=0.2))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def test_squared_distances_are_squared():
     torch.testing.assert_close(sord_targets(8, 0.5, "squared")[3], expected)
 
 
+def test_sord_of_squared_distances():
+    q = torch.softmax(-0.5 * (CLASSES - TARGET.unsqueeze(1)) ** 2, 1)
+    loss = SORDLoss(0.5, "squared", reduction="none")
+    torch.testing.assert_close(loss(LOGITS, TARGET), -(q * P.log()).sum(1), atol=1e-6, rtol=1e-6)
+
+
 @pytest.mark.parametrize("beta", [0.0, 1.0])
 def test_crl_on_soft_targets_is_crl_on_probabilities(beta):
     for loss, table in ((CompetingRatioSORDLoss, sord_targets(8)), (CompetingRatioDLDLLoss, dldl_targets(8))):
@@ -65,14 +71,16 @@ def test_mixtures_of_labels_are_mixtures_of_losses(criterion):
     )
 
 
-def test_dldl_equals_kl_and_the_expected_error():
-    q = torch.softmax(-((CLASSES - TARGET.unsqueeze(1)) ** 2) / (2 * 0.75**2), 1)
+@pytest.mark.parametrize("sigma", [0.75, 2.0])
+def test_dldl_equals_kl_and_the_expected_error(sigma):
+    q = torch.softmax(-((CLASSES - TARGET.unsqueeze(1)) ** 2) / (2 * sigma**2), 1)
     kl = F.kl_div(P.log(), q, reduction="none").sum(1)
     expected = kl + 0.6 * (P @ CLASSES - TARGET).abs()
-    torch.testing.assert_close(DLDLv2Loss(lam=0.6, reduction="none")(LOGITS, TARGET), expected, atol=1e-6, rtol=1e-6)
+    loss = DLDLv2Loss(sigma, lam=0.6, reduction="none")
+    torch.testing.assert_close(loss(LOGITS, TARGET), expected, atol=1e-6, rtol=1e-6)
     mean = P @ CLASSES
     slope = (P - q) + 0.6 * torch.sign(mean - TARGET).unsqueeze(1) * P * (CLASSES - mean.unsqueeze(1))
-    torch.testing.assert_close(gradient(DLDLv2Loss, lam=0.6), slope, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(gradient(DLDLv2Loss, sigma=sigma, lam=0.6), slope, atol=1e-6, rtol=1e-6)
 
 
 def test_mean_variance_gradient():

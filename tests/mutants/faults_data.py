@@ -234,7 +234,12 @@ fingerprint.fault("dropped call", '        if values.get("digest") != stored.dig
 fingerprint.fault(
     "swapped part", 'labels=_digest(map(str, pictures["label"]))', 'labels=_digest(sorted(map(str, pictures["label"])))'
 )
-fingerprint.fault("ignored option", '_digest([*pictures["id"], *pictures["path"]])', '_digest(pictures["id"])')
+fingerprint.fault(
+    "ignored option",
+    '_digest([*pictures["id"], *pictures["path"]])',
+    '_digest(pictures["id"])',
+    why_equivalent="an id is its path, numbered where one stands twice: ids differ where paths do",
+)
 fingerprint.fault("ignored option", '"fold": "fold", **records.groupings}', '"fold": "fold"}')
 
 audit = Source(D + "audit.py", "tests/data/test_audit.py", "tests/cli/test_audit.py")

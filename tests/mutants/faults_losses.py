@@ -221,7 +221,7 @@ triplet.fault("ignored option", "target, label_smoothing=self.label_smoothing)",
 large = Source(L + "large_margin.py", FEATURES, CATALOGUE)
 large.fault("ignored option", "feature_dim, margin=margin)", "feature_dim)")
 large.fault("dropped call", "return F.normalize(super().classifier_weight, dim=1)", "return super().classifier_weight")
-ensemble = Source(L + "ensemble_soft_margin.py", RECONSTRUCTED, CATALOGUE)
+ensemble = Source(L + "ensemble_soft_margin.py", FEATURES, CATALOGUE)
 ensemble.fault("wrong reduction", "for head in self.heads]).mean(0)", "for head in self.heads]).sum(0)")
 ensemble.fault("ignored option", "+ self.lam * (torch", "+ (torch")
 corn = Source(L + "corn.py", ORDINAL, FEATURES, CATALOGUE)

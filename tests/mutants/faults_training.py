@@ -78,7 +78,7 @@ loop.fault("swapped part", '"trainee": self.evaluated.state_dict()}', '"trainee"
 loop.fault("dropped call", "        p.stopped = self._has_run_dry()\n", "")
 loop.fault("swapped part", 'self.watched("val", s.parts.val', 'self.watched("val", s.parts.test', MEANS)
 loop.fault("swapped part", 'self.watched("test", s.parts.test', 'self.watched("test", s.parts.val', MEANS)
-loop.fault("ignored option", "due = self.stage.validates(p.epoch)", "due = True")
+loop.fault("ignored option", "due = self.stage.validates(p.epoch)", "due = True", "tests/plugins/bcnn/test_method.py")
 loop.fault("off-by-one", ">= patience", "> patience", MEANS)
 loop.fault("swapped part", "max(p.best_epoch, last.first)", "p.best_epoch")
 loop.fault("sign", "patience > 0 and p.epoch", "patience >= 0 and p.epoch")
@@ -680,7 +680,7 @@ speeds.fault(
     "dropped call", "with contextlib.suppress(FinegrainedError, ValueError):", "with contextlib.nullcontext():"
 )
 
-batches = Source(T + "input_batches.py", WORK, "tests/cli/test_predict.py")
+batches = Source(T + "input_batches.py", WORK, "tests/cli/test_every_flag.py", "tests/cli/test_predict.py")
 batches.fault("ignored option", "predictor.reader(inputs.items, convert=convert)", "predictor.reader(inputs.items)")
 batches.fault(
     "ignored option",

@@ -16,6 +16,7 @@ def net(**options):
 def test_dropout_is_its_own_unless_the_recipe_names_one():
     assert net().hidden[-1].p == 0.5
     assert net(drop_rate=0.2).hidden[-1].p == 0.2
+    assert [m.p for m in net().modules() if isinstance(m, torch.nn.Dropout)] == [0.25, 0.25, 0.5]
     model, images = net(), torch.randn(2, 3, 32, 32)
     assert not torch.equal(model(images), model(images))
     assert torch.equal(model.eval()(images), model(images))

@@ -52,12 +52,12 @@ class PublicBlock(nn.Module):
 
 
 class PublicResNet(nn.Module):
-    def __init__(self, depths):
+    def __init__(self, depths, first=64):
         super().__init__()
-        self.conv1, self.bn1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64)
-        channels = 64
+        self.conv1, self.bn1 = nn.Conv2d(3, first, 3, 1, 1, bias=False), nn.BatchNorm2d(first)
+        channels = first
         for stage, depth in enumerate(depths):
-            width, blocks = 64 * 2**stage, []
+            width, blocks = first * 2**stage, []
             for block in range(depth):
                 blocks.append(PublicBlock(channels, width, 2 if stage > 0 and block == 0 else 1))
                 channels = width
@@ -71,9 +71,10 @@ class PublicResNet(nn.Module):
         return self.fc(F.avg_pool2d(x, 4).flatten(1))
 
 
-def test_resnet34_is_the_public_code_at_equal_weights():
+@pytest.mark.parametrize(("name", "first"), [("cifar_resnet34", 64), ("cifar_resnet34_thin", 16)])
+def test_resnet34_is_the_public_code_at_equal_weights(name, first):
     torch.manual_seed(0)
-    net, public = timm.create_model("cifar_resnet34", num_classes=10), PublicResNet([3, 4, 6, 3])
+    net, public = timm.create_model(name, num_classes=10), PublicResNet([3, 4, 6, 3], first)
     public.load_state_dict(net.state_dict())
     images = torch.randn(4, 3, 32, 32)
     torch.testing.assert_close(net(images), public(images), rtol=1e-4, atol=1e-4)  # batch statistics
@@ -96,3 +97,11 @@ def test_normalisation_is_that_of_cifar():
 def test_residual_branches_are_not_switched_off_at_the_start():
     weights = [m.weight for m in timm.create_model("cifar_resnet20").modules() if isinstance(m, nn.BatchNorm2d)]
     assert all(bool((weight == 1).all()) for weight in weights)
+
+
+def test_convolutions_of_the_pre_activation_network_start_by_what_they_give():
+    net = timm.create_model("cifar_preact_resnet164")
+    narrowing = [m for m in net.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 4 * m.out_channels]
+    assert len(narrowing) > 40
+    for conv in narrowing:
+        assert conv.weight.std().item() == pytest.approx((2 / conv.out_channels) ** 0.5, rel=0.15)

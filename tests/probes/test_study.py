@@ -35,7 +35,9 @@ def faces(tmp_path_factory):
 @pytest.fixture(scope="module")
 def study(faces, tmp_path_factory):
     folder = tmp_path_factory.mktemp("probe") / "study"
+    torch.set_num_threads(2)
     assert probe(faces, folder) == 0
+    assert torch.get_num_threads() == 1  # as --threads says
     return folder
 
 

@@ -371,3 +371,16 @@ def test_another_object_goes_on_unchanged_with_one_warning_where_that_is_asked()
     assert same == [criterion, criterion]
     assert len(caught) == 1
     assert isinstance(retrofit_criterion(nn.CrossEntropyLoss(), strict=False), CompetingRatioLoss)
+
+
+def test_an_ingredient_is_the_programs_own_from_its_first_backward_pass_on(capsys):
+    values = []
+    with retrofit() as receipt:
+        for _ in range(2):
+            value = F.cross_entropy(logits(), Y)
+            value.exp().backward()
+            values.append(value.detach())
+    assert torch.equal(values[0], CompetingRatioLoss()(Z, Y))
+    assert torch.equal(values[1], F.cross_entropy(Z, Y))
+    assert [(site["action"], site["count"]) for site in receipt.sites] == [("replace", 1), ("refuse", 1)]
+    assert "it stays the program's own from here on" in capsys.readouterr().err

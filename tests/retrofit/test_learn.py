@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from finegrained_crl.retrofit.running.learned import Learned
+from finegrained_crl.retrofit.running.look import Found
+from finegrained_crl.retrofit.sites.decision import Facts
+from finegrained_crl.retrofit.sites.place import Place
+from finegrained_crl.retrofit.sites.settings import Settings
+
 SHAPES = Path(__file__).parent / "programs" / "shapes"
 
 
@@ -69,3 +75,12 @@ def test_lenient_goes_on_with_a_warning(workshop):
     assert "NOT A LOSS THERE" in done.stderr
     (site,) = workshop.receipt()["sites"]
     assert (site["action"], site["count"]) == ("replace", 4)
+
+
+@pytest.mark.parametrize(("verdicts", "verdict"), [(("train", "train"), "train"), (("train", "eval"), "")])
+def test_callers_that_were_not_seen_are_judged_by_a_site_whose_others_agree(verdicts, verdict):
+    seen = {"site": "a.py:3", "column": 4, "loss": "cross_entropy", "why": "seen", "problem": ""}
+    entries = [{**seen, "callers": [f"a.py:{i}"], "verdict": each} for i, each in enumerate(verdicts, start=10)]
+    learned = Learned(Settings(learned=tuple(entries)), None, None)
+    site = Found(Facts(Place("a.py", 3), callers=[Place("b.py", 7)]), "", 4)
+    assert learned.applied(site, "cross_entropy").facts.verdict == verdict

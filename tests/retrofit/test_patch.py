@@ -67,6 +67,15 @@ def test_formatting_stays_to_the_byte(tmp_path):
     assert len(made.edited) == len(files) - len(made.refused)
 
 
+def test_options_in_position_get_their_names(tmp_path):
+    head = "import torch.nn.functional as F\n"
+    (tmp_path / "ce.py").write_text(head + "F.cross_entropy(x, y, w, None, 3).backward()\n")
+    (tmp_path / "nll.py").write_text(head + "F.nll_loss(F.log_softmax(x, 1), y, w).backward()\n")
+    changed, _ = patched(tmp_path)
+    assert b"competing_ratio_loss(x, y, weight=w, ignore_index=3).backward()" in changed["ce.py"]
+    assert b"log_probability_loss(F.log_softmax(x, 1), y, weight=w).backward()" in changed["nll.py"]
+
+
 def test_where_evaluation_shares_the_criterion_only_training_calls_change(tmp_path):
     (tmp_path / "a.py").write_text(
         "from torch import nn\ncrit = nn.CrossEntropyLoss(weight=w)\ndef train(x, y):\n    crit(x, y).backward()\n"

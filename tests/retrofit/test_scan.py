@@ -321,3 +321,11 @@ def test_timms_loss_of_several_views_is_refused_where_it_is_built(tmp_path):
     found = scanned(tmp_path, {"views.py": "from timm.loss import JsdCrossEntropy\nloss = JsdCrossEntropy()\n"})
     (site,) = found.sites
     assert (site.kind, site.action, "no exact counterpart" in site.reason) == ("construction", "refuse", True)
+
+
+def test_a_class_that_is_called_with_its_options_in_position_is_no_call_of_a_criterion(tmp_path):
+    head = "from torch import nn\nkind = nn.NLLLoss if log else nn.CrossEntropyLoss\n"
+    found = scanned(
+        tmp_path, {"run.py": head + "def train(x, y):\n    crit = kind(w, None)\n    crit(x, y).backward()\n"}
+    )
+    assert [site.line for site in found.sites if site.kind == "call" and site.line == 4] == []

@@ -202,7 +202,10 @@ def test_people_alone_would_cover_too_little_where_runs_differ():
 def test_every_cell_of_the_grid_covers():
     module = benchmark()
     for cell in module.grid():
-        row = module.try_design(cell, 2000)
+        row = module.try_design(cell, 500)
+        if cell.folds == cell.seeds == 1:  # chance in training can't be seen: it is labelled, and claims nothing
+            assert row["claims_accuracy"] == 0, cell
+            continue
         for figure in ("accuracy", "accuracy_difference", "distance", "distance_difference"):
-            assert row[f"covers_{figure}"] > 0.93, (cell, figure)
-        assert row["claims_accuracy"] <= 0.06, cell
+            assert row[f"covers_{figure}"] > 0.91, (cell, figure)  # 95 % less four standard errors of 500 studies
+        assert row["claims_accuracy"] <= 0.08, cell

@@ -224,7 +224,7 @@ def test_mistakes(options, text):
 
 @pytest.fixture(scope="module")
 def flags(tiny_flags):
-    own = "--method bcnn --method.reduce 4 --method.stage1-epochs 2 --epochs 1"
+    own = "--method bcnn --method.reduce 4 --method.stage1-epochs 2 --epochs 1 --val-fraction 0.25"
     return [*map(str, tiny_flags), *own.split()]
 
 
@@ -240,6 +240,8 @@ def test_two_stages_leave_one_run(run):
     assert epochs["stage"].tolist() == ["classifier", "classifier", "network"]
     assert epochs["train_loss_classifier"].notna().tolist() == [True, True, False]
     assert epochs["train_loss_network"].notna().tolist() == [False, False, True]
+    # Of cached features, validation would cost more than the epoch: once, at the end of the stage.
+    assert epochs["val_top1"].notna().tolist() == [False, True, True]
     results = json.loads((run / "results.json").read_text())
     assert results["stages"] == [{"name": "classifier", "epochs": 2}, {"name": "network", "epochs": 1}]
     assert set(results["roles"]) == {"classifier", "network"}

@@ -4,7 +4,7 @@ import os
 import shutil
 
 from finegrained_crl.retrofit.account.ledger import Ledger, read_ledgers
-from finegrained_crl.retrofit.account.receipt import make_receipt
+from finegrained_crl.retrofit.account.receipt import _proofs, make_receipt
 from finegrained_crl.retrofit.sites.settings import Settings
 
 CALL = {
@@ -56,3 +56,13 @@ def test_the_explanation_says_what_to_do():
     assert only.explanation == "--only b.py:7: no loss was called there; calls seen at a.py:1"
     evaluation = make_receipt(Settings(), [{**armed[0], "rows": [{**row, "role": "validation"}]}])
     assert evaluation.explanation.startswith("called only in evaluation: a.py:1")
+
+
+def test_the_largest_misfit_of_all_replaced_sites_is_told():
+    rows = [
+        {"kind": "call", **CALL, "site": site, "callers": [], "built": [], "count": 2, "proven": 2, "misfit": misfit}
+        for site, misfit in (("a.py:1", 0.25), ("b.py:1", 0.5), ("c.py:1", 0.125))
+    ]
+    receipt = make_receipt(Settings(), [{"pid": 1, "rows": rows, "facts": {"armed": True}}])
+    (line,) = _proofs(receipt)
+    assert line.endswith("6 backward passes, largest misfit 5.0e-01")

@@ -1,12 +1,16 @@
 """Profiles: read from beside the plugins, matched by content, and turned into a choice."""
 
 import hashlib
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from finegrained_crl.cli.main import main
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.running.dispatch import Dispatcher
 from finegrained_crl.retrofit.scan import scan
 from finegrained_crl.retrofit.shims.names import check_shims
 from finegrained_crl.retrofit.sites.decision import Choice
@@ -90,3 +94,17 @@ def test_profiles_lie_where_a_wheel_has_them():
     import finegrained_crl_plugins
 
     assert all((Path(p) / "dcl" / "retrofit.yaml").exists() for p in finegrained_crl_plugins.__path__)
+
+
+@pytest.mark.parametrize(("role", "is_replaced"), [("age", True), ("gender", False)])
+def test_a_role_of_a_profile_decides_in_a_run(role, is_replaced, tmp_path):
+    place = f"{Path(__file__).name}:{sys._getframe().f_lineno + 8}"
+    settings = Settings(root=str(Path(__file__).parent), roles={place: role}, only=("age",), phase="both")
+    dispatcher = Dispatcher(settings, Ledger(tmp_path))
+    scores, target = torch.zeros(2, 3, requires_grad=True), torch.tensor([0, 1])
+
+    def hook():
+        return dispatcher.cross_entropy(scores, target, None, None, -100, None, "mean", 0.0)
+
+    value, _ = hook()
+    assert (value is not None) == is_replaced
