@@ -94,7 +94,7 @@ def _study(words: list[str], parsed: Any, threads: int, options: Any) -> Study:
 
     study = plan_study(words, parsed, threads, _parser)
     for recipe in study.variants.values():
-        check_probe(recipe)
+        check_probe(recipe, options)
     parsed.method_of_backbone = next(iter(study.variants.values())).method
     variants = {name: with_probe(recipe, options) for name, recipe in study.variants.items()}
     return dataclasses.replace(study, variants=variants)

@@ -4,7 +4,7 @@ The weights of k linear heads with c classes are the columns of one matrix, (fea
 logits of all. Each head's loss is its own mean over the batch, and their sum is what is differentiated, so no head's
 gradient holds anything of another's. Heads of one learning rate and weight decay are one parameter of a torch
 optimiser, which works element by element: every head ends where it would end alone, up to the rounding of a larger
-product.
+product. Losses that bring a classifier of their own stand beside, a module each.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.losses.catalogue import build_criterion, loss_class
+from finegrained_crl.probes.owners import Owners, owns_classifier
 from finegrained_crl.training.criteria import without_where
 from finegrained_crl.training.recipe import Component
 from finegrained_crl.training.targets import smooth_targets
@@ -134,48 +136,102 @@ def train_heads(
     Returns:
         a function from features (n, features) to logits (n, heads, classes), in the order of `heads`.
     Raises:
-        FinegrainedError: a loss that is not on logits alone, or an optimiser that does not work element by element.
+        FinegrainedError: a loss that is none of a head, or an optimiser that does not work element by element.
     """
-    banks: dict[tuple[float, float], list[int]] = {}
-    for i, head in enumerate(heads):
-        banks.setdefault((head.lr, head.weight_decay), []).append(i)
-    modules = {key: Bank(len(places), features, training) for key, places in banks.items()}
-    order = [i for places in banks.values() for i in places]
-    losses = Losses([heads[i].loss for i in order], training.num_classes, features)
-
-    def forward(inputs: Tensor) -> Tensor:
-        return torch.cat([bank(inputs) for bank in modules.values()], dim=1)
-
-    optimizer = _optimizer(modules, training)
+    together = HeadsTogether(heads, features, training)
+    optimizer = _optimizer(together.groups(), training)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, training.rate)
     for inputs, labels in batches():
-        target = _target(labels, training)
         optimizer.zero_grad(set_to_none=True)
-        losses(forward(inputs), target).backward()
+        together.loss(inputs, labels).backward()
         optimizer.step()
         schedule.step()
-    back = torch.tensor(order).argsort()
+    return together.scores
 
-    def predict(inputs: Tensor) -> Tensor:
+
+class HeadsTogether:
+    """All heads of a block: those on logits as banks, the others as modules.
+
+    Args:
+        heads: any number.
+        features: width of the input.
+        training: what they share.
+    """
+
+    def __init__(self, heads: Sequence[Head], features: int, training: Training) -> None:
+        self.training = training
+        banks: dict[tuple[float, float], list[int]] = {}
+        owners: dict[tuple[float, float], list[int]] = {}
+        for i, head in enumerate(heads):
+            check_loss(
+                head.loss,
+                training.num_classes,
+                features,
+                hidden=training.hidden,
+                label_smoothing=training.label_smoothing,
+            )
+            kind = owners if owns_classifier(head.loss) else banks
+            kind.setdefault((head.lr, head.weight_decay), []).append(i)
+        self.banks = {key: Bank(len(places), features, training) for key, places in banks.items()}
+        self.owners = {
+            key: Owners([heads[i].loss for i in places], training.num_classes, features, training.seed)
+            for key, places in owners.items()
+        }
+        on_logits = [i for places in banks.values() for i in places]
+        self._losses = Losses([heads[i].loss for i in on_logits], training.num_classes, features)
+        order = [*on_logits, *(i for places in owners.values() for i in places)]
+        self._back = torch.tensor(order).argsort()
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """The sum over heads of each one's mean over the batch."""
+        terms = [owner(inputs, labels) for owner in self.owners.values()]
+        if self.banks:
+            terms.append(self._losses(self._logits(inputs), _target(labels, self.training)))
+        return torch.stack(terms).sum()
+
+    def scores(self, inputs: Tensor) -> Tensor:
+        """What each head decides by, (n, heads, classes), in the order of `heads`."""
         with torch.inference_mode():
-            return forward(inputs)[:, back]
+            parts = [self._logits(inputs)] if self.banks else []
+            parts += [owner.scores(inputs) for owner in self.owners.values()]
+            return torch.cat(parts, dim=1)[:, self._back]
 
-    return predict
+    def groups(self) -> list[dict[str, Any]]:
+        """The optimiser's: matrices are decayed, biases are not, as in fine-tuning."""
+        groups = []
+        for (lr, weight_decay), module in [*self.banks.items(), *self.owners.items()]:
+            decayed, others = module.decayed(), module.others()
+            groups.append({"params": decayed, "lr": lr, "weight_decay": weight_decay})
+            groups.append({"params": others, "lr": lr, "weight_decay": 0.0})
+        return groups
+
+    def _logits(self, inputs: Tensor) -> Tensor:
+        return torch.cat([bank(inputs) for bank in self.banks.values()], dim=1)
 
 
-def check_loss(loss: Component, num_classes: int, features: int) -> nn.Module:
-    """The criterion of a head.
+def check_loss(loss: Component, num_classes: int, features: int, *, hidden: int, label_smoothing: float) -> None:
+    """Refuse what is no loss of a head.
 
     Raises:
-        FinegrainedError: a loss that needs more than logits.
+        FinegrainedError: a loss on features beside logits, with weights beside a classifier, or with a schedule of its
+            own; one with a classifier where there is a hidden layer, or smoothed labels.
     """
     needs = getattr(loss_class(loss.name), "needs", "logits")
-    if needs != "logits":
-        raise FinegrainedError(f"--loss {loss.name} needs {needs}: a probe trains losses on logits alone, e.g. crl")
-    criterion = build_criterion(loss.name, without_where(loss), num_classes=num_classes, feature_dim=features)
-    if any(True for _ in criterion.parameters()):
+    if needs == "features":
+        raise FinegrainedError(f"--loss {loss.name} needs features: a probe trains losses on logits alone, e.g. crl")
+    criterion = _criterion(loss, num_classes, features)
+    if needs == "logits" and any(True for _ in criterion.parameters()):
         raise FinegrainedError(f"--loss {loss.name} has weights of its own: a probe can't share them between heads")
-    return criterion
+    if hasattr(criterion, "end_epoch"):
+        raise FinegrainedError(f"--loss {loss.name} changes from epoch to epoch, and a probe has none: fine-tune it")
+    if needs == "classifier" and hidden:
+        raise FinegrainedError(f"--loss {loss.name} brings its own classifier: --hidden 0")
+    if needs == "classifier" and label_smoothing:
+        raise FinegrainedError(f"--loss {loss.name} takes no smoothed labels: --label-smoothing 0")
+
+
+def _criterion(loss: Component, num_classes: int, features: int) -> nn.Module:
+    return build_criterion(loss.name, without_where(loss), num_classes=num_classes, feature_dim=features)
 
 
 def bytes_per_head(features: int, training: Training) -> int:
@@ -199,7 +255,7 @@ class Losses:
         places: dict[str, list[int]] = {}
         for i, loss in enumerate(losses):
             places.setdefault(str(loss), []).append(i)
-        self.parts = [(check_loss(losses[of[0]], num_classes, features), torch.tensor(of)) for of in places.values()]
+        self.parts = [(_criterion(losses[of[0]], num_classes, features), torch.tensor(of)) for of in places.values()]
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """The sum over heads of each one's mean over the batch.
@@ -224,11 +280,7 @@ def _target(labels: Tensor, training: Training) -> Tensor:
     return smooth_targets(labels, training.num_classes, training.label_smoothing)
 
 
-def _optimizer(banks: dict[tuple[float, float], Bank], training: Training) -> torch.optim.Optimizer:
-    groups = []
-    for (lr, weight_decay), bank in banks.items():
-        groups.append({"params": bank.decayed(), "lr": lr, "weight_decay": weight_decay})
-        groups.append({"params": bank.others(), "lr": lr, "weight_decay": 0.0})
+def _optimizer(groups: list[dict[str, Any]], training: Training) -> torch.optim.Optimizer:
     if training.optimizer == "adamw":
         return torch.optim.AdamW(groups)
     if training.optimizer not in OPTIMIZERS:

@@ -253,11 +253,11 @@ def with_probe(recipe: Recipe, options: ProbeOptions) -> Recipe:
     return recipe.replace(method=Component("probe", dict(vars(options))))
 
 
-def check_probe(recipe: Recipe) -> None:
+def check_probe(recipe: Recipe, options: ProbeOptions) -> None:
     """Settings that mean something else, or nothing, for heads on cached features.
 
     Raises:
-        FinegrainedError: one of them is set, or a loss needs more than logits.
+        FinegrainedError: one of them is set, or a loss is none of a head.
     """
     meaningless = {
         "mixup": 0.0, "cutmix": 0.0, "accumulate": 1, "ema": 0.0, "early_stopping": 0, "clip_grad": 0.0,
@@ -272,7 +272,7 @@ def check_probe(recipe: Recipe) -> None:
         raise FinegrainedError(f"--schedule {recipe.schedule}: a probe knows cosine and constant")
     if recipe.optimizer not in OPTIMIZERS:
         raise FinegrainedError(f"--optimizer {recipe.optimizer}: a probe knows {', '.join(OPTIMIZERS)}")
-    check_loss(recipe.loss, 8, 8)
+    check_loss(recipe.loss, 8, 8, hidden=options.hidden, label_smoothing=recipe.label_smoothing)
 
 
 def _training(recipe: Recipe, session: Session, options: ProbeOptions, batches_per_epoch: int) -> Training:

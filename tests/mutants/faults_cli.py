@@ -292,7 +292,7 @@ probe.fault(
     "RunOptions(parsed.workers)",
     why_equivalent="without a GPU both are the CPU",
 )
-probe.fault("dropped call", "        check_probe(recipe)\n", "        pass\n")
+probe.fault("dropped call", "        check_probe(recipe, options)\n", "        pass\n")
 probe.fault("ignored option", "    torch.set_num_threads(study.threads)\n", "")
 probe.fault(
     "ignored option",

@@ -4,6 +4,11 @@ from faults import Source
 
 P, T = "finegrained_crl/probes/", "tests/probes/"
 
+owners = Source(P + "owners.py", T + "test_heads.py")
+owners.fault("ignored option", "torch.manual_seed(seed)", "torch.manual_seed(0)")
+owners.fault("swapped part", "if parameter.ndim > 1]", "if parameter.ndim == 1]")
+owners.fault("wrong reduction", "for head in self.heads]).sum()", "for head in self.heads]).mean()")
+
 heads = Source(P + "heads.py", T + "test_heads.py")
 heads.fault("off-by-one", "return (update + 1) / self.warmup", "return update / self.warmup")
 heads.fault("sign", "0.5 * (1 + math.cos(", "0.5 * (1 - math.cos(")
@@ -22,7 +27,7 @@ heads.fault("swapped part", '"lr": lr, "weight_decay": 0.0})', '"lr": lr, "weigh
 heads.fault("ignored option", 'nesterov=training.optimizer == "sgd")', "nesterov=True)")
 heads.fault("ignored option", "momentum=training.momentum,", "momentum=0.8,")
 heads.fault("dropped call", "        schedule.step()\n", "")
-heads.fault("index", "return forward(inputs)[:, back]", "return forward(inputs)")
+heads.fault("index", "dim=1)[:, self._back]", "dim=1)")
 heads.fault("ignored option", "torch.manual_seed(training.seed)", "torch.manual_seed(0)")
 heads.fault("dropped call", "        optimizer.zero_grad(set_to_none=True)\n", "")
 heads.fault("ignored option", "    if not training.label_smoothing:\n", "    if True:\n")

@@ -99,10 +99,56 @@ def test_seeds_begin_elsewhere():
     assert not torch.allclose(first(inputs), second(inputs))
 
 
-@pytest.mark.parametrize(("loss", "message"), [("center", "needs features"), ("l-softmax", "needs classifier")])
-def test_losses_that_need_more_than_logits_are_refused(loss, message):
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_losses_with_a_classifier_stand_beside_and_equal_themselves_alone(optimizer):
+    how = training(optimizer=optimizer)
+    owners = [
+        Head(Component(loss), lr, decay) for loss in ("coral", "corn") for lr, decay in ((0.3, 0.0), (0.05, 0.01))
+    ]
+    heads = [owners[0], HEADS[0], *owners[1:], HEADS[1]]
+    inputs = torch.randn(9, FEATURES, generator=torch.Generator().manual_seed(1))
+    together = train_heads(heads, FEATURES, how, batches)(inputs)
+    assert together.shape == (9, len(heads), CLASSES)
+    for i, head in enumerate(heads):
+        expected = owner_alone(head, how)(inputs) if head in owners else alone(head, how)(inputs)
+        assert (together[:, i] - expected).abs().max() < 1e-4, head
+    assert together[:, 0].exp().sum(1).allclose(torch.ones(9))
+
+
+def owner_alone(head, how):
+    """The loss with its classifier, by plain torch."""
+    torch.manual_seed(how.seed)
+    criterion = build_criterion(head.loss.name, {}, num_classes=CLASSES, feature_dim=FEATURES)
+    parameters = list(criterion.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": head.weight_decay},
+        {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    if how.optimizer == "adamw":
+        optimizer = torch.optim.AdamW(groups, lr=head.lr)
+    else:
+        optimizer = torch.optim.SGD(groups, lr=head.lr, momentum=0.9, nesterov=True)
+    for update, (inputs, labels) in enumerate(batches()):
+        for group in optimizer.param_groups:
+            group["lr"] = head.lr * how.rate(update)
+        optimizer.zero_grad()
+        criterion(inputs, labels).backward()
+        optimizer.step()
+    return lambda inputs: criterion.scores(inputs).detach()
+
+
+@pytest.mark.parametrize(
+    ("loss", "changes", "message"),
+    [
+        ("center", {}, "needs features"),
+        ("pod", {}, "changes from epoch to epoch"),
+        ("coral", {"hidden": 4}, "--hidden 0"),
+        ("corn", {"label_smoothing": 0.1}, "--label-smoothing 0"),
+    ],
+)
+def test_what_is_no_loss_of_a_head_is_refused(loss, changes, message):
     with pytest.raises(FinegrainedError, match=message):
-        check_loss(Component(loss), CLASSES, FEATURES)
+        check_loss(Component(loss), CLASSES, FEATURES, **{"hidden": 0, "label_smoothing": 0.0, **changes})
 
 
 def test_unknown_optimiser():

@@ -125,6 +125,7 @@ TESTED_ELSEWHERE = {
         "losses/triplet.py": (FEATURES, "TripletLoss"),
         "reports/drawing.py": ("reports/test_curves.py", "drawing"),
         "reports/panels.py": ("cli/test_explain.py", "test_a_png_with_the_methods_panels"),
+        "probes/owners.py": ("probes/test_heads.py", "owner_alone"),
         "retrofit/account/arrival.py": (SHAPES, '"half_poly"'),
         "retrofit/account/flows.py": (SHAPES, '"fgsm_backward"'),
         "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
