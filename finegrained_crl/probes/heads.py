@@ -198,11 +198,11 @@ class HeadsTogether:
 
     def groups(self) -> list[dict[str, Any]]:
         """The optimiser's: matrices are decayed, biases are not, as in fine-tuning."""
-        groups = []
-        for (lr, weight_decay), module in [*self.banks.items(), *self.owners.items()]:
-            decayed, others = module.decayed(), module.others()
-            groups.append({"params": decayed, "lr": lr, "weight_decay": weight_decay})
-            groups.append({"params": others, "lr": lr, "weight_decay": 0.0})
+        modules: list[tuple[tuple[float, float], Bank | Owners]] = [*self.banks.items(), *self.owners.items()]
+        groups: list[dict[str, Any]] = []
+        for (lr, weight_decay), module in modules:
+            groups.append({"params": module.decayed(), "lr": lr, "weight_decay": weight_decay})
+            groups.append({"params": module.others(), "lr": lr, "weight_decay": 0.0})
         return groups
 
     def _logits(self, inputs: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ the same batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,18 +31,19 @@ class Owners(nn.Module):
 
     def __init__(self, losses: Sequence[Component], num_classes: int, features: int, seed: int) -> None:
         super().__init__()
-        self.heads = nn.ModuleList()
+        self._criteria: list[Any] = []
         for loss in losses:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 criterion = build_criterion(
                     loss.name, without_where(loss), num_classes=num_classes, feature_dim=features
                 )
-            self.heads.append(criterion)
+            self._criteria.append(criterion)
+        self.heads = nn.ModuleList(self._criteria)
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:
         """The sum over heads of each one's mean over the batch, of float (batch, features) and int64 (batch,)."""
-        return torch.stack([head(features, target) for head in self.heads]).sum()
+        return torch.stack([head(features, target) for head in self._criteria]).sum()
 
     def decayed(self) -> list[nn.Parameter]:
         """Matrices."""
@@ -53,4 +55,4 @@ class Owners(nn.Module):
 
     def scores(self, features: Tensor) -> Tensor:
         """What the heads decide by, (batch, heads, classes)."""
-        return torch.stack([head.scores(features) for head in self.heads], dim=1)
+        return torch.stack([head.scores(features) for head in self._criteria], dim=1)

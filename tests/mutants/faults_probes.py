@@ -7,7 +7,7 @@ P, T = "finegrained_crl/probes/", "tests/probes/"
 owners = Source(P + "owners.py", T + "test_heads.py")
 owners.fault("ignored option", "torch.manual_seed(seed)", "torch.manual_seed(0)")
 owners.fault("swapped part", "if parameter.ndim > 1]", "if parameter.ndim == 1]")
-owners.fault("wrong reduction", "for head in self.heads]).sum()", "for head in self.heads]).mean()")
+owners.fault("wrong reduction", "for head in self._criteria]).sum()", "for head in self._criteria]).mean()")
 
 heads = Source(P + "heads.py", T + "test_heads.py")
 heads.fault("off-by-one", "return (update + 1) / self.warmup", "return update / self.warmup")
