@@ -77,7 +77,6 @@ misfit.fault("ignored option", "TOLERANCE.get(dtype, TOLERANCE[torch.float32])",
 by_hand = Source(R + "account/by_hand.py", T + "account/test_by_hand.py", SHAPES)
 by_hand.fault("off-by-one", "rows.shape[1] > LEAST + 1 else 1", "rows.shape[1] > LEAST else 1")
 by_hand.fault("dropped call", "    if _are_own_samples(rows):\n        return False\n", "")
-by_hand.fault("off-by-one", "STEPS = 4", "STEPS = 0")
 by_hand.fault(
     "sign",
     "if node._saved_log_target else",
@@ -85,7 +84,21 @@ by_hand.fault(
     why_equivalent="PyTorch here computes kl_div by products; the node is that of older versions",
 )
 by_hand.fault("off-by-one", "rows.shape[1] >= LEAST and", "rows.shape[1] > LEAST - 2 and")
-by_hand.fault("dropped call", "name_of(entry) in ENTRY and _origin(_child(entry)) is source", "name_of(entry) in ENTRY")
+by_hand.fault(
+    "dropped call",
+    "name_of(entry) in ENTRY and unshifted(origin_of(child_of(entry))) is source",
+    "name_of(entry) in ENTRY",
+)
+
+softmax_nodes = Source(R + "account/softmax_nodes.py", T + "account/test_by_hand.py", SHAPES)
+softmax_nodes.fault("off-by-one", "STEPS = 4", "STEPS = 0")
+softmax_nodes.fault(
+    "dropped call",
+    "return is_softmax(bounded(origin_of(child_of(node))))",
+    "return is_softmax(origin_of(child_of(node)))",
+)
+softmax_nodes.fault("swapped part", "return children[0] if is_shift else node", "return node if is_shift else node")
+softmax_nodes.fault("dropped call", "return part is whole and is_softmax(whole)", "return False")
 
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")

@@ -129,6 +129,7 @@ TESTED_ELSEWHERE = {
         "retrofit/account/arrival.py": (SHAPES, '"half_poly"'),
         "retrofit/account/flows.py": (SHAPES, '"fgsm_backward"'),
         "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
+        "retrofit/account/softmax_nodes.py": ("retrofit/account/test_by_hand.py", "stable_log_softmax"),
         "retrofit/account/judge.py": (SHAPES, "LEFT AND YET TRAINED"),
         "retrofit/account/receipt.py": ("retrofit/account/test_ledger.py", "finegrained_crl.retrofit.account.receipt"),
         "retrofit/launch.py": (FAITHFUL, "finegrained_crl.retrofit.launch"),

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.by_hand import name_of
 from finegrained_crl.retrofit.account.misfit import Finding, History, Rows, judge
+from finegrained_crl.retrofit.account.softmax_nodes import name_of
 from finegrained_crl.retrofit.losses.positions import class_last, pick_rows, pick_targets, positions_of
 
 MARK = "fgcrl-arrival"

@@ -14,17 +14,33 @@ from typing import Any
 import torch
 from torch import Tensor
 
-UNCHANGED = (
-    *("Neg", "View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze", "Permute", "Transpose", "T", "Expand"),
-    *("ToCopy", "Clone", "Slice", "Select", "Unbind", "Split"),
+from finegrained_crl.retrofit.account.softmax_nodes import (
+    bounded,
+    child_of,
+    children_of,
+    is_log_softmax,
+    is_softmax,
+    logits_of_logsumexp,
+    name_of,
+    origin_of,
+    shape_of,
+    unshifted,
 )
-STEPS = 4  # of that kind, between a log_softmax and what is taken of it
+
 ENTRY = ("Gather", "Index", "Take")
-PRODUCTS = {"Mul": ("self", "other"), "Bmm": ("self", "mat2"), "Mm": ("self", "mat2"), "Dot": ("self", "tensor")}
+PRODUCTS = {
+    "Mul": ("self", "other"),
+    "Bmm": ("self", "mat2"),
+    "Mm": ("self", "mat2"),
+    "Dot": ("self", "tensor"),
+    "Xlogy": ("self",),
+}
 ROWS = 64  # of targets that are looked at
+FEW_ROWS = 4  # with one label each that may be chance
 LEAST = 3  # classes, below which a teacher's scores may look like smoothed targets
 CROSS_ENTROPY = "a cross-entropy that is written by hand (log_softmax, and the target's entry of it)"
 TARGETS = "a cross-entropy that is written by hand (log_softmax, multiplied with targets)"
+BINARY = "a binary cross-entropy per class, of targets with one true class each"
 PROBABILITY = "a loss of the target's probability that is written by hand (softmax, and the target's entry of it)"
 
 
@@ -36,19 +52,21 @@ def written_by_hand(node: Any, below: Iterable[Any]) -> str:
         below: the nodes that its inputs come from.
     """
     name = name_of(node)
-    origins = [origin for child in below if (origin := _origin(child)) is not None]
+    origins = [origin for child in below if (origin := origin_of(child)) is not None]
     if _is_margin(node):
         return CROSS_ENTROPY
     if _takes_entry(node):
-        if any(_is_log_softmax(origin) for origin in origins):
+        if any(is_log_softmax(origin) for origin in origins):
             return CROSS_ENTROPY
-        return PROBABILITY if any(_is_softmax(origin) for origin in origins) else ""
+        return PROBABILITY if any(is_softmax(origin) for origin in origins) else ""
     if name in ("Sub", "Add") and len(origins) == 2:
         return CROSS_ENTROPY if _is_rest(*origins) or _is_rest(*reversed(origins)) else ""
     if name in ("Diagonal", "Trace") and len(origins) == 1 and name_of(origins[0]) == "Mm":
         return TARGETS if _multiplies_targets(origins[0]) else ""
-    if name in ("Mul", "Bmm", "KlDiv", "Dot") or (name == "Mm" and _shape_of(node) == (1, 1)):
+    if name in ("Mul", "Bmm", "KlDiv", "Dot", "Xlogy") or (name == "Mm" and shape_of(node) == (1, 1)):
         return TARGETS if _multiplies_targets(node) else ""
+    if name in ("BinaryCrossEntropy", "BinaryCrossEntropyWithLogits"):
+        return BINARY if _are_one_hot(_saved(node, "target")) else ""
     return ""
 
 
@@ -70,11 +88,6 @@ def are_targets(factor: Tensor | None) -> bool:
     return rows.dtype != torch.bool and rows.shape[1] >= LEAST and bool(is_flat.all())
 
 
-def name_of(node: Any) -> str:
-    """`MulBackward0` -> "Mul", `DiagonalBackward0_copy` (of the form that copies) -> "Diagonal"."""
-    return type(node).__name__.removesuffix("_copy").rstrip("0123456789").removesuffix("Backward")
-
-
 def _are_own_samples(rows: Tensor) -> bool:
     """Each row's class is another column: positives of a contrastive loss."""
     return rows.shape[0] == rows.shape[1] and len(rows.float().argmax(1).unique()) == len(rows)
@@ -82,11 +95,27 @@ def _are_own_samples(rows: Tensor) -> bool:
 
 def _multiplies_targets(product: Any) -> bool:
     """Whether one factor is a log_softmax, and the other one targets."""
-    scores = [origin for child, _ in product.next_functions if (origin := _origin(child)) is not None]
-    if len(scores) != 1 or not _is_log_softmax(scores[0]):
+    scores = children_of(product)
+    if len(scores) != 1:
         return False
-    shape = _shape_of(scores[0])
-    return any(are_targets(rows) for factor in _factors(product) for rows in _as_rows(factor, shape))
+    is_logarithm = name_of(product) == "Xlogy"  # x log y, of the probabilities themselves
+    if not (is_softmax(bounded(scores[0])) if is_logarithm else is_log_softmax(scores[0])):
+        return False
+    shape = shape_of(scores[0])
+    return any(_are_targets_or_less(rows) for factor in _factors(product) for rows in _as_rows(factor, shape))
+
+
+def _are_targets_or_less(rows: Tensor | None) -> bool:
+    """Targets, or targets with the minus sign that makes a loss of them."""
+    return are_targets(rows) or (rows is not None and rows.dtype != torch.bool and are_targets(-rows))
+
+
+def _are_one_hot(target: Tensor | None) -> bool:
+    """Of several pictures and classes: one true class in each row, so that these are no labels side by side."""
+    if target is None or target.dim() != 2 or target.shape[0] < FEW_ROWS or target.shape[1] < LEAST:
+        return False
+    rows = target[:ROWS]
+    return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(1) == 1).all())
 
 
 def _factors(node: Any) -> list[Tensor | None]:
@@ -106,18 +135,13 @@ def _as_rows(factor: Tensor | None, shape: tuple[int, ...]) -> list[Tensor | Non
     return [factor.reshape(shape) if factor.numel() == math.prod(shape) else factor]
 
 
-def _shape_of(node: Any) -> tuple[int, ...]:
-    """Of the tensor that a node computed."""
-    return tuple(node._input_metadata[0].shape)
-
-
 def _takes_entry(node: Any) -> bool:
     """Whether a step takes one class of each row: by index, or by a mask that is one-hot."""
     name = name_of(node)
     if name == "Select":
-        return _shape_of(node) == ()  # of one row, in a loop
+        return shape_of(node) == ()  # of one row, in a loop
     if name == "IndexSelect":
-        return len(_shape_of(_child(node))) == 1  # of rows one after another; else it chooses whole rows
+        return len(shape_of(child_of(node))) == 1  # of rows one after another; else it chooses whole rows
     masks = {"MaskedSelect": "mask", "MaskedFill": "mask", "Where": "condition"}
     if name not in masks:
         return name in ENTRY
@@ -127,11 +151,12 @@ def _takes_entry(node: Any) -> bool:
 
 def _is_margin(node: Any) -> bool:
     """logsumexp(z - z[target]), which is the same as logsumexp(z) - z[target]."""
-    margins = _logits_of_logsumexp(node)
-    if margins is None or name_of(margins) != "Sub" or len(margins.next_functions) < 2:
+    margins = logits_of_logsumexp(node)
+    children = children_of(margins) if margins is not None and name_of(margins) == "Sub" else []
+    if len(children) != 2:
         return False
-    logits, entry = (_origin(child) for child, _ in margins.next_functions[:2])
-    return name_of(entry) in ENTRY and _origin(_child(entry)) is logits
+    logits, entry = children
+    return name_of(entry) in ENTRY and origin_of(child_of(entry)) is logits
 
 
 def _saved(node: Any, part: str) -> Tensor | None:
@@ -144,54 +169,5 @@ def _saved(node: Any, part: str) -> Tensor | None:
 
 def _is_rest(whole: Any, entry: Any) -> bool:
     """logsumexp(z) - z[target], of the same z."""
-    source = _logits_of_logsumexp(whole)
-    return source is not None and name_of(entry) in ENTRY and _origin(_child(entry)) is source
-
-
-def _is_log_softmax(node: Any) -> bool:
-    if name_of(node) == "LogSoftmax":
-        return True
-    if name_of(node) == "Log":
-        return _is_softmax(_origin(_bounded(_child(node))))
-    children = [_origin(child) for child, _ in node.next_functions] if name_of(node) in ("Sub", "Add") else []
-    return len(children) == 2 and any(_logits_of_logsumexp(a) is b for a, b in (children, children[::-1]))
-
-
-def _is_softmax(node: Any) -> bool:
-    """A softmax, or `exp` over its sum."""
-    if name_of(node) == "Softmax":
-        return True
-    if name_of(node) != "Div" or len(node.next_functions) < 2:
-        return False
-    whole, total = (_origin(child) for child, _ in node.next_functions[:2])
-    part = _origin(_child(total))
-    are_exp = name_of(whole) == "Exp" and name_of(total) == "Sum" and name_of(part) == "Exp"
-    return are_exp and _origin(_child(whole)) is _origin(_child(part))
-
-
-def _bounded(node: Any) -> Any:
-    """Before `p + eps` or `p.clamp(eps)`, which keep the log finite."""
-    return _child(node) if name_of(node) in ("Add", "Clamp", "ClampMin") else node
-
-
-def _logits_of_logsumexp(node: Any) -> Any:
-    """Where the logits of `logsumexp`, or of `exp().sum().log()`, come from."""
-    if node is not None and name_of(node) == "Logsumexp":
-        return _origin(_child(node))
-    for name in ("Log", "Sum", "Exp"):
-        if node is None or name_of(node) != name:
-            return None
-        node = _origin(_child(node))
-    return node
-
-
-def _origin(node: Any) -> Any:
-    for _ in range(STEPS):
-        if node is None or name_of(node) not in UNCHANGED or _child(node) is None:
-            break
-        node = _child(node)
-    return node
-
-
-def _child(node: Any) -> Any:
-    return node.next_functions[0][0] if node is not None and node.next_functions else None
+    source = logits_of_logsumexp(whole)
+    return source is not None and name_of(entry) in ENTRY and unshifted(origin_of(child_of(entry))) is source

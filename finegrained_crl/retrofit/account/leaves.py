@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.by_hand import name_of
+from finegrained_crl.retrofit.account.softmax_nodes import name_of
 
 NODES = 3000  # of a graph walked for its parameters
 FEW = 8  # values of a parameter kept, to see whether it was changed by hand

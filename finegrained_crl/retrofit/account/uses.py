@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from finegrained_crl.retrofit.account.by_hand import name_of, written_by_hand
+from finegrained_crl.retrofit.account.by_hand import written_by_hand
+from finegrained_crl.retrofit.account.softmax_nodes import name_of
 
 MARK = "fgcrl"  # key of a watched node's metadata
 NODES = 4000  # looked at; a value lies near the root

@@ -18,6 +18,16 @@ def z():
     return torch.randn(6, 5, generator=torch.Generator().manual_seed(0), requires_grad=True)
 
 
+def stable_logsumexp(z):
+    largest = z.max(1).values.detach()
+    return (z - largest[:, None]).exp().sum(1).log() + largest
+
+
+def stable_log_softmax(z):
+    shifted = z - z.max(1, keepdim=True).values
+    return shifted - shifted.exp().sum(1, keepdim=True).log()
+
+
 BY_HAND = {
     "entry": lambda z: -z.log_softmax(1).gather(1, Y[:, None]).mean(),
     "entry along": lambda z: -torch.take_along_dim(z.log_softmax(1), Y[:, None], 1).mean(),
@@ -46,6 +56,12 @@ BY_HAND = {
     "where not": lambda z: -torch.where(ONE_HOT == 0, 0.0, z.log_softmax(1)).sum() / 6,
     "margins": lambda z: (z - z.gather(1, Y[:, None])).logsumexp(1).mean(),
     "log of margins": lambda z: (z - z[torch.arange(6), Y][:, None]).exp().sum(1).log().mean(),
+    "largest logit taken off": lambda z: (stable_logsumexp(z) - z[torch.arange(6), Y]).mean(),
+    "largest logit taken off for good": lambda z: -stable_log_softmax(z).gather(1, Y[:, None]).mean(),
+    "of probabilities": lambda z: -torch.distributions.Categorical(probs=z.softmax(1)).log_prob(Y).mean(),
+    "in bits": lambda z: -z.softmax(1).log2()[torch.arange(6), Y].mean(),
+    "x log y": lambda z: -torch.xlogy(ONE_HOT, z.softmax(1)).sum(1).mean(),
+    "less one-hot": lambda z: (-ONE_HOT * z.log_softmax(1)).sum(1).mean(),
     "einsum": lambda z: -torch.einsum("bc,bc->b", ONE_HOT, z.log_softmax(1)).mean(),
 }
 OTHERS = {
@@ -75,6 +91,15 @@ def test_it_is_known_by_its_graph(z, name):
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_cross_entropy_is_left_alone(z, name):
     assert uses_of_values([OTHERS[name](z)]).unseen == ""
+
+
+@pytest.mark.parametrize(
+    "loss", [F.binary_cross_entropy_with_logits, lambda z, y: F.binary_cross_entropy(z.sigmoid(), y)]
+)
+def test_a_binary_cross_entropy_of_one_class_each_is_told(z, loss):
+    labels = torch.tensor([[1.0, 0, 1, 0, 0]] * 6)
+    assert "binary cross-entropy per class" in uses_of_values([loss(z, ONE_HOT)]).unseen
+    assert uses_of_values([loss(z, labels)]).unseen == ""
 
 
 def test_scores_of_few_classes_must_be_one_hot():
