@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from finegrained_crl.data.alignment import likeness, window_warp
 from finegrained_crl.data.descriptors import WHOLE, coefficients, turned, turned_pixels
 from finegrained_crl.data.looks import SIDE, Look, look_at, without_border
-from finegrained_crl.data.near_duplicates import near_duplicates
+from finegrained_crl.data.near_duplicates import MOST_PARTNERS, NOMINATED, _best_of, near_duplicates
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("audit_benchmark", ROOT / "tools" / "benchmarks" / "audit.py")
@@ -205,3 +205,10 @@ def test_sheet(folder, tmp_path):
     first = pixels[8 + 40 : 8 + 90, 8 + 10 : 8 + 110].astype(float)
     assert first.std() > 10, "the first picture is drawn"
     assert (pixels == 128).all(axis=2).sum() > 10_000, "a picture that can't be read is a grey tile"
+
+
+def test_of_many_alike_the_most_alike_are_looked_at():
+    cosines = np.random.default_rng(0).uniform(NOMINATED, 1, (2, 40)).astype(np.float32)
+    for row in (0, 1):
+        looked_at = {column - 100 for at, column, _ in _best_of(cosines, 7, 100) if at == 7 + row}
+        assert looked_at == set(np.argsort(-cosines[row])[: MOST_PARTNERS + 1].tolist())

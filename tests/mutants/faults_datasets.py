@@ -69,7 +69,7 @@ folder.fault(
     why_equivalent="root may read every folder: noticed by other users",
 )
 
-verify = Source(D + "verify.py", "tests/data/test_verify.py", "tests/cli/test_data.py")
+verify = Source(D + "verify.py", "tests/data/test_verify.py", "tests/data/test_prepared.py", "tests/cli/test_data.py")
 verify.fault("wrong reduction", "not any(self.files.values()) and not contradicts", "not contradicts")
 verify.fault("sign", "contradicts = not self.counts and", "contradicts = self.counts and")
 verify.fault("ignored option", "decode(path, convert=convert)", "decode(path)")

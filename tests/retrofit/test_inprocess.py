@@ -384,3 +384,11 @@ def test_an_ingredient_is_the_programs_own_from_its_first_backward_pass_on(capsy
     assert torch.equal(values[1], F.cross_entropy(Z, Y))
     assert [(site["action"], site["count"]) for site in receipt.sites] == [("replace", 1), ("refuse", 1)]
     assert "it stays the program's own from here on" in capsys.readouterr().err
+
+
+def test_a_call_that_two_backward_passes_go_through_has_flowed_once():
+    with retrofit() as receipt:
+        value = F.cross_entropy(logits(), Y)
+        value.backward(retain_graph=True)
+        value.backward()
+    assert [(site["count"], site["flowed"]) for site in receipt.sites] == [(1, 1)]
