@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -212,3 +213,9 @@ def test_reasons_beyond_the_three_most_frequent_are_counted() -> None:
     lines = verifying.left_out({"a": 1, "b": 5, "c": 2, "d": 4, "e": 3})
     assert lines == [*(f"{n} rows left out: {reason}" for n, reason in ((5, "b"), (4, "d"), (3, "e"))),
                      "3 more rows left out for other reasons"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("split", "fold", "crosses"), [("ab", "00", True), ("aa", "01", True), ("aa", "00", False)])
+def test_a_picture_crosses_splits_or_folds(split: str, fold: str, crosses: bool) -> None:
+    rows = pd.DataFrame({"split": list(split), "fold": list(map(int, fold))})
+    assert verifying._crosses(rows) is crosses

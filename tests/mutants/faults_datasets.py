@@ -92,7 +92,12 @@ near.fault(
     "        if digests[paths[_owner(gallery, n.seen)]] != digests[paths[_owner(gallery, n.as_it_is)]]\n",
     "",
 )
-near.fault("dropped call", "if one != other and (key not in best", "if (key not in best")
+near.fault(
+    "dropped call",
+    "if one != other and (key not in best",
+    "if (key not in best",
+    why_equivalent="a picture and itself have equal bytes, and such pairs are left out later",
+)
 near.fault("sign", "best[key].cosine < cosine", "best[key].cosine > cosine")
 near.fault("sign", "np.argsort(-cosines[row, columns]", "np.argsort(cosines[row, columns]")
 near.fault("index", "int(top + row), int(left + column)", "int(row), int(column)")
