@@ -392,3 +392,11 @@ def test_a_call_that_two_backward_passes_go_through_has_flowed_once():
         value.backward(retain_graph=True)
         value.backward()
     assert [(site["count"], site["flowed"]) for site in receipt.sites] == [(1, 1)]
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0])
+def test_the_proof_is_of_the_loss_that_was_asked_for(beta):
+    with retrofit(beta=beta) as receipt:
+        F.cross_entropy(logits() @ torch.eye(5), Y).backward()
+    (site,) = receipt.sites
+    assert (site["proven"], site["misfit"] < 1e-6) == (1, True)
