@@ -400,3 +400,12 @@ def test_the_proof_is_of_the_loss_that_was_asked_for(beta):
         F.cross_entropy(logits() @ torch.eye(5), Y).backward()
     (site,) = receipt.sites
     assert (site["proven"], site["misfit"] < 1e-6) == (1, True)
+
+
+def test_the_worst_proof_of_a_site_stays():
+    with retrofit() as receipt:
+        for penalty in (0.01, 0.0):
+            scores = logits() @ torch.eye(5)
+            (F.cross_entropy(scores, Y) + penalty * scores.square().sum()).backward()
+    (site,) = receipt.sites
+    assert (site["proven"], site["misfit"] > 0.01) == (2, True)
