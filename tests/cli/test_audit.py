@@ -263,3 +263,13 @@ def test_the_seed_cuts_the_validation_part(seed):
     parts = data_audit._with_parts(records, asked)
     _, expected = cut_validation(records, np.arange(30), 0.2, seed)
     assert parts.index[parts["part"] == "val"].tolist() == expected.tolist()
+
+
+def test_rows_that_are_left_out_are_told(people, capsys):
+    for label in "ab":
+        (people / "folders" / label).mkdir(parents=True)
+        for i in range(6):
+            shutil.copy(people / f"{2 * i + (label == 'b')}.png", people / "folders" / label / f"{i}.png")
+    (people / "folders" / "a" / "notes.txt").touch()
+    _, report, _ = audit(capsys, "image_folder", "--data", people / "folders")
+    assert report["dropped"] == {"not an image file (.txt)": 1}

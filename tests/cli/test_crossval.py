@@ -274,3 +274,12 @@ def test_the_time_left_is_by_the_mean_of_what_ended_and_cells_side_by_side(jobs,
     assert view._time_left() == left
     view.status = dict.fromkeys(names, Status("done", 10.0))
     assert view._time_left() == "nothing"
+
+
+def test_the_epoch_of_a_cell_is_the_one_under_way(tmp_path):
+    folder, study = study_of(tmp_path, 1)
+    view, (cell,) = StudyView(folder, study, 1), study.cells
+    assert view._epoch(cell) == 1
+    folder.run(cell).folder.mkdir(parents=True)
+    folder.run(cell).epochs.write_text("epoch,seconds\n1,2\n2,2\n")
+    assert view._epoch(cell) == 3

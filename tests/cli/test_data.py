@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from finegrained_crl.cli.data_verify_view import show
 from finegrained_crl.cli.main import main
+from finegrained_crl.data.verify import VerifyReport
 
 
 @pytest.fixture
@@ -81,3 +83,13 @@ def test_an_audit_says_what_was_left_out_before_it(tmp_path, capsys):
     os.mkfifo(tmp_path / "train" / "wren" / "1.png")
     main(["data", "audit", "image_folder", "--data", str(tmp_path)])
     assert "advice: 1 row left out: not a regular file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("is_fine", "verdict"), [(True, "fine"), (False, "NOT fine")])
+def test_the_verdict_stands_last_and_conflicts_before_it(is_fine, verdict, capsys):
+    report = VerifyReport("six", "folder", "its own split", "", "abc", 6, 2).as_dict()
+    conflicts = {"one picture with two labels": [["a.png", "b.png"]]}
+    show({**report, "ok": is_fine, "conflicts": conflicts, "files": {"missing": ["c.png"]}})
+    *others, last = capsys.readouterr().out.splitlines()
+    assert last == f"{verdict} (labels and images)"
+    assert {"one picture with two labels: a.png=b.png", "missing: c.png"} <= set(others)

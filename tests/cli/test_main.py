@@ -48,7 +48,9 @@ def test_list_explains_everything_in_a_line(capsys):
 
 def test_list_of_one_kind_is_that_kind_alone(capsys):
     assert main(["list", "recipes", "--json"]) == 0
-    assert list(json.loads(capsys.readouterr().out)) == ["recipes"]
+    listed = json.loads(capsys.readouterr().out)
+    assert list(listed) == ["recipes"]
+    assert not [line for line in listed["recipes"].values() if line.startswith("fgcrl")]  # what it is for, not how
 
 
 def test_list_prints_whole_lines_into_a_pipe(capsys):

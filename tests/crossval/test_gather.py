@@ -66,3 +66,8 @@ def test_what_can_not_stand_side_by_side(tmp_path):
         gather(partly, accept_differences=True)
     with pytest.raises(FinegrainedError, match="holds neither a study"):
         gather([tmp_path])
+
+
+def test_studies_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    folders = [write_study(tmp_path / place / "faces", {"ce": 1.0}, folds=(0,)) for place in ("a", "b")]
+    assert list(gather(folders).by_variant) == [f"ce of={folder}" for folder in folders]

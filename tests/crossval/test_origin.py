@@ -32,3 +32,8 @@ def test_a_studys_plan_keeps_where_it_comes_from(tmp_path):
     place.write(Study({"ce": Recipe()}, [None], [0], 1, origin=origin))
     assert place.read().origin == origin
     assert origin_from_dict(None) is None
+
+
+def test_an_option_that_only_the_printed_one_sets_is_a_departure():
+    printed = {"crl": Recipe(loss=Component("crl", {"alpha": 2.0}))}
+    assert departures({"crl": Recipe(loss=Component("crl"))}, printed) == ("loss.alpha None, not 2.0",)

@@ -1,8 +1,10 @@
 """Scripts for Slurm, run by a stub on this machine: every cell once, also after a time-out."""
 
+import contextlib
 import os
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import slurm_here
@@ -107,3 +109,13 @@ def test_a_task_runs_cells_as_the_study_was_told_to(tmp_path):
     asked = slurm_task._parse([*words[3:], "2"])
     assert slurm_task._machine(asked) == machine
     assert (asked.task, asked.tasks, asked.orders) == (2, 4, 0)
+
+
+@pytest.mark.parametrize(("failed", "code"), [({}, 0), ({"ce_s0": "diverged"}, 1)])
+def test_a_task_whose_cells_failed_says_so_by_its_exit_code(failed, code, tmp_path, monkeypatch):
+    folder, _ = study_of(tmp_path / "study", 1)
+    launcher = SimpleNamespace(run=lambda: None, failed=failed)
+    monkeypatch.setattr(slurm_task, "Launcher", lambda *_, **__: launcher)
+    monkeypatch.setattr(slurm_task, "processes", lambda *_: contextlib.nullcontext())
+    (tmp_path / "1.cells").write_text("ce_s0\n")
+    assert slurm_task.main([*_command(folder, CPU, tmp_path / "1.cells", 1)[3:], "0"]) == code

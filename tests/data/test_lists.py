@@ -69,3 +69,11 @@ def test_no_pipe_and_no_device(tmp_path):
 
 def test_two_spellings_of_a_path_are_one(tmp_path):
     assert lists(tmp_path, b"./a//b.jpg 1\n")["path"].tolist() == ["a/b.jpg", "z.jpg"]
+
+
+def test_a_data_set_that_knows_some_of_the_paths_is_not_theirs(tmp_path):
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("known/1.jpg 0\nother.jpg 1\n")
+    knows = {"some": lambda path: {"subject": "s"} if path.startswith("known") else None}
+    table, name = read_lists([tmp_path / "a.txt", tmp_path / "b.txt"], knows)
+    assert (name, list(table)) == ("", ["part", "path", "label"])

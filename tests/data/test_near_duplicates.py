@@ -10,9 +10,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from finegrained_crl.data.alignment import likeness, window_warp
-from finegrained_crl.data.descriptors import WHOLE, coefficients, turned, turned_pixels
+from finegrained_crl.data.descriptors import WHOLE, Whitening, coefficients, turned, turned_pixels
 from finegrained_crl.data.looks import SIDE, Look, look_at, without_border
-from finegrained_crl.data.near_duplicates import near_duplicates
+from finegrained_crl.data.near_duplicates import MOST_PARTNERS, NOMINATED, _best_of, near_duplicates
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("audit_benchmark", ROOT / "tools" / "benchmarks" / "audit.py")
@@ -205,3 +205,33 @@ def test_sheet(folder, tmp_path):
     first = pixels[8 + 40 : 8 + 90, 8 + 10 : 8 + 110].astype(float)
     assert first.std() > 10, "the first picture is drawn"
     assert (pixels == 128).all(axis=2).sum() > 10_000, "a picture that can't be read is a grey tile"
+
+
+def test_of_many_alike_the_most_alike_are_looked_at():
+    cosines = np.random.default_rng(0).uniform(NOMINATED, 1, (2, 40)).astype(np.float32)
+    for row in (0, 1):
+        looked_at = {column - 100 for at, column, _ in _best_of(cosines, 7, 100) if at == 7 + row}
+        assert looked_at == set(np.argsort(-cosines[row])[: MOST_PARTNERS + 1].tolist())
+
+
+def cosine(pictures):
+    one, other = Whitening(pictures).describe(coefficients(pictures, WHOLE))[:2]
+    return float(one @ other)
+
+
+def test_what_all_pictures_share_makes_none_alike_and_two_copies_alone_are():
+    random = np.random.default_rng(0)
+    smooth = lambda count: np.kron(random.normal(size=(count, 8, 8)), np.ones((8, 8))).astype(np.float32)  # noqa: E731
+    shared = 3 * smooth(1) + smooth(200)
+    assert abs(cosine(shared)) < NOMINATED
+    copies = np.concatenate([picture := smooth(1), picture + 0.1 * smooth(1)])
+    assert cosine(copies) > 0.9
+
+
+def test_pictures_of_one_pose_with_other_details_are_not_alike():
+    random = np.random.default_rng(0)
+    pose = 40 * np.kron(random.normal(size=(4, 4)), np.ones((16, 16))).astype(np.float32)
+    pose = np.asarray(Image.fromarray(pose).resize((4, 4)).resize((64, 64), Image.Resampling.BICUBIC))
+    one, other = (pose + 5 * random.normal(size=(64, 64)).astype(np.float32) for _ in range(2))
+    assert likeness(one, other, window_warp(WHOLE, SIDE)) < 0.5
+    assert likeness(one, one.copy(), window_warp(WHOLE, SIDE)) > 0.99

@@ -94,3 +94,13 @@ def test_bytes_are_a_table_or_one_line(tmp_path, content):
     else:
         return
     assert "\n" not in told
+
+
+def test_cells_that_a_short_row_lacks_are_empty(tmp_path):
+    (tmp_path / "a.csv").write_text("path,label,subject\n1.jpg,a\n2.jpg,b,s\n")
+    assert read_table(tmp_path / "a.csv")["subject"].tolist() == ["", "s"]
+
+
+def test_the_separator_is_the_one_that_shows_the_needed_columns(tmp_path):
+    (tmp_path / "a.csv").write_text("size (w,h);path;label\n3,4;1.jpg;a\n")
+    assert list(read_table(tmp_path / "a.csv", needed=("path", "label"))) == ["size (w,h)", "path", "label"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -198,3 +199,23 @@ def test_garbage_of_every_kind(six: Path) -> None:
         report = verify(Six(), "six", six)
         assert set(report.reasons) <= {"0.png", "1.png", "2.png"}
         assert all("\n" not in reason for reason in report.reasons.values())
+
+
+def test_two_labels_of_one_picture_within_a_part_are_a_conflict_and_no_leak(six: Path) -> None:
+    shutil.copy(six / "0.png", six / "3.png")  # both train, of two classes
+    conflicts = verify(Six(), "six", six).conflicts
+    assert conflicts == {"one picture with two labels": [["0.png", "3.png"]], "same picture in two parts": []}
+    shutil.copy(six / "1.png", six / "2.png")  # train and test of one class
+    assert verify(Six(), "six", six).conflicts["one picture with two labels"] == [["0.png", "3.png"]]
+
+
+def test_reasons_beyond_the_three_most_frequent_are_counted() -> None:
+    lines = verifying.left_out({"a": 1, "b": 5, "c": 2, "d": 4, "e": 3})
+    assert lines == [*(f"{n} rows left out: {reason}" for n, reason in ((5, "b"), (4, "d"), (3, "e"))),
+                     "3 more rows left out for other reasons"]  # fmt: skip
+
+
+@pytest.mark.parametrize(("split", "fold", "crosses"), [("ab", "00", True), ("aa", "01", True), ("aa", "00", False)])
+def test_a_picture_crosses_splits_or_folds(split: str, fold: str, crosses: bool) -> None:
+    rows = pd.DataFrame({"split": list(split), "fold": list(map(int, fold))})
+    assert verifying._crosses(rows) is crosses

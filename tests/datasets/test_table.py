@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from finegrained_crl.data.folds import seeded_split
+from finegrained_crl.data.folds import seeded_folds, seeded_split
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl_datasets.table import Table
 
@@ -308,3 +308,12 @@ def test_options_of_ages_that_do_not_go_together(tmp_path: Path, options: dict[s
     path = ages_table(tmp_path, ["1.jpg,1,train", "2.jpg,3,test"], "path,age,split")
     with pytest.raises(FinegrainedError, match=message):
         Table(label_column="age", **options).read(path)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_folds_are_those_of_the_seed(tmp_path: Path, seed: int) -> None:
+    labels = pd.Series([f"class {i % 2}" for i in range(40)])
+    rows = [f"{i}.jpg,{label}" for i, label in enumerate(labels)]
+    data = write(tmp_path / "a.csv", "\n".join(["path,label", *rows]))
+    table = Table(num_folds=4, split_seed=seed).read(data).table
+    assert table["fold"].tolist() == seeded_folds(labels, pd.Series(range(40)), 4, seed).tolist()

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from finegrained_crl.cli.main import main
 from finegrained_crl.errors import FinegrainedError
+from finegrained_crl.reports import curves
 from finegrained_crl.reports.comparison import compare_runs, read_epochs
 from finegrained_crl.reports.curves import draw_curves
 from finegrained_crl.training import committed
@@ -117,3 +119,11 @@ def test_a_run_on_another_part_is_refused_and_figures_are_the_test_parts(tmp_pat
     RunFolder(other).commit()
     with pytest.raises(FinegrainedError, match="evaluated on different data"):
         compare_runs([one, other])
+
+
+def test_curves_of_runs_of_one_name_are_told_apart_by_their_paths(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(curves, "draw_curves", lambda runs, out: drawn.extend(runs) or out)
+    words = [str(tmp_path / name) for name in ("a/run", "b/run", "c/other")]
+    assert main(["plot", "curves", *words, "--out", str(tmp_path / "x.png")]) == 0
+    assert drawn == [*words[:2], "other"]

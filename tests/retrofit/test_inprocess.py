@@ -384,3 +384,28 @@ def test_an_ingredient_is_the_programs_own_from_its_first_backward_pass_on(capsy
     assert torch.equal(values[1], F.cross_entropy(Z, Y))
     assert [(site["action"], site["count"]) for site in receipt.sites] == [("replace", 1), ("refuse", 1)]
     assert "it stays the program's own from here on" in capsys.readouterr().err
+
+
+def test_a_call_that_two_backward_passes_go_through_has_flowed_once():
+    with retrofit() as receipt:
+        value = F.cross_entropy(logits(), Y)
+        value.backward(retain_graph=True)
+        value.backward()
+    assert [(site["count"], site["flowed"]) for site in receipt.sites] == [(1, 1)]
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0])
+def test_the_proof_is_of_the_loss_that_was_asked_for(beta):
+    with retrofit(beta=beta) as receipt:
+        F.cross_entropy(logits() @ torch.eye(5), Y).backward()
+    (site,) = receipt.sites
+    assert (site["proven"], site["misfit"] < 1e-6) == (1, True)
+
+
+def test_the_worst_proof_of_a_site_stays():
+    with retrofit() as receipt:
+        for penalty in (0.01, 0.0):
+            scores = logits() @ torch.eye(5)
+            (F.cross_entropy(scores, Y) + penalty * scores.square().sum()).backward()
+    (site,) = receipt.sites
+    assert (site["proven"], site["misfit"] > 0.01) == (2, True)

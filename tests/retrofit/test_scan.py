@@ -329,3 +329,9 @@ def test_a_class_that_is_called_with_its_options_in_position_is_no_call_of_a_cri
         tmp_path, {"run.py": head + "def train(x, y):\n    crit = kind(w, None)\n    crit(x, y).backward()\n"}
     )
     assert [site.line for site in found.sites if site.kind == "call" and site.line == 4] == []
+
+
+def test_training_is_left_where_evaluation_is_asked_for(tmp_path):
+    text = "import torch\ndef train(x, y):\n    torch.nn.functional.cross_entropy(x, y).backward()\n"
+    (site,) = scanned(tmp_path, {"a.py": text}, phase="eval").sites
+    assert (site.action, site.reason.endswith("; --phase eval")) == ("leave", True)

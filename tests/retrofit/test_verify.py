@@ -6,9 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from finegrained_crl.losses import competing_ratio_loss
-from finegrained_crl.retrofit.account.flows import Stream
 from finegrained_crl.retrofit.account.ledger import Ledger
-from finegrained_crl.retrofit.account.misfit import Finding
 from finegrained_crl.retrofit.running.dispatch import Dispatcher
 from finegrained_crl.retrofit.sites.settings import Settings
 
@@ -36,12 +34,3 @@ def test_a_watched_program_computes_its_own_loss_and_it_is_written_down(tmp_path
 def test_a_run_computes_the_other_one_and_it_is_written_down(tmp_path):
     value, written = seen("run", tmp_path)
     assert value.item() == written == competing_ratio_loss(Z, Y).item()
-
-
-def test_the_worst_proof_of_a_site_stays(tmp_path):
-    ledger = Ledger(tmp_path)
-    row = ledger.row(kind="call", site="a.py:1")
-    dispatcher = Dispatcher(Settings(root=str(tmp_path)), ledger)
-    for misfit in (0.1, 0.5, 0.2):
-        dispatcher._proven(Stream(row, lambda text: None), Finding("fits", misfit, 8))
-    assert (ledger.rows[row]["misfit"], ledger.rows[row]["proven"]) == (0.5, 3)

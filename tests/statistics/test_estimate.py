@@ -199,6 +199,7 @@ def test_people_alone_would_cover_too_little_where_runs_differ():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_every_cell_of_the_grid_covers():
     module = benchmark()
     for cell in module.grid():

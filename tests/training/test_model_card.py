@@ -1,5 +1,7 @@
 """The card of a run: its numbers, its metadata, its limits."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,3 +70,10 @@ def test_a_network_that_timm_does_not_bring_is_registered_first():
     card = model_card(results(backbone="cifar_resnet20"), predictions())
     assert "after `from finegrained_crl.networks import register_networks; register_networks()`" in card
     assert "register_networks" not in model_card(results(), predictions())
+
+
+def test_intervals_are_told_from_the_low_end_to_the_high_one_around_the_value():
+    rows = re.findall(r"\| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", model_card(results(), predictions()))
+    assert len(rows) > 3
+    assert all(float(low) <= float(value) <= float(high) for value, low, high in rows)
+    assert any(float(low) < float(high) for _, low, high in rows)

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
@@ -11,7 +12,7 @@ from safetensors.torch import save_file
 
 from finegrained_crl.training import weights, weights_source
 from finegrained_crl.training.method import ModelSpec
-from finegrained_crl.training.weights_source import WeightsSource, weights_sources
+from finegrained_crl.training.weights_source import WeightsSource, of_pretrained, weights_sources
 from finegrained_crl_plugins.bcnn.method import BilinearCNN
 from finegrained_crl_plugins.dcl.method import DCL
 from finegrained_crl_plugins.dfl.method import DFL
@@ -105,3 +106,13 @@ def test_what_is_not_found_is_not_invented(monkeypatch, tmp_path):
 
     source = weights_source.of_pretrained(Net(), "net")
     assert (source.backbone, source.file, source.sha256) == ("net", None, None)
+
+
+def test_weights_of_a_hub_that_came_from_their_address_are_known_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "net.pth").write_bytes(b"weights")
+    config = {"tag": "a1", "hf_hub_id": "timm/there_is_none.a1", "url": "https://example.org/net.pth"}
+    source = of_pretrained(SimpleNamespace(pretrained_cfg=config), "net")
+    assert (source.file, source.sha256) == ("net.pth", hashlib.sha256(b"weights").hexdigest())
+    assert (source.backbone, source.url) == ("net.a1", "hf-hub:timm/there_is_none.a1")

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from finegrained_crl.losses import competing_ratio_loss
 from finegrained_crl.retrofit.account.arrival import Options
 from finegrained_crl.retrofit.account.misfit import Rows, judge
+from finegrained_crl.retrofit.losses.gain import measure
 from finegrained_crl.retrofit.losses.positions import ELEMENTS, ROWS, pick_rows, pick_targets, positions_of
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -71,3 +72,14 @@ def test_rows_and_pixels_are_sampled_where_they_stand(shape):
     assert torch.equal(pick_targets(target, scores, positions), positions)
     assert len(positions) <= ROWS
     assert len(positions) * rows.shape[1] <= max(ELEMENTS, rows.shape[1])
+
+
+def test_the_measured_gain_and_the_formulas_are_of_two_gradients():
+    twice = lambda z, y, how: 2 * F.cross_entropy(z, y, reduction=how)  # noqa: E731
+    plain = lambda z, y, how: F.cross_entropy(z, y, reduction=how)  # noqa: E731
+    crl = lambda z, y, how: competing_ratio_loss(z, y, reduction=how)  # noqa: E731
+    wrong, right = (measure(Z, Y, loss, plain, "mean", (1.5, 1.0), (None, -100, 0.0)) for loss in (twice, crl))
+    assert wrong["gain"] == pytest.approx(2)
+    assert wrong["expected_gain"] == pytest.approx(right["gain"]) == pytest.approx(right["expected_gain"])
+    assert wrong["error"] > 0.1
+    assert right["error"] < 1e-6
