@@ -204,7 +204,8 @@ def _look(path: Path, budget: PixelBudget) -> Look | str:
 
 
 def _two_labels(table: pd.DataFrame, keys: pd.Series) -> list[list[str]]:
-    labelled = table[keys.notna() & table["label"].notna()].assign(key=keys)
+    of_several = keys.notna() & keys.duplicated(keep=False)
+    labelled = table[of_several & table["label"].notna()].assign(key=keys)
     groups = labelled.groupby("key")
     doubled = groups["label"].nunique()
     return [_labelled(groups.get_group(key)) for key in doubled.index[doubled > 1]]

@@ -77,9 +77,9 @@ def _is_unicode(text: str) -> bool:
 
 def identities(column: pd.Series) -> pd.Series:
     """`same_identity` of each value; missing ones, and blank ones, stay missing."""
-    texts = column.astype("string")
-    forms = {text: same_identity(text) or None for text in texts.dropna().unique()}
-    return pd.Series([forms.get(text) for text in texts.astype(object)], index=column.index, dtype=object)
+    codes, texts = pd.factorize(column.astype("string"))
+    forms = np.array([*(same_identity(text) or None for text in texts), None], dtype=object)
+    return pd.Series(forms[codes], index=column.index, dtype=object)  # code -1, of a missing value, is the last
 
 
 def same_files(root: Path, paths: pd.Series) -> pd.Series:

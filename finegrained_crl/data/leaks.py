@@ -51,7 +51,7 @@ def crossings(kind: str, keys: pd.Series, parts: pd.Series, paths: pd.Series | N
         parts: part of each row.
         paths: shown as examples in place of the keys, which may mean nothing to a reader (digests).
     """
-    sets = {part: set(keys[parts == part].dropna()) for part in dict.fromkeys(parts)}
+    sets = {part: set(keys[parts == part].dropna().tolist()) for part in parts.unique()}
     lines = []
     for first, second in combinations(sets, 2):
         shared = sets[first] & sets[second]

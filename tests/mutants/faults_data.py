@@ -259,7 +259,7 @@ audit.fault("sign", "folds.fillna(records.table", 'records.table["split"].fillna
 leaks = Source(D + "leaks.py", "tests/data/test_leaks.py", "tests/data/test_audit.py", "tests/cli/test_audit.py")
 leaks.fault("swapped part", "shared = sets[first] & sets[second]", "shared = sets[first] | sets[second]")
 leaks.fault("index", "len(shared), len(sets[second])", "len(shared), len(sets[first])")
-leaks.fault("dropped call", "set(keys[parts == part].dropna())", "set(keys[parts == part])")
+leaks.fault("dropped call", "set(keys[parts == part].dropna().tolist())", "set(keys[parts == part].tolist())")
 leaks.fault("dropped call", "identities(used[column])", "used[column]")
 leaks.fault(
     "ignored option", "return partition_leaks(records, parts) + copies", "return partition_leaks(records, parts)"
