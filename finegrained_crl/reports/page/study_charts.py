@@ -76,7 +76,8 @@ def fold_dots(runs: pd.DataFrame, figure: Figure) -> Chart | None:
     axes.tick_params(axis="x", rotation=30 if len(variants) > 4 else 0)
     axes.set_ylabel(figure.title, fontsize=8)
     if len(table) <= MOST_NAMED:
-        axes.legend(frameon=False, fontsize=7, ncols=2)
+        # Lines may run anywhere, so that no place inside is free of them.
+        picture.legend(loc="outside right upper", frameon=False, fontsize=7)
     best = table[variants].mean().idxmax() if figure.better == "higher" else table[variants].mean().idxmin()
     return Chart(
         "folds",
