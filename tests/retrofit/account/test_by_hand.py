@@ -105,6 +105,7 @@ def test_a_binary_cross_entropy_of_one_class_each_is_told(z, loss):
 def test_scores_of_few_classes_must_be_one_hot():
     assert are_targets(torch.eye(2)[[0, 1, 1]])
     assert not are_targets(torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]]))
+    assert not are_targets(torch.tensor([[0.5, 0.3, 0.1, 0.1], [0.1, 0.1, 0.2, 0.6]]))
 
 
 @pytest.mark.parametrize("odd", [None, torch.ones(5), torch.ones(0, 5), torch.ones(3, 1)])
