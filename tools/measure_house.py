@@ -31,7 +31,19 @@ LAYERS = (
     ("",),
 )
 """Rooms from the top down; "" is the package's own files. A room may import rooms of lower layers, and itself."""
-INNER = {"retrofit": (("",), ("running",), ("edits",), ("scanning",), ("shims",), ("account",), ("losses",), ("sites",), ("reading",))}
+INNER = {
+    "retrofit": (
+        ("",),
+        ("running",),
+        ("edits",),
+        ("scanning",),
+        ("shims",),
+        ("account",),
+        ("losses",),
+        ("sites",),
+        ("reading",),
+    )
+}
 """The same for rooms inside a room; "" is the room's own files, which only the rooms above it use."""
 GENERIC = {"found", "known", "made", "mine", "theirs", "stuff", "thing", "temp", "tmp", "res", "ret", "obj"}
 OPERATIONS = (ast.Call, ast.BinOp, ast.BoolOp, ast.Compare, ast.Subscript, ast.UnaryOp)
