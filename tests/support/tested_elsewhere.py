@@ -127,7 +127,6 @@ TESTED_ELSEWHERE = {
         "reports/panels.py": ("cli/test_explain.py", "test_a_png_with_the_methods_panels"),
         "probes/owners.py": ("probes/test_heads.py", "owner_alone"),
         "retrofit/account/arrival.py": (SHAPES, '"half_poly"'),
-        "retrofit/account/flows.py": (SHAPES, '"fgsm_backward"'),
         "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
         "retrofit/account/softmax_nodes.py": ("retrofit/account/test_by_hand.py", "stable_log_softmax"),
         "retrofit/account/judge.py": (SHAPES, "LEFT AND YET TRAINED"),

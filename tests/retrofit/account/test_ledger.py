@@ -3,8 +3,10 @@
 import os
 import shutil
 
+import pytest
+
 from finegrained_crl.retrofit.account.ledger import Ledger, read_ledgers
-from finegrained_crl.retrofit.account.receipt import _proofs, make_receipt
+from finegrained_crl.retrofit.account.receipt import _proofs, make_receipt, show
 from finegrained_crl.retrofit.sites.settings import Settings
 
 CALL = {
@@ -66,3 +68,14 @@ def test_the_largest_misfit_of_all_replaced_sites_is_told():
     receipt = make_receipt(Settings(), [{"pid": 1, "rows": rows, "facts": {"armed": True}}])
     (line,) = _proofs(receipt)
     assert line.endswith("6 backward passes, largest misfit 5.0e-01")
+
+
+@pytest.mark.parametrize(("zeroed", "is_noted"), [(2, True), (0, False)])
+def test_a_few_gradients_that_were_set_to_zero_are_a_note(zeroed, is_noted, capsys):
+    counters = {"count": 40, "flowed": 40, "updated": 40 - zeroed, "skipped": 0, "zeroed": zeroed}
+    row = {**CALL, "kind": "call", "callers": [], "built": [], **counters}
+    receipt = make_receipt(Settings(), [{"pid": 1, "rows": [row], "facts": {"armed": True, "stepped": True}}])
+    assert receipt.problems == {}
+    show(receipt, None)
+    noted = "note on a.py:1: gradients of 2 of 40 calls were set to zero unused" in capsys.readouterr().err
+    assert noted == is_noted

@@ -1,0 +1,93 @@
+"""Gradients that were never used: set to zero, or removed, before any update."""
+
+import pytest
+import torch
+
+from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.ledger import Ledger
+
+
+@pytest.fixture
+def parameter():
+    return torch.nn.Parameter(torch.ones(3))
+
+
+@pytest.fixture
+def optimiser(parameter):
+    return torch.optim.SGD([parameter], lr=0.1)
+
+
+class Watched:
+    """A loss of one parameter, watched as the retrofit's hooks watch it."""
+
+    def __init__(self, parameter):
+        self.parameter, self.ledger = parameter, Ledger()
+        self.account = Account(self.ledger)
+        self.stream = Stream(self.ledger.row(kind="call", site="a.py:1"), lambda reason: None)
+
+    def passes(self, scale=1.0):
+        loss = (self.parameter * scale).sum()
+        self.account.watch(self.stream, loss)
+        self.account.backward_starts((loss,))
+        loss.backward()
+
+    @property
+    def counted(self):
+        (counters,) = self.ledger.counts()
+        return counters["flowed"], counters["updated"], counters["zeroed"]
+
+
+def test_what_is_set_to_zero_before_an_update_is_counted(parameter, optimiser):
+    watched = Watched(parameter)
+    watched.passes()
+    watched.account.zeroed(optimiser)
+    assert watched.counted == (1, 0, 1)
+
+
+def test_gradients_that_overflowed_are_not(parameter, optimiser):
+    watched = Watched(parameter)
+    watched.passes(float("inf"))
+    watched.account.zeroed(optimiser)
+    assert watched.counted == (1, 0, 0)
+
+
+def test_inside_a_step_a_closure_may_set_to_zero(parameter, optimiser):
+    watched = Watched(parameter)
+    watched.account.step_starts(optimiser)
+    watched.passes()
+    watched.account.zeroed(optimiser)
+    assert watched.counted == (1, 0, 0)
+
+
+def test_a_gradient_that_is_gone_at_the_next_pass_was_removed(parameter, optimiser):
+    watched = Watched(parameter)
+    watched.passes()
+    parameter.grad = None
+    watched.passes()
+    watched.account.updated(optimiser)
+    assert watched.counted == (2, 1, 1)
+
+
+def test_copies_that_are_stepped_with_were_used(parameter, optimiser):
+    watched = Watched(parameter)
+    for _ in range(3):
+        watched.passes()
+        watched.account.zeroed(optimiser)
+        optimiser.zero_grad()
+    parameter.grad = torch.ones(3)
+    watched.passes()
+    parameter.grad = torch.ones(3)
+    watched.account.updated(optimiser)
+    assert watched.counted == (4, 4, 0)
+
+
+def test_another_network_after_a_new_optimiser_is_known(parameter, optimiser):
+    watched = Watched(parameter)
+    for _ in range(5):
+        watched.passes()
+        watched.account.updated(optimiser)
+    watched.parameter = torch.nn.Parameter(torch.ones(3))
+    watched.account.optimiser_made()
+    watched.passes()
+    watched.account.updated(torch.optim.SGD([watched.parameter], lr=0.1))
+    assert watched.counted == (6, 6, 0)
