@@ -38,9 +38,13 @@ def _parts(folders: list[Path]) -> list[Path]:
     """
     if len(folders) > 1 or not folders[0].is_dir():
         return []
+    from finegrained_crl.crossval.study import StudyFolder
+    from finegrained_crl.training.run_folder import RunFolder
+
     folder = folders[0]
-    is_study_or_run = (folder / "study.yaml").is_file() or (folder / "results.json").is_file()
-    return [] if is_study_or_run else sorted(path.parent for path in folder.glob("*/study.yaml"))
+    if StudyFolder(folder).exists or RunFolder(folder).holds_run:
+        return []
+    return [part for part in sorted(folder.iterdir()) if StudyFolder(part).exists]
 
 
 def _each_part(parts: list[Path], parsed: argparse.Namespace) -> int:

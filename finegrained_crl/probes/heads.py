@@ -19,9 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.losses.catalogue import build_criterion, loss_class
-from finegrained_crl.probes.owners import Owners, owns_classifier
-from finegrained_crl.training.criteria import without_where
+from finegrained_crl.probes.owners import Owners, criterion_of, needs_of
 from finegrained_crl.training.recipe import Component
 from finegrained_crl.training.targets import smooth_targets
 
@@ -162,15 +160,17 @@ class HeadsTogether:
         self.training = training
         banks: dict[tuple[float, float], list[int]] = {}
         owners: dict[tuple[float, float], list[int]] = {}
-        for i, head in enumerate(heads):
+        # Thousands of heads share a few losses.
+        for loss in {str(head.loss): head.loss for head in heads}.values():
             check_loss(
-                head.loss,
+                loss,
                 training.num_classes,
                 features,
                 hidden=training.hidden,
                 label_smoothing=training.label_smoothing,
             )
-            kind = owners if owns_classifier(head.loss) else banks
+        for i, head in enumerate(heads):
+            kind = owners if needs_of(head.loss) == "classifier" else banks
             kind.setdefault((head.lr, head.weight_decay), []).append(i)
         self.banks = {key: Bank(len(places), features, training) for key, places in banks.items()}
         self.owners = {
@@ -216,10 +216,10 @@ def check_loss(loss: Component, num_classes: int, features: int, *, hidden: int,
         FinegrainedError: a loss on features beside logits, with weights beside a classifier, or with a schedule of its
             own; one with a classifier where there is a hidden layer, or smoothed labels.
     """
-    needs = getattr(loss_class(loss.name), "needs", "logits")
+    needs = needs_of(loss)
     if needs == "features":
         raise FinegrainedError(f"--loss {loss.name} needs features: a probe trains losses on logits alone, e.g. crl")
-    criterion = _criterion(loss, num_classes, features)
+    criterion = criterion_of(loss, num_classes, features)
     if needs == "logits" and any(True for _ in criterion.parameters()):
         raise FinegrainedError(f"--loss {loss.name} has weights of its own: a probe can't share them between heads")
     if hasattr(criterion, "end_epoch"):
@@ -228,10 +228,6 @@ def check_loss(loss: Component, num_classes: int, features: int, *, hidden: int,
         raise FinegrainedError(f"--loss {loss.name} brings its own classifier: --hidden 0")
     if needs == "classifier" and label_smoothing:
         raise FinegrainedError(f"--loss {loss.name} takes no smoothed labels: --label-smoothing 0")
-
-
-def _criterion(loss: Component, num_classes: int, features: int) -> nn.Module:
-    return build_criterion(loss.name, without_where(loss), num_classes=num_classes, feature_dim=features)
 
 
 def bytes_per_head(features: int, training: Training) -> int:
@@ -255,7 +251,7 @@ class Losses:
         places: dict[str, list[int]] = {}
         for i, loss in enumerate(losses):
             places.setdefault(str(loss), []).append(i)
-        self.parts = [(_criterion(losses[of[0]], num_classes, features), torch.tensor(of)) for of in places.values()]
+        self.parts = [(criterion_of(losses[of[0]], num_classes, features), torch.tensor(of)) for of in places.values()]
 
     def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
         """The sum over heads of each one's mean over the batch.

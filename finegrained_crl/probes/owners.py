@@ -15,9 +15,14 @@ from finegrained_crl.training.criteria import without_where
 from finegrained_crl.training.recipe import Component
 
 
-def owns_classifier(loss: Component) -> bool:
-    """Whether a loss is one on features, with a classifier inside."""
-    return getattr(loss_class(loss.name), "needs", "logits") == "classifier"
+def needs_of(loss: Component) -> str:
+    """What a loss is called with: "logits", "features" beside them, or "classifier": features, for the one inside."""
+    return getattr(loss_class(loss.name), "needs", "logits")
+
+
+def criterion_of(loss: Component, num_classes: int, features: int) -> Any:
+    """The criterion of a head."""
+    return build_criterion(loss.name, without_where(loss), num_classes=num_classes, feature_dim=features)
 
 
 class Owners(nn.Module):
@@ -35,10 +40,7 @@ class Owners(nn.Module):
         for loss in losses:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                criterion = build_criterion(
-                    loss.name, without_where(loss), num_classes=num_classes, feature_dim=features
-                )
-            self._criteria.append(criterion)
+                self._criteria.append(criterion_of(loss, num_classes, features))
         self.heads = nn.ModuleList(self._criteria)
 
     def forward(self, features: Tensor, target: Tensor) -> Tensor:

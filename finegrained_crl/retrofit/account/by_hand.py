@@ -66,7 +66,7 @@ def written_by_hand(node: Any, below: Iterable[Any]) -> str:
     if name in ("Mul", "Bmm", "KlDiv", "Dot", "Xlogy") or (name == "Mm" and shape_of(node) == (1, 1)):
         return TARGETS if _multiplies_targets(node) else ""
     if name in ("BinaryCrossEntropy", "BinaryCrossEntropyWithLogits"):
-        return BINARY if _are_one_hot(_saved(node, "target")) else ""
+        return BINARY if _are_one_class_each(_saved(node, "target")) else ""
     return ""
 
 
@@ -80,9 +80,9 @@ def are_targets(factor: Tensor | None) -> bool:
     rows = rows.reshape(-1, rows.shape[-1])
     if _are_own_samples(rows):
         return False
-    ranked = rows[:ROWS].float().sort(dim=1, descending=True).values
-    if bool(((ranked[:, 0] == 1) & (ranked[:, 1:] == 0).all(1)).all()):
+    if _are_one_hot(rows):
         return True
+    ranked = rows[:ROWS].float().sort(dim=1, descending=True).values
     rest = ranked[:, 2 if rows.shape[1] > LEAST + 1 else 1 :]
     is_flat = (rest[:, 0] - rest[:, -1] < 1e-6) & (ranked[:, 0] > rest[:, 0])
     return rows.dtype != torch.bool and rows.shape[1] >= LEAST and bool(is_flat.all())
@@ -110,11 +110,15 @@ def _are_targets_or_less(rows: Tensor | None) -> bool:
     return are_targets(rows) or (rows is not None and rows.dtype != torch.bool and are_targets(-rows))
 
 
-def _are_one_hot(target: Tensor | None) -> bool:
-    """Of several pictures and classes: one true class in each row, so that these are no labels side by side."""
+def _are_one_class_each(target: Tensor | None) -> bool:
+    """Of several pictures and classes one true class in each row, so that these are no labels side by side."""
     if target is None or target.dim() != 2 or target.shape[0] < FEW_ROWS or target.shape[1] < LEAST:
         return False
-    rows = target[:ROWS]
+    return _are_one_hot(target)
+
+
+def _are_one_hot(rows: Tensor) -> bool:
+    rows = rows[:ROWS]
     return bool(((rows == 0) | (rows == 1)).all()) and bool((rows.sum(1) == 1).all())
 
 

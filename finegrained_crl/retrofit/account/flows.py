@@ -221,14 +221,11 @@ class Account:
         for stream in list(self._waiting.values()):
             if self._owns(owner, stream):
                 self._compare_by_hand(stream)
-                kept = [flow for flow in stream.waiting if flow.is_kept]
                 unused = [flow for flow in stream.waiting if not flow.is_kept]
                 # Gradients that overflowed are thrown away by every scaler.
                 if unused and not self._is_in_step and are_finite(owner):
                     self._count_unused(stream, len(unused))
-                for flow in unused:
-                    flow.is_waiting = False
-                self._forget(stream, kept)
+                self._lose(stream, unused)
 
     def _find_removed(self, stream: Stream) -> None:
         """A parameter without a gradient, although a pass went to it: the program has set it to None by hand."""
@@ -239,9 +236,13 @@ class Account:
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
         if unused:
             self._count_unused(stream, len(unused))
-            for flow in unused:
-                flow.is_waiting = False
-            self._forget(stream, [flow for flow in stream.waiting if flow.is_waiting])
+            self._lose(stream, unused)
+
+    def _lose(self, stream: Stream, flows: list[Flow]) -> None:
+        """The gradients of these are gone."""
+        for flow in flows:
+            flow.is_waiting = False
+        self._forget(stream, [flow for flow in stream.waiting if flow.is_waiting])
 
     def _count_unused(self, stream: Stream, passes: int) -> None:
         self.ledger.count(stream.row, ZEROED, passes)
