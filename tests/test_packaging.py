@@ -1,5 +1,6 @@
 """What is in the wheel and the sdist, to the file: nothing missing, nothing that squats a generic name."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -61,3 +62,12 @@ def test_the_sdist_can_build_and_test_itself(built):
 def test_source_roots_are_not_packages():
     assert not (ROOT / "plugins" / "__init__.py").exists()
     assert not (ROOT / "datasets" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("name", ["datasets", "plugins", "tools", "tests"])
+def test_an_editable_install_squats_no_name_either(name, tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    code = f"import finegrained_crl; from importlib.util import find_spec; print(find_spec({name!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(ROOT / name) not in done.stdout
