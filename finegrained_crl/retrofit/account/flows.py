@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from finegrained_crl.retrofit.account.leaves import (
     is_parameter,
     leaves_of,
     parameters_of,
+    reached_parameter,
     reaches_parameters,
     remembered,
 )
@@ -55,7 +55,7 @@ class Stream:
     walks: int = 0
     to_parameters: bool = True
     parameters: set[int] = field(default_factory=set)
-    reached: Any = None  # a weak reference to one of these
+    reached: Any = None  # a weak reference to one of these that a pass ended at
     waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
     history: list[Any] = field(default_factory=list)  # of rows, for the proof
     by_hand: bool = False  # its parameters change although no optimiser's step is seen
@@ -136,10 +136,7 @@ class Account:
         if stream.walks < WALKS and stream.tries < TRIES:
             stream.tries += 1
             leaves = leaves_of(node)
-            reached = [leaf.variable for leaf in leaves if is_parameter(leaf)]
-            stream.parameters |= {id(parameter) for parameter in reached}
-            if reached and stream.reached is None:
-                stream.reached = weakref.ref(reached[0])
+            stream.parameters |= {id(leaf.variable) for leaf in leaves if is_parameter(leaf)}
         flow = Flow(self, stream, value, leaves, sample)
         flow.unchecked = leaves is not None or sample is not None
         self.unchecked += flow.unchecked
@@ -153,6 +150,7 @@ class Account:
         if flow.leaves is not None:
             stream.walks += flow.open
             stream.to_parameters = reaches_parameters(flow.leaves)
+            stream.reached = reached_parameter(flow.leaves) or stream.reached
             self._compare_by_hand(stream)
             stream.before = remembered(flow.leaves)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.

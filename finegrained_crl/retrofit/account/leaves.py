@@ -56,6 +56,14 @@ def reaches_parameters(leaves: list[Any]) -> bool:
     return not leaves or any(_runs(leaf) for leaf in parameters or leaves)
 
 
+def reached_parameter(leaves: list[Any]) -> weakref.ref[Any] | None:
+    """One of the parameters that this pass leaves a gradient in; `backward(inputs=..)` passes others by."""
+    for leaf in leaves:
+        if is_parameter(leaf) and _runs(leaf):
+            return weakref.ref(leaf.variable)
+    return None
+
+
 def _runs(leaf: Any) -> bool:
     try:
         return bool(torch._C._will_engine_execute_node(leaf))

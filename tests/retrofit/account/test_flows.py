@@ -91,3 +91,18 @@ def test_another_network_after_a_new_optimiser_is_known(parameter, optimiser):
     watched.passes()
     watched.account.updated(torch.optim.SGD([watched.parameter], lr=0.1))
     assert watched.counted == (6, 6, 0)
+
+
+@pytest.mark.parametrize("trained", [0, 1])
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_a_pass_to_one_parameter_leaves_the_other_without_a_gradient(parameter, trained, is_removed):
+    parameters = [parameter, torch.nn.Parameter(torch.ones(3))]
+    watched = Watched(parameter)
+    for _ in range(3):
+        loss = (parameters[0] * parameters[1]).sum()
+        watched.account.watch(watched.stream, loss)
+        watched.account.backward_starts((loss,))
+        loss.backward(inputs=[parameters[trained]])
+        if is_removed:
+            parameters[trained].grad = None
+    assert watched.counted == (3, 0, 2 * is_removed)
