@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import statistics
 import time
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Timing:
 
 def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> list[Timing]:
     """Time forward and backward passes of a copy of the model, combinations interleaved so that a busy machine slows
-    all alike.
+    all alike. One copy changes its layout from turn to turn, so that little memory is needed beyond a step's.
 
     Args:
         trainee: the model to train; not changed.
@@ -65,39 +66,50 @@ def choose(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: 
         timings, fastest first, those whose gradients stray last.
     """
     batch = random_batch(trainee, recipe, device, num_classes)
-    copies = {combo: _copy(trainee, combo[1], device) for combo in combinations(recipe, device)}
-    first = {combo: _step_seconds(copies[combo], combo, batch) for combo in copies}  # warm-up, and a first look
-    first = {combo: _step_seconds(copies[combo], combo, batch) for combo in copies}
+    model = copy.deepcopy(trainee).to(device).train()
+    combos = combinations(recipe, device)
+    for combo in combos:  # warm-up
+        _step_seconds(model, combo, batch)
+    first = {combo: _step_seconds(model, combo, batch) for combo in combos}
     limit = HOPELESS * min(first.values())
     times = {combo: [seconds] for combo, seconds in first.items()}
     for _ in range(ROUNDS - 1):
-        for combo in copies:
+        for combo in combos:
             if first[combo] <= limit:
-                times[combo].append(_step_seconds(copies[combo], combo, batch))
-    cosines = _cosines(copies, batch) if recipe.precision == "auto" else {}
+                times[combo].append(_step_seconds(model, combo, batch))
+    cosines = _cosines(model, combos, batch) if recipe.precision == "auto" else {}
     timings = [Timing(*combo, statistics.median(t), cosines.get(combo[0], 1.0)) for combo, t in times.items()]
     return sorted(timings, key=lambda timing: (timing.refused, timing.seconds))
 
 
-def _cosines(copies: dict[tuple[str, str], Trainee], batch: TrainBatch) -> dict[str, float]:
+def _cosines(model: Trainee, combos: list[tuple[str, str]], batch: TrainBatch) -> dict[str, float]:
     """Precision -> cosine of its gradients and fp32's, on one batch and one layout."""
-    layout = next(iter(copies))[1]
-    gradients = {
-        precision: _gradients(trainee, (precision, own), batch)
-        for (precision, own), trainee in copies.items()
-        if own == layout
-    }
-    whole = gradients["fp32"]
-    return {name: float(torch.nn.functional.cosine_similarity(one, whole, 0)) for name, one in gradients.items()}
+    layout = combos[0][1]
+    whole = _gradients(model, ("fp32", layout), batch)
+    precisions = dict.fromkeys(precision for precision, _ in combos)
+    return {precision: _cosine(_gradients(model, (precision, layout), batch), whole) for precision in precisions}
 
 
-def _gradients(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> torch.Tensor:
-    """The gradients of all weights, in one row; copies hold the same weights, and here the same random state."""
+def _cosine(ones: list[torch.Tensor], others: list[torch.Tensor]) -> float:
+    """Of two lists of tensors, each taken as one long vector."""
+    products = squares = other_squares = 0.0
+    for one, other in zip(ones, others, strict=True):
+        a, b = one.double(), other.double()
+        products += float((a * b).sum())
+        squares += float(a.square().sum())
+        other_squares += float(b.square().sum())
+    norms = math.sqrt(squares * other_squares)
+    return products / norms if norms else 0.0
+
+
+def _gradients(model: Trainee, combo: tuple[str, str], batch: TrainBatch) -> list[torch.Tensor]:
+    """The gradients of all weights, from the same random state for all combinations."""
     seed_step(0)
-    _backward(trainee, combo, batch)
-    rows = [p.grad.detach().double().flatten() for p in trainee.parameters() if p.grad is not None]
-    trainee.zero_grad(set_to_none=True)
-    return torch.cat(rows).cpu()
+    model.to(memory_format=memory_format(combo[1]))
+    _backward(model, combo, batch)
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad(set_to_none=True)
+    return gradients
 
 
 def combinations(recipe: Recipe, device: torch.device) -> list[tuple[str, str]]:
@@ -112,10 +124,6 @@ def _able(device: torch.device) -> list[str]:
     if device.type == "cpu":
         return ["fp32", "bf16"]
     return ["fp32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["fp32", "fp16"]
-
-
-def _copy(trainee: Trainee, layout: str, device: torch.device) -> Trainee:
-    return copy.deepcopy(trainee).to(device).to(memory_format=memory_format(layout)).train()
 
 
 def random_batch(trainee: Trainee, recipe: Recipe, device: torch.device, num_classes: int) -> TrainBatch:
@@ -136,22 +144,23 @@ def random_batch(trainee: Trainee, recipe: Recipe, device: torch.device, num_cla
     return TrainBatch(images, labels, extras, stages[-1].name)
 
 
-def _step_seconds(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> float:
+def _step_seconds(model: Trainee, combo: tuple[str, str], batch: TrainBatch) -> float:
     device = batch.images.device
+    model.to(memory_format=memory_format(combo[1]))
     batch = batch._replace(images=batch.images.contiguous(memory_format=memory_format(combo[1])))
     _wait(device)
     start = time.perf_counter()
-    _backward(trainee, combo, batch)
+    _backward(model, combo, batch)
     _wait(device)
-    trainee.zero_grad(set_to_none=True)
+    model.zero_grad(set_to_none=True)
     return time.perf_counter() - start
 
 
-def _backward(trainee: Trainee, combo: tuple[str, str], batch: TrainBatch) -> None:
+def _backward(model: Trainee, combo: tuple[str, str], batch: TrainBatch) -> None:
     device = batch.images.device
     images = batch.images.contiguous(memory_format=memory_format(combo[1]))
     with _autocast(combo[0], device):
-        losses, _ = trainee(batch._replace(images=images))
+        losses, _ = model(batch._replace(images=images))
     sum(losses.values(), torch.zeros((), device=device)).backward()
 
 

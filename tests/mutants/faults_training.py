@@ -615,6 +615,11 @@ speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return False")
 speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return self.cosine < LEAST_COSINE")
 speed.fault("dropped call", "key=lambda timing: (timing.refused, timing.seconds)", "key=lambda timing: timing.seconds")
 speed.fault("dropped call", "    seed_step(0)\n", "")
+speed.fault("dropped call", "    model.to(memory_format=memory_format(combo[1]))\n    batch = ", "    batch = ")
+speed.fault(
+    "wrong reduction", "        squares += float(a.square().sum())\n", "        squares = float(a.square().sum())\n"
+)
+speed.fault("swapped part", "float(b.square().sum())", "float(a.square().sum())")
 
 trackers = Source(T + "trackers.py", "tests/training/test_trackers.py")
 trackers.fault("off-by-one", "log(figures(row), step=epoch)", "log(figures(row), step=epoch + 1)")

@@ -36,17 +36,17 @@ AUTO = Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=
 
 @pytest.mark.parametrize("kernel", ["another direction", "no number"])
 def test_a_precision_whose_gradients_stray_is_refused_however_fast(kernel, trainee, monkeypatch):
-    def backward(trainee, combo, batch):
-        real(trainee, combo, batch)
+    def backward(model, combo, batch):
+        real(model, combo, batch)
         if combo[0] == "bf16":
-            for parameter in trainee.parameters():
+            for parameter in model.parameters():
                 parameter.grad = (
                     torch.randn_like(parameter) if kernel == "another direction" else parameter.grad * torch.nan
                 )
 
     real = speed._backward
     monkeypatch.setattr(speed, "_backward", backward)
-    monkeypatch.setattr(speed, "_step_seconds", lambda trainee, combo, batch: 1.0 if combo[0] == "bf16" else 2.0)
+    monkeypatch.setattr(speed, "_step_seconds", lambda model, combo, batch: 1.0 if combo[0] == "bf16" else 2.0)
     timings = choose(trainee, AUTO, CPU, 3)
     assert [(t.precision, t.refused) for t in timings] == [("fp32", False)] * 2 + [("bf16", True)] * 2
     assert "refused: gradients' cosine" in str(timings[-1])
@@ -67,8 +67,32 @@ def test_dropout_falls_alike_on_all_that_are_compared():
     model = method.build(ModelSpec("test_resnet", 3, "none", 0.5, 0.0, 32))
     trainee = Trainee(method, model, build_criteria(Component("crl"), method.roles(model)))
     batch = speed.random_batch(trainee, AUTO, CPU, 3)
-    one, other = (speed._gradients(trainee, ("fp32", "contiguous"), batch) for _ in range(2))
-    assert torch.equal(one, other)
+    ones, others = (speed._gradients(trainee, ("fp32", "contiguous"), batch) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(ones, others, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("other", "cosine"),
+    [([1.0, 2.0, 2.0], 1), ([-1.0, -2.0, -2.0], -1), ([0.0, 1.0, -1.0], 0), ([2.0, 1.0, 2.0], 8 / 9)],
+)
+def test_a_cosine_is_that_of_all_weights_together(other, cosine):
+    parts = [[torch.tensor(row[:1]), torch.tensor([row[1:]])] for row in ([1.0, 2.0, 2.0], other)]
+    assert speed._cosine(*parts) == pytest.approx(cosine)
+    assert speed._cosine(parts[0], [torch.zeros_like(part) for part in parts[0]]) == 0
+
+
+def test_each_step_runs_in_its_own_layout(trainee, monkeypatch):
+    def backward(model, combo, batch):
+        weight = next(parameter for parameter in model.parameters() if parameter.dim() == 4)
+        is_last = weight.is_contiguous(memory_format=torch.channels_last)
+        seen.append((combo, "channels_last" if is_last and not weight.is_contiguous() else "contiguous"))
+        real(model, combo, batch)
+
+    seen, real = [], speed._backward
+    monkeypatch.setattr(speed, "_backward", backward)
+    choose(trainee, AUTO, CPU, 3)
+    assert {combo for combo, _ in seen} == set(combinations(AUTO, CPU))
+    assert all(layout == combo[1] for combo, layout in seen)
 
 
 def test_timing_changes_nothing_and_sorts_by_speed(trainee):
