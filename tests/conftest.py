@@ -19,6 +19,7 @@ import hypothesis
 import pytest
 from forked import fork_early, server, start_fgcrl  # noqa: F401  (fixtures)
 from known_runs import knowing, known, make_session, train  # noqa: F401  (fixtures)
+from longest_first import rank
 from no_charts import no_charts, no_charts_here  # noqa: F401  (fixtures)
 from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
@@ -30,6 +31,11 @@ hypothesis.settings.register_profile(
 )
 # tests/mutants wants to know that a property fails, not by which smallest example.
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Hand out the longest files first."""
+    items.sort(key=rank)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from longest_first import LONGEST
 
 TESTS = Path(__file__).parent
 PROGRAMS = TESTS / "retrofit" / "programs"  # other people's code
@@ -116,3 +117,8 @@ def test_a_test_that_states_nothing_is_named(body, is_silent):
     tests = ast.parse(f"{own}def test_it():\n{textwrap.indent(body, '    ')}\n")
     helpers = {"look": ast.parse("class Look:\n    def look(self, value):\n        assert value\n")}
     assert silent(tests, helpers, stating_helpers(helpers)) == (["test_it"] if is_silent else [])
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_a_file_that_is_handed_out_first_is_there(name):
+    assert (TESTS / name).is_file()
