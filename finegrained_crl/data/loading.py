@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from finegrained_crl.data import workers as loader_processes
 from finegrained_crl.data.images import read_image
@@ -111,14 +111,20 @@ def collate(items: list[Any]) -> Batch | FinegrainedError:
             return item
     images, labels, rows, extras = zip(*items, strict=True)
     stacked = {name: torch.from_numpy(np.stack([extra[name] for extra in extras])) for name in extras[0]}
-    batch = Batch(torch.stack(images), torch.tensor(labels), torch.tensor(rows), stacked)
-    return batch if get_worker_info() is None else _shared(batch)
+    rest = (torch.tensor(labels), torch.tensor(rows), stacked)
+    return Batch(torch.stack(images), *rest) if get_worker_info() is None else _shared(images, *rest)
 
 
-def _shared(batch: Batch) -> Batch | FinegrainedError:
-    """The batch in shared memory: where there is no room for it, the loader's own thread would lose it."""
+def _shared(
+    images: Sequence[torch.Tensor], labels: torch.Tensor, rows: torch.Tensor, extras: dict[str, torch.Tensor]
+) -> Batch | FinegrainedError:
+    """A batch in shared memory: where there is no room for it, the loader's own thread would lose it."""
+    if len({image.shape for image in images}) > 1:
+        raise ValueError("pictures of one batch have different sizes: what a method makes of each must be of one size")
     try:
-        for tensor in (*batch[:3], *batch.extras.values()):
+        # In a worker this stacks into shared memory; stacking first would write all pixels twice.
+        batch = Batch(default_collate(list(images)), labels, rows, extras)
+        for tensor in (*batch[:3], *extras.values()):
             tensor.share_memory_()
     except RuntimeError as error:
         reason = " ".join(str(error).split())
@@ -230,22 +236,3 @@ def default_workers(on_gpu: bool) -> int:
     """Worker processes where the user named no number: on a CPU the model itself wants the cores."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, cores) if on_gpu else min(4, cores // 2)
-
-
-def normaliser(
-    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Function from uint8 (.., height, width, 3) to normalised float32 (n, 3, height, width), views folded into the
-    batch.
-
-    Done on the device: bytes are a quarter of the floats that would otherwise cross from the workers. The result is
-    laid out channels-last, as it came.
-    """
-    scale = torch.tensor(std, device=device).mul(255).reciprocal().view(1, 3, 1, 1)
-    shift = torch.tensor(mean, device=device).mul(255).view(1, 3, 1, 1).mul(-scale)
-
-    def normalise(images: torch.Tensor) -> torch.Tensor:
-        flat = images.flatten(0, -4).to(device, non_blocking=True).permute(0, 3, 1, 2)  # (n, 3, height, width)
-        return flat.mul(scale).add_(shift)
-
-    return normalise

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from finegrained_crl.data import workers as loader_processes
 from finegrained_crl.data.images import image_pixels, read_image
@@ -101,9 +101,8 @@ def collate(read: list[tuple[Item, torch.Tensor | FinegrainedError]]) -> ReadBat
     """The pictures of a batch that could be read, stacked, and the errors of the others."""
     good = [(item, views) for item, views in read if isinstance(views, torch.Tensor)]
     errors = [(item.name, str(error)) for item, error in read if isinstance(error, FinegrainedError)]
-    images = torch.stack([views for _, views in good]) if good else torch.empty(0, dtype=torch.uint8)
-    if get_worker_info() is not None and good:
-        images.share_memory_()
+    # In a worker this stacks into shared memory; stacking first would write all pixels twice.
+    images = default_collate([views for _, views in good]) if good else torch.empty(0, dtype=torch.uint8)
     return ReadBatch([item.name for item, _ in good], [item.label for item, _ in good], images, errors)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finegrained_crl.data.loading import normaliser
+from finegrained_crl.data.normalise import normaliser
 from finegrained_crl.metrics.decision import choose
 from finegrained_crl.metrics.ordinal import Decoder
 from finegrained_crl.training.device import memory_format

@@ -1,6 +1,7 @@
 """Two launchers on one study, killed and stopped at random: every cell is committed once, none runs twice at a time.
 
-Slow. FINEGRAINED_KILL_SECONDS bounds it (600); cells are stubs that note what they do and refuse to be the second.
+Slow. Cells are stubs of FINEGRAINED_KILL_CELL seconds (1.5) that note what they do and refuse to be the second;
+FINEGRAINED_KILL_SECONDS bounds the kills (600).
 """
 
 import os
@@ -16,7 +17,7 @@ import psutil
 import pytest
 from stub_cells import stub_commands, study_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CELLS, TERM = 200, 4.0
 
 
@@ -24,7 +25,7 @@ CELLS, TERM = 200, 4.0
 def launch(tmp_path, monkeypatch):
     stub = stub_commands(tmp_path / "stub")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(stub), *(path for path in sys.path if path)]))
-    monkeypatch.setenv("STUB_SECONDS", "1.5")
+    monkeypatch.setenv("STUB_SECONDS", os.environ.get("FINEGRAINED_KILL_CELL", "1.5"))
     started = []
 
     def start(study):

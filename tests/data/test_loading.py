@@ -116,17 +116,6 @@ def test_what_the_method_does_to_a_picture_differs_by_seed_epoch_and_row(records
     assert len(set(drawn.values())) == 8
 
 
-def test_normalise_equals_the_textbook_formula():
-    images = torch.randint(0, 256, (2, 3, 8, 8, 3), dtype=torch.uint8)
-    mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 0.4)
-    found = loading.normaliser(mean, std, torch.device("cpu"))(images)
-    scaled = images.flatten(0, 1).permute(0, 3, 1, 2).double() / 255
-    expected = (scaled - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
-    assert found.shape == (6, 3, 8, 8)
-    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
-    assert found.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_training_decodes_small_where_asked_and_evaluation_never(tmp_path):
     """A JPEG whose decoding at a quarter is told from the whole one by its pixels."""
     noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)

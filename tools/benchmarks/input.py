@@ -96,10 +96,26 @@ def make_photos(folder: Path) -> Path:
 
     from finegrained_crl_datasets.demo_birds import make_demo_birds
 
-    make_demo_birds(folder / "birds", images_per_class=20)
-    for path in (folder / "birds").rglob("*.jpg"):
+    root = folder / "birds"
+    make_demo_birds(root, images_per_class=150)  # nine batches of 128 to train on: an epoch's start should not weigh
+    for path in root.rglob("*.jpg"):
         Image.open(path).resize((640, 512), Image.Resampling.BICUBIC).save(path, quality=90)
-    return folder / "birds"
+    return root
+
+
+def training_folder(data: Path) -> Path:
+    """A folder of classes with links to the pictures that our routes train on, for a peer that reads folders."""
+    folder, lists = data / "training pictures", data / "CUB_200_2011"
+    if folder.is_dir():
+        return folder
+    names = dict(line.split() for line in (lists / "images.txt").read_text().splitlines())
+    for line in (lists / "train_test_split.txt").read_text().splitlines():
+        number, is_training = line.split()
+        if is_training == "1":
+            link = folder / names[number]
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(lists / "images" / names[number])
+    return folder
 
 
 def make_session(data: Path, asked: argparse.Namespace, size: int, workers: int, route: str) -> Session:
@@ -227,7 +243,7 @@ def timm_batches(data: Path, asked: argparse.Namespace, size: int, workers: int)
 
     device = _device()
     loader = create_loader(
-        create_dataset("", root=str(data / "CUB_200_2011" / "images")),
+        create_dataset("", root=str(training_folder(data))),
         input_size=(3, size, size),
         batch_size=asked.batch_size,
         is_training=True,

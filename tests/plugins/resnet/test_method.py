@@ -68,7 +68,7 @@ def test_real_weights_recognise_imagenet_pictures(shared_data):
     import pandas as pd
 
     from finegrained_crl.data.images import read_image
-    from finegrained_crl.data.loading import normaliser
+    from finegrained_crl.data.normalise import normaliser
     from finegrained_crl.data.transforms import EvalTransform, ImageSettings
     from finegrained_crl.training.weights import read_weights
 
