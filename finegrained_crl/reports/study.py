@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,12 +117,12 @@ def study_figures(
     columns = subgroup_columns(next(iter(grouped(parts))), first, subgroups)
     return StudyFigures(
         cells=cells,
-        variants=pd.DataFrame([row for group in grouped(parts) for row in _variant_rows(group, chosen)]),
+        variants=_by_group(parts, lambda group: _variant_rows(group, chosen)),
         differences=compared,
         oracle=_oracle(collected),
-        groups=pd.DataFrame([row for group in grouped(parts) for row in group_rows(group, names)]),
-        confusion=pd.DataFrame([row for group in grouped(parts) for row in confusion_rows(group, names)]),
-        subgroups=pd.DataFrame([row for group in grouped(parts) for row in subgroup_rows(group, columns, chosen)]),
+        groups=_by_group(parts, lambda group: group_rows(group, names)),
+        confusion=_by_group(parts, lambda group: confusion_rows(group, names)),
+        subgroups=_by_group(parts, lambda group: subgroup_rows(group, columns, chosen)),
         choices=choices,
         figures=chosen,
         ordered=order["ordered"],
@@ -135,6 +135,11 @@ def study_figures(
         ledger=_ledger(collected, cells[cells["weights"] == TITLES[first["headline"]]], primary),
         departures=origin.departures if origin else (),
     )
+
+
+def _by_group(parts: list[Part], rows_of: Callable[[list[Part]], Iterable[dict[str, Any]]]) -> pd.DataFrame:
+    """A table of the rows that each group of cells gives."""
+    return pd.DataFrame([row for group in grouped(parts) for row in rows_of(group)])
 
 
 def _can_be_had(figure: Figure, parts: list[Part]) -> bool:
