@@ -130,13 +130,13 @@ def _read_entry_points(group: str, _places: tuple[tuple[str, int], ...]) -> Entr
 
 
 def _with_entry_points(shipped: dict[str, Loader], group: str, owner: str) -> dict[str, Loader]:
-    found, owners = dict(shipped), dict.fromkeys(shipped, owner)
+    loaders, owners = dict(shipped), dict.fromkeys(shipped, owner)
     for point in entry_points(group=group):
         holder = point.dist.name if point.dist else point.value
-        if point.name in found:
+        if point.name in loaders:
             raise FinegrainedError(
                 f"two packages offer '{point.name}' in {group}: {owners[point.name]} and {holder}; uninstall one of"
                 " them"
             )
-        found[point.name], owners[point.name] = point.load, holder
-    return found
+        loaders[point.name], owners[point.name] = point.load, holder
+    return loaders

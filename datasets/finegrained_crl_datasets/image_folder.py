@@ -23,7 +23,7 @@ Depth = Literal["", "top", "leaf"]
 
 
 @dataclass
-class _Found:
+class _Contents:
     """Images below class folders, and what else was there; `folders` are the images', relative to their part."""
 
     paths: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ class ImageFolder:
 
     def _read_flat(self, data: Path) -> Records:
         """Class folders alone: the test part is cut by seed, stratified."""
-        listing = _Found()
+        listing = _Contents()
         _scan(data, data, "", listing)
         classes = _classes(listing, self.depth, data)
         names = sorted(set(classes))
@@ -118,7 +118,7 @@ class ImageFolder:
     def _read_parts(self, data: Path, parts: dict[str, str]) -> Records:
         """train/ and its held-out folders; a lone val/ is what gets evaluated, so it is the test part."""
         alone = "test" not in parts
-        listing = _Found()
+        listing = _Contents()
         for folder, split in parts.items():
             _scan(data, data / folder, "test" if alone and split == "val" else split, listing)
         classes = _classes(listing, self.depth, data)
@@ -149,14 +149,14 @@ def _refuse_held_out(data: Path) -> None:
         )
 
 
-def _scan(root: Path, folder: Path, split: str, found: _Found) -> None:
+def _scan(root: Path, folder: Path, split: str, contents: _Contents) -> None:
     """Add the images of all class folders in `folder`."""
     for name in sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        before = len(found.paths)
+        before = len(contents.paths)
         for path in _files_below(folder / name):
-            _take(path, root, folder, split, found)
-        require_unicode(found.paths[before:], folder)
-        if len(found.paths) == before:
+            _take(path, root, folder, split, contents)
+        require_unicode(contents.paths[before:], folder)
+        if len(contents.paths) == before:
             kinds = Counter(path.suffix.lower() for path in _files_below(folder / name))
             there = f" that can be read (but {', '.join(f'{n} {kind}' for kind, n in kinds.items())})" if kinds else ""
             raise FinegrainedError(
@@ -181,30 +181,30 @@ def _stop(error: OSError) -> None:
     raise error
 
 
-def _take(path: Path, root: Path, folder: Path, split: str, found: _Found) -> None:
+def _take(path: Path, root: Path, folder: Path, split: str, contents: _Contents) -> None:
     """Count one file as an image or as left out."""
     suffix = path.suffix.lower()
     if not path.is_file():
-        found.ignored["not a regular file (a pipe, a device, a broken link, a linked folder)"] += 1
+        contents.ignored["not a regular file (a pipe, a device, a broken link, a linked folder)"] += 1
     elif suffix in IMAGE_SUFFIXES:
-        found.paths.append(path.relative_to(root).as_posix())
-        found.folders.append(path.parent.relative_to(folder).as_posix())
-        found.splits.append(split)
+        contents.paths.append(path.relative_to(root).as_posix())
+        contents.folders.append(path.parent.relative_to(folder).as_posix())
+        contents.splits.append(split)
     elif suffix in UNREAD_SUFFIXES:
-        found.ignored[f"picture of a kind that isn't read ({suffix})"] += 1
-        found.unread[suffix] += 1
+        contents.ignored[f"picture of a kind that isn't read ({suffix})"] += 1
+        contents.unread[suffix] += 1
     else:
-        found.ignored[f"not an image file ({suffix or 'no suffix'})"] += 1
+        contents.ignored[f"not an image file ({suffix or 'no suffix'})"] += 1
 
 
-def _classes(found: _Found, depth: Depth, data: Path) -> list[str]:
+def _classes(contents: _Contents, depth: Depth, data: Path) -> list[str]:
     """The class of each image."""
     if depth not in ("", "top", "leaf"):
         raise FinegrainedError(f"--dataset.depth must be top or leaf, got '{depth}'")
-    tops = [folder.partition("/")[0] for folder in found.folders]
+    tops = [folder.partition("/")[0] for folder in contents.folders]
     if depth == "leaf":
-        return _leaf_names(found.folders)
-    nested = _nested(found.folders)
+        return _leaf_names(contents.folders)
+    nested = _nested(contents.folders)
     if nested and not depth:
         top, leaves = nested
         shown = ", ".join(leaves[:3]) + (" .." if len(leaves) > 3 else "")

@@ -107,9 +107,9 @@ def _require_comparable(parts: list[Gathered]) -> None:
         classes = [next(iter(one.results.values()))["class_names"] for one in (first, part.collected)]
         if classes[0] != classes[1]:
             raise FinegrainedError(f"{parts[0].title} and {part.title} have different classes: report each alone")
-        mine, theirs = (_held_out(one) for one in (first, part.collected))
-        shared = [fold for fold in mine if fold in theirs]
-        if any(mine[fold] != theirs[fold] for fold in shared):
+        earlier, later = (_held_out(one) for one in (first, part.collected))
+        shared = [fold for fold in earlier if fold in later]
+        if any(earlier[fold] != later[fold] for fold in shared):
             raise FinegrainedError(
                 f"{parts[0].title} and {part.title} were evaluated on different pictures: report each alone"
             )

@@ -217,7 +217,7 @@ def _require_setting(key: str, recipes: list[Recipe]) -> None:
         )
 
 
-def _add(found: dict[str, Recipe], name: str, recipe: Recipe, *, again: bool = False) -> None:
-    if name in found and not (again and found[name] == recipe):
+def _add(variants: dict[str, Recipe], name: str, recipe: Recipe, *, again: bool = False) -> None:
+    if name in variants and not (again and variants[name] == recipe):
         raise FinegrainedError(f"two variants are called '{name}': give each loss, and each value of the grid, once")
-    found[name] = recipe
+    variants[name] = recipe

@@ -98,10 +98,10 @@ def open_store(
             f"can't keep decoded pictures in {folder} ({error.strerror or error}): free space, set {CACHE_VARIABLE} to"
             " another folder, or pass --data-in files"
         ) from error
-    made = _open(folder, key)
-    if made is None:
+    written = _open(folder, key)
+    if written is None:
         raise FinegrainedError(f"{folder / key}.pixels changed while it was written: is the disk sound?")
-    return made
+    return written
 
 
 def _prepared(

@@ -185,15 +185,15 @@ def _count(report: VerifyReport, records: Records, known: dict[str, int]) -> Non
 def _check_all(records: Records, convert: bool, progress: Callable[[int, int], None] | None) -> dict[str, _FileCheck]:
     """Path -> finding, each file read and decoded once; Pillow and hashlib let other threads run meanwhile."""
     paths = records.table["path"].drop_duplicates().tolist()
-    found: dict[str, _FileCheck] = {}
+    by_path: dict[str, _FileCheck] = {}
     budget = PixelBudget()
     with ThreadPoolExecutor(THREADS) as pool:
         checks = pool.map(lambda path: _check_file(records.root / path, convert, budget), paths)
         for done, (path, check) in enumerate(zip(paths, checks, strict=True), start=1):
-            found[path] = check
+            by_path[path] = check
             if progress:
                 progress(done, len(paths))
-    return found
+    return by_path
 
 
 def _check_file(path: Path, convert: bool, budget: PixelBudget) -> _FileCheck:

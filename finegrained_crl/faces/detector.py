@@ -290,8 +290,8 @@ def _distinct(faces: list[Face]) -> list[Face]:
 
 def _is_same(face: Face, other: Face) -> bool:
     shared = _shared(face, other)
-    mine, theirs = (box[2] * box[3] for box in (face.box, other.box))
-    return shared > SAME * (mine + theirs - shared) or shared > INSIDE * mine
+    area, other_area = (box[2] * box[3] for box in (face.box, other.box))
+    return shared > SAME * (area + other_area - shared) or shared > INSIDE * area
 
 
 def _shared(face: Face, other: Face) -> float:

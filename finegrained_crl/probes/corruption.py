@@ -41,7 +41,7 @@ def thinned(rows: np.ndarray, labels: np.ndarray, ratio: float, seed: int) -> np
     classes = int(labels.max()) + 1
     kept = []
     for label in range(classes):
-        mine = rows[of == label]
-        count = max(1, round(len(mine) * ratio ** (-label / max(1, classes - 1)))) if len(mine) else 0
-        kept.append(random.permutation(mine)[:count])
+        members = rows[of == label]
+        count = max(1, round(len(members) * ratio ** (-label / max(1, classes - 1)))) if len(members) else 0
+        kept.append(random.permutation(members)[:count])
     return np.sort(np.concatenate(kept))

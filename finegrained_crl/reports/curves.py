@@ -32,7 +32,7 @@ def draw_curves(runs: dict[str, Path], target: Path, *, pictures: dict[str, Path
     if pictures:
         top, panel = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.6))[:, 0]
         _draw_strip(top, pictures)
-    roles = {label: found for label, rows in histories.items() if (found := _roles(rows))}
+    roles = {label: names for label, rows in histories.items() if (names := _roles(rows))}
     figure.set_figwidth(13 if roles else 9)
     left, right, *more = panel.subplots(1, 3 if roles else 2)
     column, name = _accuracy_column(histories)
@@ -80,7 +80,7 @@ def _roles(rows: list[dict[str, float]]) -> list[str]:
 
 def _draw_roles(axes: Any, histories: dict[str, list[dict[str, float]]], roles: dict[str, list[str]]) -> None:
     """A colour per role, a line style per run."""
-    names = list(dict.fromkeys(role for found in roles.values() for role in found))
+    names = list(dict.fromkeys(role for roles_of_run in roles.values() for role in roles_of_run))
     for i, (label, rows) in enumerate(histories.items()):
         for role in roles[label]:
             points = [(row["epoch"], row[role]) for row in rows if role in row]

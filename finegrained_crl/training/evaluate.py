@@ -54,16 +54,16 @@ def evaluate(
     return _gather(np.concatenate(parts) if parts else None, len(rows), world)
 
 
-def _gather(mine: np.ndarray | None, total: int, world: int) -> np.ndarray:
+def _gather(share: np.ndarray | None, total: int, world: int) -> np.ndarray:
     """Interleave the shares of all processes again: share r holds rows r, r + world, r + 2 world .."""
     if world == 1:
-        return mine if mine is not None else np.zeros((0, 0), np.float32)
+        return share if share is not None else np.zeros((0, 0), np.float32)
     from accelerate.utils import gather_object
 
-    shares: list[np.ndarray | None] = gather_object([mine])
+    shares: list[np.ndarray | None] = gather_object([share])
     filled = [s for s in shares if s is not None]
     out = np.zeros((total, filled[0].shape[1] if filled else 0), np.float32)
-    for rank, share in enumerate(shares):
-        if share is not None:
-            out[rank::world] = share
+    for rank, rows in enumerate(shares):
+        if rows is not None:
+            out[rank::world] = rows
     return out

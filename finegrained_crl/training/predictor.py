@@ -196,13 +196,13 @@ class Predictor:
         frame = validation_rows(self.run, self.which, "--interval")
         said = ages.said(np.stack(frame["logits"].to_list()))
         errors = AgeAnswers(age_truth(frame, ages.scale), said).errors
-        found = age_interval(errors, clusters(frame).to_numpy(dtype=str), level)
-        if not np.isfinite(found.radius):
+        interval = age_interval(errors, clusters(frame).to_numpy(dtype=str), level)
+        if not np.isfinite(interval.radius):
             raise FinegrainedError(
-                f"--interval {level:g}: the {found.people} people of the validation part are too few for it; ask for"
-                f" less than {found.people / (found.people + 1):.3f}, or train with a larger validation part"
+                f"--interval {level:g}: the {interval.people} people of the validation part are too few for it; ask for"
+                f" less than {interval.people / (interval.people + 1):.3f}, or train with a larger validation part"
             )
-        return dataclasses.replace(ages, interval=found)
+        return dataclasses.replace(ages, interval=interval)
 
     def _threshold(self, answers: Answers, max_risk: float) -> Threshold:
         frame = validation_rows(self.run, self.which, "--max-risk")

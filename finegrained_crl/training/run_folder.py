@@ -265,10 +265,10 @@ def _brought_up_to_date(stored: dict[str, Any], asked: dict[str, Any]) -> dict[s
     defaults = Recipe().as_dict()
     filled = {**stored, **{k: defaults.get(k) for k in asked if k not in stored}}
     for kind in COMPONENTS:
-        mine, theirs = filled.get(kind), asked.get(kind)
-        if isinstance(mine, dict) and isinstance(theirs, dict) and mine.get("name") == theirs.get("name"):
-            young = theirs.keys() - mine.keys()
-            filled[kind] = {**mine, **_option_defaults(kind, str(mine["name"]), young)} if young else mine
+        own, wanted = filled.get(kind), asked.get(kind)
+        if isinstance(own, dict) and isinstance(wanted, dict) and own.get("name") == wanted.get("name"):
+            young = wanted.keys() - own.keys()
+            filled[kind] = {**own, **_option_defaults(kind, str(own["name"]), young)} if young else own
     return filled
 
 

@@ -284,8 +284,8 @@ gathering.fault("ignored option", "collect(folder, accept_differences=accept_dif
 gathering.fault("swapped part", 'frame["part"] == "test", "id"', 'frame["part"] == "val", "id"')
 gathering.fault(
     "wrong reduction",
-    "if any(mine[fold] != theirs[fold] for fold in shared):",
-    "if shared and all(mine[fold] != theirs[fold] for fold in shared):",
+    "if any(earlier[fold] != later[fold] for fold in shared):",
+    "if shared and all(earlier[fold] != later[fold] for fold in shared):",
 )
 gathering.fault("dropped call", "read_predictions(run.checked(run.predictions))", "read_predictions(run.predictions)")
 gathering.fault("ignored option", "name if names.count(name) == 1 else str(folder)", "name")

@@ -51,8 +51,8 @@ folder.fault("dropped call", "groups_of(data, pd.Series(listing.paths), {})", "p
 folder.fault("ignored option", "listing, self.depth, data)\n        names", 'listing, "top", data)\n        names')
 folder.fault(
     "index",
-    'folder.partition("/")[0] for folder in found.folders',
-    'folder.rpartition("/")[2] for folder in found.folders',
+    'folder.partition("/")[0] for folder in contents.folders',
+    'folder.rpartition("/")[2] for folder in contents.folders',
 )
 folder.fault(
     "off-by-one", 'if "" not in below_top and len(below_top) > 1:', 'if "" not in below_top and len(below_top) > 2:'
@@ -60,7 +60,7 @@ folder.fault(
 folder.fault(
     "dropped call", "folder if folder in doubled else PurePosixPath(folder).name", "PurePosixPath(folder).name"
 )
-folder.fault("dropped call", "        found.unread[suffix] += 1\n", "")
+folder.fault("dropped call", "        contents.unread[suffix] += 1\n", "")
 folder.fault("dropped call", 'folders[:] = [name for name in folders if not name.startswith(".")]', "pass")
 folder.fault(
     "dropped call",

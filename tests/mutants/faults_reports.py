@@ -265,7 +265,7 @@ page.fault("ignored option", "Path(root) if root and not options.anonymous", "Pa
 page.fault("index", "value = figures.primary.value(part.scores)", "value = figures.primary.value(group[0].scores)")
 page.fault("dropped call", 'f"{missing} of {len(collected.cells)} cells are not finished" if missing else ""', '""')
 thumbnails = Source(PAGE + "thumbnails.py", PAGE_TESTS)
-thumbnails.fault("off-by-one", "self.left -= bool(self.made[path])", "self.left -= 0")
+thumbnails.fault("off-by-one", "self.left -= bool(self.encoded[path])", "self.left -= 0")
 index = Source(R + "runs_index.py", "tests/reports/test_runs_index.py")
 index.fault("sign", "-(entry.score if", "(entry.score if")
 index.fault("ignored option", 'reverse=sort == "date"', "reverse=False")
@@ -298,7 +298,7 @@ reproduction.fault("dropped call", 'str(row["metric"]))\n', '"")\n')
 
 remarks = Source(R + "page/context.py", "tests/reports/page/test_page.py")
 remarks.fault("index", "for sitting in sittings.read(folder)[-1:]]", "for sitting in sittings.read(folder)[:1]]")
-remarks.fault("wrong reduction", 'f"{np.median(known):,.0f}"', 'f"{np.max(known):,.0f}"')
+remarks.fault("wrong reduction", 'f"{np.median(measured):,.0f}"', 'f"{np.max(measured):,.0f}"')
 remarks.fault(
     "dropped call",
     "sorted(studies) for one in sittings.read(study)] or of_cells",

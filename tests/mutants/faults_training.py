@@ -184,8 +184,8 @@ evaluate.fault(
 evaluate.fault("index", "rows[rank::world]", "rows[::-1]")
 evaluate.fault(
     "index",
-    "        if share is not None:\n            out[rank::world] = share",
-    "        if share is not None:\n            out[: len(share)] = share",
+    "        if rows is not None:\n            out[rank::world] = rows",
+    "        if rows is not None:\n            out[: len(rows)] = rows",
 )
 evaluate.fault("dropped call", "if not all(np.isfinite(part).all() for part in parts):", "if False:")
 evaluate.fault(
@@ -608,7 +608,7 @@ rates.fault(
 loop.fault("sign", "1 / (1 + float(error))", "1 + float(error)", YEARS)
 scorer.fault("ignored option", '"mean" if years else "argmax"', '"argmax"', YEARS)
 answers.fault("dropped call", "self.calibration.probabilities(scores), self.scale", "scores, self.scale", YEARS)
-predictor.fault("dropped call", "    if not np.isfinite(found.radius):\n", "    if False:\n", YEARS)
+predictor.fault("dropped call", "    if not np.isfinite(interval.radius):\n", "    if False:\n", YEARS)
 
 speed = Source(T + "speed.py", "tests/training/test_speed.py")
 speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return False")

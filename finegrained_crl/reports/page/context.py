@@ -213,8 +213,8 @@ def _memory(folders: list[Path]) -> str:
     """Median peak of the last process of each run, MiB; "" where none was kept."""
     last = [sitting for folder in folders for sitting in sittings.read(folder)[-1:]]
     peaks = [sitting.get("peak_gpu_mib", sitting.get("peak_mib")) for sitting in last]
-    known = [float(peak) for peak in peaks if isinstance(peak, int)]
-    return f"{np.median(known):,.0f}" if known else ""
+    measured = [float(peak) for peak in peaks if isinstance(peak, int)]
+    return f"{np.median(measured):,.0f}" if measured else ""
 
 
 def _recipe_differences(collected: Collected) -> list[list[str]]:

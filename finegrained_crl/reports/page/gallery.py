@@ -45,12 +45,12 @@ class Table:
 
     def __init__(self, groups: Groups, *, anonymous: bool) -> None:
         frames = [part.frame[["id", "path"]].assign(label=part.scores.labels) for part in _everything(groups)]
-        known = pd.concat(frames).drop_duplicates("id").sort_values("id").set_index("id")
-        means = {name: _averaged(group, known.index) for name, group in groups.items()}
+        pictures = pd.concat(frames).drop_duplicates("id").sort_values("id").set_index("id")
+        means = {name: _averaged(group, pictures.index) for name, group in groups.items()}
         # A picture that some variant has not seen yet, in a study that still runs, can't be compared.
         shared = np.logical_and.reduce([np.isfinite(table[:, 0]) for table in means.values()])
         self.probabilities = {name: table[shared] for name, table in means.items()}
-        self.labels, self.paths = known["label"].to_numpy()[shared], known["path"].to_numpy()[shared].tolist()
+        self.labels, self.paths = pictures["label"].to_numpy()[shared], pictures["path"].to_numpy()[shared].tolist()
         self.names = self.paths
         if anonymous:
             self.names = [f"picture {i + 1}" for i in range(len(self.paths))]

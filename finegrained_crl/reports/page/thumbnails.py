@@ -23,16 +23,16 @@ class Thumbnails:
 
     def __init__(self, root: Path | None, most: int) -> None:
         self.root, self.left = root, most
-        self.made: dict[str, str] = {}
+        self.encoded: dict[str, str] = {}
 
     def of(self, path: str) -> str:
         """The picture as a data: address; "" where none may be shown, or it can't be read."""
-        if self.root is None or (self.left <= 0 and path not in self.made):
+        if self.root is None or (self.left <= 0 and path not in self.encoded):
             return ""
-        if path not in self.made:
-            self.made[path] = _encoded(self.root / path)
-            self.left -= bool(self.made[path])
-        return self.made[path]
+        if path not in self.encoded:
+            self.encoded[path] = _encoded(self.root / path)
+            self.left -= bool(self.encoded[path])
+        return self.encoded[path]
 
 
 def _encoded(path: Path) -> str:
