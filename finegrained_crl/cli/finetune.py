@@ -139,6 +139,14 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
         "tensorboard",
         "where figures of epochs go beside epochs.csv: tensorboard, wandb, mlflow",
     )
+    settings.add_flag(
+        how,
+        "cuda_graphs",
+        bool,
+        False,
+        "with --compile true, replay the network's kernels as CUDA graphs: for small networks, whose steps wait for the"
+        " host",
+    )
     settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
     settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
@@ -173,7 +181,7 @@ def _run_options(parsed: Any) -> RunOptions:
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     require_tracker(parsed.tracker)
     how = (parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in)
-    return RunOptions(parsed.workers, parsed.device, *how, tracker=parsed.tracker)
+    return RunOptions(parsed.workers, parsed.device, *how, tracker=parsed.tracker, cuda_graphs=parsed.cuda_graphs)
 
 
 def _announce(session: Any, loop: Any) -> None:

@@ -21,6 +21,7 @@ from finegrained_crl.metrics.ages import AgeAnswers, age_truth, decode_ages
 from finegrained_crl.metrics.calibration import softmax
 from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
+from finegrained_crl.training.compilation import compile_network
 from finegrained_crl.training.device import seed_step, synchronise_batch_norm
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.interruption import Interrupted, Interruption
@@ -54,7 +55,7 @@ class Loop:
             check_stage(session, placed)
         self.ema = _ema(self.trainee, self.recipe.ema)
         if self.recipe.compile:
-            self.trainee.model.compile()  # in place: names of weights stay, and a copy (EMA) is as it was
+            compile_network(self.trainee.model, graphs=session.options.cuda_graphs)
         self.progress = Progress()
         self.figures = LateFigures(self._count, late=session.accelerator.device.type == "cuda")
         self.reporter = Reporter(epochs=self.epochs, shown=session.is_main)

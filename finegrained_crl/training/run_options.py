@@ -21,6 +21,7 @@ class RunOptions:
             results.json.
         data_in: where pictures come from (routes.py).
         tracker: where the figures of epochs go beside epochs.csv (trackers.py).
+        cuda_graphs: replay the kernels of a compiled network as CUDA graphs (compilation.py).
     """
 
     workers: int = -1
@@ -29,3 +30,4 @@ class RunOptions:
     accept_changed_data: bool = False
     data_in: DataIn = "auto"
     tracker: Tracker = "tensorboard"
+    cuda_graphs: bool = False

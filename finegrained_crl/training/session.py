@@ -23,6 +23,7 @@ from finegrained_crl.training.assembly import (
     read_records,
     require_no_leaks,
 )
+from finegrained_crl.training.compilation import require_graphs_possible
 from finegrained_crl.training.device import keep_freed_memory, make_accelerator
 from finegrained_crl.training.known_speeds import recall, remember
 from finegrained_crl.training.ranges import check_recipe
@@ -61,6 +62,8 @@ class Session:
         self.trainee = make_trainee(recipe, self.records.num_classes)
         self.recipe, self.timings = self._resolve(recipe)
         self.accelerator: Any = make_accelerator(self.recipe.precision, options.device)
+        if options.cuda_graphs:
+            require_graphs_possible(self.recipe, self.accelerator.device)
         if self.accelerator.device.type == "cpu":
             keep_freed_memory()
         if options.workers < 0:

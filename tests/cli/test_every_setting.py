@@ -495,6 +495,7 @@ def test_weights_are_those_of_the_file(session, tmp_path):
         (["--checkpoint-seconds", "0.5"], "checkpoint_seconds", 0.5),
         (["--data-in", "files"], "data_in", "files"),
         (["--accept-changed-data"], "accept_changed_data", True),
+        (["--cuda-graphs"], "cuda_graphs", True),
     ],
 )
 def test_a_way_of_running_reaches_the_run(flags, name, value, pictures, tmp_path, monkeypatch):

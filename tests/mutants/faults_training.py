@@ -696,3 +696,9 @@ batches.fault("ignored option", "frames(source, every=every, most=most)", "frame
 batches.fault("swapped part", "batch_size=1 if is_camera(source) else batch_size", "batch_size=batch_size")
 batches.fault("dropped call", "    for source in inputs.streams:\n", "    for source in ():\n")
 batches.fault("sign", "len(views) > FEW * batch_size else 0", "len(views) < FEW * batch_size else 0")
+
+compilation = Source(T + "compilation.py", "tests/training/test_compilation.py")
+compilation.fault("ignored option", 'mode="reduce-overhead" if graphs else None', "mode=None")
+compilation.fault("off-by-one", "if recipe.accumulate > 1:", "if recipe.accumulate > 2:")
+compilation.fault("sign", 'if device.type != "cuda":', 'if device.type == "cuda":')
+compilation.fault("dropped call", "    if not recipe.compile:\n", "    if False:\n")

@@ -2,6 +2,7 @@
 
     python tools/benchmark.py gpu                                # ResNet-50 at 224 and 448 px, CIFAR's ResNet-34 at 32
     python tools/benchmark.py gpu --cases 448 --no-compile
+    python tools/benchmark.py gpu --cases 32 --cuda-graphs
 
     32        cifar_resnet34 on 50,000 random pictures, batch 256; the peer reads them as torchvision does, 14 workers
     224, 448  resnet50 on 5,994 generated JPEGs of 512 px and 200 classes (CUB's size), plain crop and flip; the peer is
@@ -54,6 +55,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--cases", type=int, nargs="+", choices=(32, 224, 448), default=[32, 224, 448])
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--cuda-graphs", action="store_true", help="in ours and in the compiled peer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="of a turn [4]")
     asked = parser.parse_args(argv)
@@ -80,13 +82,14 @@ def main(argv: list[str]) -> int:
 def measure(case: int, folder: Path, asked: argparse.Namespace, ceiling: float) -> dict[str, Any]:
     """One case."""
     data = INPUT.make_small(folder, 50_000) if case == 32 else make_photos(folder / "photos")
-    session = make_session(case, data, folder, compiled=not asked.no_compile)
+    session = make_session(case, data, folder, compiled=not asked.no_compile, graphs=asked.cuda_graphs)
     flops = flops_per_picture(session)
     loop = Loop(session)
     loop.begin(session.stages[0])
     loops: dict[str, Updates] = {"ours": our_updates(loop), "ours, one batch": our_updates(loop, fixed=True)}
-    loops["peer"] = peer_updates(case, data, session, compiled=not asked.no_compile)
-    loops["plain"] = peer_updates(case, data, session, compiled=False, plain=True)
+    mode = "reduce-overhead" if asked.cuda_graphs else "default"
+    loops["peer"] = peer_updates(case, data, session, mode=None if asked.no_compile else mode)
+    loops["plain"] = peer_updates(case, data, session, mode=None, plain=True)
     for name, updates in loops.items():  # compile, tune convolutions, fill queues
         begin = time.perf_counter()
         rate_of(updates, 2.0)
@@ -113,7 +116,7 @@ def measure(case: int, folder: Path, asked: argparse.Namespace, ceiling: float) 
     }
 
 
-def make_session(case: int, data: Path, folder: Path, *, compiled: bool) -> Session:
+def make_session(case: int, data: Path, folder: Path, *, compiled: bool, graphs: bool) -> Session:
     """Our run: pictures on the device."""
     how: dict[str, Any] = dict(INPUT.SMALL)
     if case != 32:
@@ -132,7 +135,8 @@ def make_session(case: int, data: Path, folder: Path, *, compiled: bool) -> Sess
         allow_leaks=True,
         **how,
     )
-    return Session(recipe, RunFolder(folder / f"never written {case}"), RunOptions(workers=0, data_in="device"))
+    options = RunOptions(workers=0, data_in="device", cuda_graphs=graphs)
+    return Session(recipe, RunFolder(folder / f"never written {case}"), options)
 
 
 def our_updates(loop: Loop, *, fixed: bool = False) -> Updates:
@@ -149,15 +153,15 @@ def our_updates(loop: Loop, *, fixed: bool = False) -> Updates:
             yield len(group[0].labels)
 
 
-def peer_updates(case: int, data: Path, session: Session, *, compiled: bool, plain: bool = False) -> Updates:
-    """The usual loop, of torch, timm and torchvision."""
+def peer_updates(case: int, data: Path, session: Session, *, mode: str | None, plain: bool = False) -> Updates:
+    """The usual loop, of torch, timm and torchvision; `mode` of torch.compile, None: not compiled."""
     import timm
 
     device, recipe = session.accelerator.device, session.recipe
     layout = torch.contiguous_format if plain else torch.channels_last
     net: Any = timm.create_model(recipe.backbone, num_classes=session.records.num_classes)
     net = net.to(device=device, memory_format=layout).train()
-    forward = torch.compile(net) if compiled else net
+    forward = torch.compile(net, mode=mode) if mode else net
     optimizer = torch.optim.SGD(net.parameters(), lr=recipe.lr, momentum=0.9, nesterov=True, weight_decay=1e-4)
     criterion = torch.nn.CrossEntropyLoss()
     for images, labels in peer_batches(case, data, recipe, device):
