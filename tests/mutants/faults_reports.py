@@ -252,7 +252,7 @@ sheets.fault("dropped call", "    if missing:\n        return", "    if False:\n
 PAGE, PAGE_TESTS = R + "page/", "tests/reports/page/test_page.py"
 gallery = Source(PAGE + "gallery.py", PAGE_TESTS)
 gallery.fault("sign", "right[good] & ~right[bad]", "right[bad] & ~right[good]")
-gallery.fault("wrong reduction", "counts[rows] += 1", "counts[rows] = 1")
+gallery.fault("wrong reduction", "counts[rows] += 1", "counts[rows] = 1", "tests/reports/page/test_agreement.py")
 gallery.fault("wrong reduction", "sums[rows] += softmax", "sums[rows] = softmax")
 gallery.fault("ignored option", "        if anonymous:\n", "        if False:\n")
 gallery.fault("dropped call", "((first, second), (second, first))", "((first, second), (first, second))")

@@ -35,9 +35,13 @@ def collected(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def charts(collected, root):
+def table(collected):
     groups = {group[0].cell.variant: group for group in grouped(study_figures(collected).parts)}
-    table = Table(groups, anonymous=False)
+    return Table(groups, anonymous=False)
+
+
+@pytest.fixture(scope="module")
+def charts(table, root):
     return list(agreement_charts(table, ("crl", "ce"), GROUPS, Thumbnails(root, 60)))
 
 
@@ -54,6 +58,12 @@ def means(collected):
                 frames.append(pd.DataFrame(softmax(np.stack(test["logits"].to_list()), axis=1), index=test.index))
         tables[variant] = sum(frames) / len(frames)
     return tables, test["label"]
+
+
+def test_probabilities_are_means_over_the_runs(table, means):
+    expected, _ = means
+    for variant, frame in expected.items():
+        assert table.probabilities[variant] == pytest.approx(frame.to_numpy())
 
 
 def test_counts_of_all_four_kinds(charts, means):
