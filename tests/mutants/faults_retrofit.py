@@ -107,6 +107,16 @@ uses.fault(
     "dropped call", "        if name in LOSSES and node.metadata.get(MARK) is None:", "        if name in LOSSES:"
 )
 uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = min(deepest, level)")
+
+passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
+passes.fault("off-by-one", "<= FIRST or", "< FIRST or")
+passes.fault(
+    "dropped call",
+    "        nodes += [child for child, _ in node.next_functions if child is not None]\n",
+    "        pass\n",
+)
+passes.fault("sign", "len(self._seen) >= KINDS", "len(self._seen) < KINDS")
+
 flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
 flows.fault(
     "dropped call",
@@ -130,6 +140,9 @@ flows.fault(
     "            if False:\n                flow.stream.refuse(reason)",
 )
 flows.fault("off-by-one", "WALKS = 3", "WALKS = 0")
+flows.fault(
+    "dropped call", "        self._passes = Passes()\n\n    def step", "\n    def step", T + "account/test_passes.py"
+)
 flows.fault(
     "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
 )

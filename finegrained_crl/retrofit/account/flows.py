@@ -26,13 +26,13 @@ from finegrained_crl.retrofit.account.leaves import (
     remembered,
 )
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
+from finegrained_crl.retrofit.account.passes import Passes
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.uses import MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
 WAITING = 2048  # passes that are kept until an update
-PASSES = 3  # backward passes of a process that are looked at in any case
 FLOWED, UPDATED, SKIPPED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped", "zeroed"))
 
 
@@ -121,7 +121,7 @@ class Account:
         self._is_in_step = False
         self._accumulates = True
         self._optimisers = 0
-        self._passes = 0
+        self._passes = Passes()
         self.unseen: Callable[[str], None] | None = None
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None) -> None:
@@ -178,10 +178,10 @@ class Account:
         self._accumulates = accumulates
         for stream in list(self._waiting.values()):
             self._find_removed(stream)
-        if not self.unchecked and self._passes >= PASSES:
+        roots = roots if isinstance(roots, tuple | list) else (roots,)
+        if not self._passes.is_due(roots) and not self.unchecked:
             return
-        self._passes += 1
-        uses = uses_of_values(roots if isinstance(roots, tuple | list) else (roots,))
+        uses = uses_of_values(roots)
         if uses.unseen and self.unseen is not None:
             self.unseen(uses.unseen)
         for flow, reason in uses.values:
@@ -196,6 +196,7 @@ class Account:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
         self._owned.clear()  # kept by `id`, which a new object may have again
         self._optimisers += 1
+        self._passes = Passes()
 
     def step_starts(self, *_: Any) -> None:
         """Before an optimiser's step, which may ask for the loss several times (a closure, as LBFGS does)."""

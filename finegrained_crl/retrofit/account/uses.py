@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finegrained_crl.retrofit.account.by_hand import written_by_hand
+from finegrained_crl.retrofit.account.passes import node_of
 from finegrained_crl.retrofit.account.softmax_nodes import name_of
 
 MARK = "fgcrl"  # key of a watched node's metadata
@@ -80,7 +81,7 @@ def _unseen(children: dict[Any, list[Any]]) -> str:
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
     """The graph's upper part (node -> nodes that its inputs come from), and the watched nodes in it."""
-    todo = deque((node, 0) for node in map(_node_of, roots) if node is not None)
+    todo = deque((node, 0) for node in map(node_of, roots) if node is not None)
     children: dict[Any, list[Any]] = {}
     marked: list[tuple[Any, Any]] = []
     deepest = float("inf")
@@ -95,10 +96,6 @@ def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[An
         children[node] = [] if mark is not None else [child for child, _ in node.next_functions if child is not None]
         todo.extend((child, level + 1) for child in children[node])
     return children, marked
-
-
-def _node_of(root: Any) -> Any:
-    return root.grad_fn if hasattr(root, "grad_fn") else getattr(root, "node", None)
 
 
 def _spoiled(value: Any, parents: dict[Any, list[Any]]) -> str:
