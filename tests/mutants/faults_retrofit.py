@@ -74,6 +74,19 @@ misfit.fault(
 )
 misfit.fault("ignored option", "TOLERANCE.get(dtype, TOLERANCE[torch.float32])", "TOLERANCE[torch.bfloat16]")
 
+moves = Source(R + "account/moves.py", T + "account/test_moves.py", SHAPES)
+moves.fault("index", "    if axis == 0 or math.prod(before) > LARGEST:", "    if math.prod(before) > LARGEST:")
+moves.fault("ignored option", "    if axis == 0 or math.prod(before) > LARGEST:", "    if axis == 0:")
+moves.fault("dropped call", "    if math.prod(shape) > LARGEST:\n        return None\n", "")
+moves.fault("wrong reduction", 'factor if name == "Mul" else 1 / factor', "factor")
+moves.fault("index", '((0, "other"), (1, "self"))[: 2', '((0, "other"), (1, "self"))[: 1')
+moves.fault(
+    "dropped call", "    if above is None or any(other is not None for other, _ in others):", "    if above is None:"
+)
+moves.fault("dropped call", "if number.dim() < 2 and factor and math", "if number.dim() < 2 and math")
+moves.fault("swapped part", "gradient = gradient / numbers[0]", "gradient = gradient * numbers[0]")
+moves.fault("sign", "return axis - (1 << 64) if axis >= 1 << 63 else axis", "return axis")
+
 by_hand = Source(R + "account/by_hand.py", T + "account/test_by_hand.py", SHAPES)
 by_hand.fault("off-by-one", "rows.shape[1] > LEAST + 1 else 1", "rows.shape[1] > LEAST else 1")
 by_hand.fault("dropped call", "    if _are_own_samples(rows):\n        return False\n", "")

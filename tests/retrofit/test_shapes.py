@@ -67,6 +67,10 @@ REPORTED = {
     "poly_soft": "another function of the targets' probabilities",
     "poly_smoothed": FUNCTION,
     "smoothing_by_hand": "label smoothing by hand",
+    "smoothing_of_scaled_logits": "label smoothing by hand",
+    "smoothing_of_adjusted_logits": "label smoothing by hand",
+    "smoothing_in_one_of_two_heads": "label smoothing by hand",
+    "poly_of_cut_logits": FUNCTION,
     "negative": "a negative factor",
     # evaluation, and what is no training
     "guard_property": IDLE,
