@@ -51,6 +51,14 @@ judge.fault("dropped call", '    if row.get("unseen"):', "    if False:")
 judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(BY_ROLE)")
 judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(BY_CHOICE)")
 judge.fault("swapped part", "        return _of_refused(row)\n", "        return _of_left(row)\n")
+judge.fault("ignored option", 'startswith(BY_ROLE) and row.get("updated")', "startswith(BY_ROLE)", LEDGER)
+judge.fault("sign", "    if unused > 0 and has_stepped:", "    if unused >= 0 and has_stepped:", LEDGER)
+judge.fault(
+    "dropped call",
+    """(row.get("discarded") and not row["reason"].startswith("--only "))""",
+    'row.get("discarded")',
+    LEDGER,
+)
 
 misfit = Source(R + "account/misfit.py", MISFIT, SHAPES)
 misfit.fault("wrong reduction", "call.expected for call in calls]).sum(0)", "call.expected for call in calls]).mean(0)")
@@ -180,12 +188,12 @@ receipt.fault("dropped call", "self.replaced > 0 and (self", "(self")
 receipt.fault("sign", '(row.get("error") or 0.0) > GAIN_ERROR', '(row.get("error") or 0.0) < GAIN_ERROR')
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, has_stepped)",
-    'problems_of(self.sites, "train", has_stepped)',
+    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
+    'problems_of(self.sites, "train", self._has_stepped)',
 )
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, has_stepped)",
+    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
     "problems_of(self.sites, self.settings.phase, True)",
 )
 receipt.fault(
@@ -312,9 +320,12 @@ rows = Source(R + "running/rows.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES,
 rows.fault("ignored option", 'role="validation" if is_evaluation else facts.role', "role=facts.role")
 
 look = Source(R + "running/look.py", T + "sites/test_profiles.py", INPROCESS, PROGRAMS, SCAN, SHAPES)
+look.fault("dropped call", "return first % rows == 0", "return True", INPROCESS)
+look.fault("ignored option", "return steps <= {0} and first == 0", "return steps <= {0}", INPROCESS)
+look.fault("dropped call", "are_targets(classes) or bool(", "bool(", INPROCESS)
+look.fault("off-by-one", "MIXED = 2", "MIXED = 3", INPROCESS)
 look.fault("index", "chain[first + 1 :]) if k == PROGRAM]", "chain[first + 2 :]) if k == PROGRAM]")
 look.fault("dropped call", "    role = _checked(role, call)\n", "")
-look.fault("off-by-one", "return role if len(steps) <= 1 else", "return role if len(steps) < 1 else")
 look.fault(
     "dropped call", "    contexts = [_with_grad(context, call) for context in", "    contexts = [context for context in"
 )
