@@ -124,9 +124,9 @@ softmax_nodes.fault("dropped call", "return part is whole and is_softmax(whole)"
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
-uses.fault(
-    "dropped call", "        if name in LOSSES and node.metadata.get(MARK) is None:", "        if name in LOSSES:"
-)
+uses.fault("dropped call", "name in LOSSES and node.metadata.get(MARK) is None and", "name in LOSSES and")
+uses.fault("dropped call", " and not _is_inside(node, children):", ":")
+uses.fault("dropped call", """    if not any("Backward" in name_of(other) for other in graph):""", "    if False:")
 uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = min(deepest, level)")
 
 passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
@@ -139,16 +139,6 @@ passes.fault(
 passes.fault("sign", "len(self._seen) >= KINDS", "len(self._seen) < KINDS")
 
 flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
-flows.fault(
-    "dropped call",
-    "        if not self.is_updated:\n            self.account.passed(self)",
-    "        self.account.passed(self)",
-)
-flows.fault(
-    "sign",
-    "                if not math.isfinite(self.value.item()):",
-    "                if math.isfinite(self.value.item()):",
-)
 flows.fault(
     "dropped call", "            self._compare_by_hand(stream)\n            stream.before", "            stream.before"
 )
@@ -164,10 +154,68 @@ flows.fault("off-by-one", "WALKS = 3", "WALKS = 0")
 flows.fault(
     "dropped call", "        self._passes = Passes()\n\n    def step", "\n    def step", T + "account/test_passes.py"
 )
-flows.fault(
-    "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
-)
 flows.fault("dropped call", "                flow.open = False\n", "")
+FLOWED = T + "account/test_returned.py"
+flows.fault(
+    "dropped call",
+    "if flow.accumulates and not flow.is_kept]\n                # Grad",
+    "if not flow.is_kept]\n                # Grad",
+    FLOWED,
+)
+flows.fault("ignored option", "(flow.is_kept and flow.logits is None)", "flow.is_kept", FLOWED)
+flows.fault("dropped call", "is not None and not watch.is_added_to():", "is not None:", FLOWED)
+flows.fault(
+    "dropped call",
+    "                return  # those of another optimiser",
+    "                pass  # those of another optimiser",
+    FLOWED,
+)
+flows.fault("dropped call", " or not (stream.is_credited or stream.by_hand):", ":", FLOWED)
+flows.fault("sign", "not has_no_gradient(parameter)", "has_no_gradient(parameter)", FLOWED)
+flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
+
+streams = Source(R + "account/streams.py", SHAPES, INPROCESS)
+streams.fault(
+    "dropped call",
+    "        if not self.is_updated:\n            self.account.passed(self)",
+    "        self.account.passed(self)",
+)
+streams.fault(
+    "sign",
+    "                if not math.isfinite(self.value.item()):",
+    "                if math.isfinite(self.value.item()):",
+)
+
+returned = Source(R + "account/returned.py", FLOWED, SHAPES)
+returned.fault("dropped call", "flow.logits in nodes or not", "not")
+returned.fault(
+    "dropped call", "flow.logits in nodes or not moved.isdisjoint(stream.parameters)", "flow.logits in nodes"
+)
+returned.fault("ignored option", "or len(inputs) != 1 or", "or")
+returned.fault("dropped call", "if tuple(inputs[0].variable.shape) == shape and math", "if math")
+
+leaves = Source(R + "account/leaves.py", FLOWED, SHAPES)
+leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 0.0")
+leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 1.0")
+leaves.fault(
+    "dropped call", "(bool(few_values(gradient).any()) or bool(gradient.any()))", "bool(few_values(gradient).any())"
+)
+leaves.fault(
+    "dropped call",
+    "if not parameters and not any(name_of(node) in LAYERS for node in _visited(root)):",
+    "if not parameters:",
+)
+leaves.fault(
+    "dropped call", "if not parameters and not any(name_of(node) in LAYERS for node in _visited(root)):", "if False:"
+)
+leaves.fault(
+    "dropped call",
+    "    with contextlib.suppress(Exception):  # of an odd",
+    "    with contextlib.nullcontext():  # of an odd",
+)
+
+by_engine = Source(R + "account/set_by_hand.py", T + "account/test_set_by_hand.py", FLOWED, SHAPES)
+by_engine.fault("sign", ".norm()) > ALIKE", ".norm()) < ALIKE")
 
 merge = Source(R + "account/merge.py", T + "account/test_merge.py", LEDGER)
 merge.fault("off-by-one", 'chain["flowed"] >= AGAIN', 'chain["flowed"] > AGAIN')
@@ -285,7 +333,7 @@ dispatch.fault(
     "            self.ledger.count(stream.row)\n        if not chain.measured",
     "            pass\n        if not chain.measured",
 )
-dispatch.fault("ignored option", "call, self.settings.beta))\n", "call, 1.0))\n")
+dispatch.fault("ignored option", "call, self.settings.beta)\n", "call, 1.0)\n")
 dispatch.fault(
     "dropped call",
     '        if chain.checkpoint != "again":\n            self.ledger.count(stream.row)',

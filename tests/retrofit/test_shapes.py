@@ -90,6 +90,11 @@ REPORTED = {
     "fgsm_grad": NEVER,
     "fgsm_backward": ATTACK,
     "saliency_at_end": ATTACK,
+    "attack_on_frozen": ATTACK,
+    "looked_at_by_grad": ATTACK,
+    "zeroed_by_hand": ATTACK,
+    "hessian_between": ATTACK,
+    "moved_and_put_back": ATTACK,
     # trained by the program's own loss
     "evaluate_hidden": "LEFT AND YET TRAINED",
     "model_in_eval_mode": "LEFT AND YET TRAINED",

@@ -14,9 +14,11 @@ from typing import Any
 
 from finegrained_crl.retrofit.account.by_hand import written_by_hand
 from finegrained_crl.retrofit.account.passes import node_of
-from finegrained_crl.retrofit.account.softmax_nodes import name_of
+from finegrained_crl.retrofit.account.softmax_nodes import child_of, name_of
 
 MARK = "fgcrl"  # key of a watched node's metadata
+LOGITS = "fgcrl-logits"  # key of the node that computed the logits of a watched value
+INSIDE = 4  # steps from a loss's node to its logits
 NODES = 4000  # looked at; a value lies near the root
 BEYOND = 40  # levels looked at behind the first meeting: other ways to the same value are longer, but not much
 LINEAR = frozenset(
@@ -72,11 +74,24 @@ def uses_of_values(roots: Iterable[Any]) -> Uses:
 def _unseen(children: dict[Any, list[Any]]) -> str:
     for node, below in children.items():
         name = name_of(node)
-        if name in LOSSES and node.metadata.get(MARK) is None:
+        if name in LOSSES and node.metadata.get(MARK) is None and not _is_inside(node, children):
             return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
         if by_hand := written_by_hand(node, below):
             return by_hand
     return ""
+
+
+def _is_inside(node: Any, graph: Iterable[Any]) -> bool:
+    """Whether a loss's node is a part of a watched one, which the graph of a gradient reaches from below."""
+    if not any("Backward" in name_of(other) for other in graph):
+        return False  # no step's gradient has a graph here
+    for _ in range(INSIDE):
+        node = child_of(node)
+        if node is None:
+            break
+        if LOGITS in node.metadata:
+            return True
+    return False
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:

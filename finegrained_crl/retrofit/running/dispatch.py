@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from finegrained_crl.retrofit.account.arrival import Sample
-from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.streams import Stream
 from finegrained_crl.retrofit.losses.log_softmax import doubt
 from finegrained_crl.retrofit.losses.replacement import Replacement
 from finegrained_crl.retrofit.running.bits import Bits
@@ -35,7 +36,7 @@ from finegrained_crl.retrofit.running.rows import count_compiled, count_unseen, 
 from finegrained_crl.retrofit.sites.settings import Settings
 
 PLAIN = (Tensor, nn.Parameter)
-Token = tuple[Stream, Sample | None]  # what is watched, of a call that PyTorch's own body computes
+Token = tuple[Stream, Sample | None, Any]  # what is watched, of a call that PyTorch's own body computes
 Result = tuple[Tensor | None, Token | None]
 NOTHING: Result = (None, None)
 
@@ -135,7 +136,7 @@ class Dispatcher:
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
         if token is not None and isinstance(value, Tensor):
-            self._proof.watch(token[0], value, token[1])
+            self._proof.watch(token[0], value, *token[1:])
         return value
 
     def _at_site(self, call: Call, frame: FrameType) -> Result:
@@ -184,7 +185,8 @@ class Dispatcher:
             if "first_loss" not in self.ledger.rows[stream.row]:
                 self.ledger.add(stream.row, **self._first.measured(call))
         if value.requires_grad:
-            self._proof.watch(stream, value, self._proof.sampled(chain, stream, call, self.settings.beta))
+            sample = self._proof.sampled(chain, stream, call, self.settings.beta)
+            self._proof.watch(stream, value, sample, call.input.grad_fn)
         if self.settings.steps:
             self._bits.write_down(stream.row, value)
         return value, None
@@ -195,7 +197,7 @@ class Dispatcher:
         self._learned.called(can_train=can_train)
         if call is None or not can_train:
             return NOTHING
-        return None, (stream, self._proof.sampled(chain, stream, call, 0.0))
+        return None, (stream, self._proof.sampled(chain, stream, call, 0.0), call.input.grad_fn)
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
