@@ -173,6 +173,8 @@ flows.fault(
 flows.fault("dropped call", " or not (stream.is_credited or stream.by_hand):", ":", FLOWED)
 flows.fault("sign", "not has_no_gradient(parameter)", "has_no_gradient(parameter)", FLOWED)
 flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
+flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
+flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
 
 streams = Source(R + "account/streams.py", SHAPES, INPROCESS)
 streams.fault(
@@ -202,12 +204,10 @@ leaves.fault(
 )
 leaves.fault(
     "dropped call",
-    "if not parameters and not any(name_of(node) in LAYERS for node in _visited(root)):",
+    "if not parameters and not any(name_of(node) in LAYERS for node in visited):",
     "if not parameters:",
 )
-leaves.fault(
-    "dropped call", "if not parameters and not any(name_of(node) in LAYERS for node in _visited(root)):", "if False:"
-)
+leaves.fault("dropped call", "if not parameters and not any(name_of(node) in LAYERS for node in visited):", "if False:")
 leaves.fault(
     "dropped call",
     "    with contextlib.suppress(Exception):  # of an odd",
@@ -308,6 +308,8 @@ calls.fault(
 )
 
 dispatch = Source(R + "running/dispatch.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+dispatch.fault("dropped call", "is_cut=bool(chain.checkpoint)", "is_cut=False", SHAPES)
+dispatch.fault("off-by-one", "gradient.numel() > 1 for", "gradient.numel() > 1000 for", SHAPES)
 dispatch.fault(
     "ignored option", "Replacement(settings.loss, settings.alpha, settings.beta)", "Replacement(settings.loss)"
 )

@@ -76,7 +76,7 @@ class Account:
         if stream.walks < WALKS and stream.tries < TRIES and not is_of_copies:
             stream.tries += 1
             leaves = leaves_of(node)
-            stream.parameters |= trained_by(leaves, node)
+            stream.parameters |= trained_by(leaves, None if stream.is_cut else node)
         flow = Flow(self, stream, value, leaves, sample)
         flow.logits = logits
         if logits is not None:
@@ -138,6 +138,14 @@ class Account:
             if reason:
                 flow.stream.refuse(reason)
 
+    def handed_on(self) -> None:
+        """Before a backward pass that starts from gradients which earlier ones computed, of whatever leaves."""
+        for stream in self._waiting.values():
+            for flow in stream.waiting:
+                flow.accumulates = True
+            if stream.reached is None or not isinstance(stream.reached(), torch.nn.Parameter):
+                stream.parameters.clear()
+
     def optimiser_made(self, *_: Any) -> None:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
         self._owned.clear()  # kept by `id`, which a new object may have again
@@ -164,7 +172,7 @@ class Account:
     def zeroed(self, owner: Any) -> None:
         """Before gradients are set to zero: what was not used by now is lost, unless parameters changed by hand."""
         for stream in list(self._waiting.values()):
-            if self._owns(owner, stream):
+            if stream.parameters and self._owns(owner, stream):
                 self._compare_by_hand(stream)
                 unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
                 # Gradients that overflowed are thrown away by every scaler.

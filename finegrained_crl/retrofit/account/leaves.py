@@ -58,9 +58,14 @@ def is_parameter(leaf: Any) -> bool:
 def trained_by(leaves: list[Any], root: Any) -> set[int]:
     """What an update of these gradients changes, by `id`: parameters, or other leaves where a network without any lies
     before them (an attack on its pictures); empty where that can't be told (a pass that is cut at the logits).
+
+    Args:
+        leaves: below the root.
+        root: of a graph; None where it is known to be cut.
     """
     parameters = [leaf for leaf in leaves if is_parameter(leaf)]
-    if not parameters and not any(name_of(node) in LAYERS for node in _visited(root)):
+    visited = _visited(root) if root is not None and not parameters else []
+    if not parameters and not any(name_of(node) in LAYERS for node in visited):
         return set()
     return {id(leaf.variable) for leaf in parameters or leaves}
 

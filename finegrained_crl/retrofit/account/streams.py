@@ -34,11 +34,13 @@ class Stream:
         row: of the ledger.
         refuse: called with the reason when the value turns out to be an ingredient of another loss.
         is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
+        is_cut: its passes end at copies of what the program computed (checkpoints), and go on from there.
     """
 
     row: int
     refuse: Callable[[str], None]
     is_replaced: bool = False
+    is_cut: bool = False
     tries: int = 0
     optimisers: int = 0  # that were made when its graph was walked
     calls: int = 0

@@ -123,9 +123,12 @@ class Dispatcher:
         chain = self.chains.of(key, call, frame)
         self._left(chain, "refuse" if chain.replace else "leave", chain.reason)
 
-    def backward(self, roots: Any, *_: Any) -> None:
+    def backward(self, roots: Any, gradients: Any, *_: Any) -> None:
         """The hook of backward passes; our own measurements are none of the program's."""
         if not getattr(self._inside, "busy", False):
+            given = gradients if isinstance(gradients, tuple | list) else (gradients,)
+            if any(isinstance(gradient, Tensor) and gradient.numel() > 1 for gradient in given):
+                self.account.handed_on()
             self.account.backward_starts(roots)
 
     def grad(self, roots: Any, *_: Any) -> None:
@@ -221,7 +224,8 @@ class Dispatcher:
             if chain.checkpoint == "first":
                 self._first_passes[place] = row
             is_replaced = action == "replace" and self.settings.mode == "run"
-            stream = Stream(row, lambda text: self._proof.ingredient(chain, row, text), is_replaced)
+            ingredient = lambda text: self._proof.ingredient(chain, row, text)  # noqa: E731
+            stream = Stream(row, ingredient, is_replaced, is_cut=bool(chain.checkpoint))
             chain.streams[action, reason] = stream
         if chain.checkpoint != "again":
             self.ledger.count(stream.row)
