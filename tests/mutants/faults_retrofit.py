@@ -110,6 +110,7 @@ by_hand.fault(
     "name_of(entry) in ENTRY and unshifted(origin_of(child_of(entry))) is source",
     "name_of(entry) in ENTRY",
 )
+by_hand.fault("dropped call", """== ["LogSigmoid"]:""", "== []:", SHAPES)
 
 softmax_nodes = Source(R + "account/softmax_nodes.py", T + "account/test_by_hand.py", SHAPES)
 softmax_nodes.fault("off-by-one", "STEPS = 4", "STEPS = 0")
@@ -121,12 +122,26 @@ softmax_nodes.fault(
 softmax_nodes.fault("swapped part", "return children[0] if is_shift else node", "return node if is_shift else node")
 softmax_nodes.fault("dropped call", "return part is whole and is_softmax(whole)", "return False")
 
+by_gradient = Source(R + "account/by_gradient.py", T + "account/test_by_gradient.py", SHAPES)
+by_gradient.fault("dropped call", " and not comes_from(node, ours)]", "]")
+by_gradient.fault("off-by-one", "SHIFTS = 2", "SHIFTS = 0")
+by_gradient.fault("off-by-one", "EVIDENCE = 12", "EVIDENCE = 0")
+by_gradient.fault("ignored option", "if different == 1 or different", "if different")
+by_gradient.fault("ignored option", "if different == 1 or different == rows == classes:", "if different == 1:")
+by_gradient.fault("dropped call", "(close & balanced)", "balanced")
+by_gradient.fault("swapped part", 'result.exp() if name_of(node) == "LogSoftmax" else result', "result")
+by_gradient.fault(
+    "dropped call",
+    "    with contextlib.suppress(Exception):  # freed".replace("    with", "        with"),
+    "        with contextlib.nullcontext():  # freed",
+)
+
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
 uses.fault("dropped call", "name in LOSSES and node.metadata.get(MARK) is None and", "name in LOSSES and")
 uses.fault("dropped call", " and not _is_inside(node, children):", ":")
-uses.fault("dropped call", """    if not any("Backward" in name_of(other) for other in graph):""", "    if False:")
+uses.fault("dropped call", """any("Backward" in name_of(other) for other in graph) and comes_from""", "comes_from")
 uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = min(deepest, level)")
 
 passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
@@ -175,6 +190,12 @@ flows.fault("sign", "not has_no_gradient(parameter)", "has_no_gradient(parameter
 flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
 flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
 flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
+flows.fault("dropped call", "        if torch._C._current_graph_task_id() == NO_PASS:", "        if True:")
+flows.fault("dropped call", "and leaf.shape in shapes:", "and True:", SHAPES)
+flows.fault("dropped call", "            watch_softmaxes(uses.nodes, LOGITS, tell)\n", "            pass\n", SHAPES)
+flows.fault(
+    "dropped call", "            self.ledger.add(stream.row, note=OF_COPIES)\n", "            pass\n", INPROCESS
+)
 
 streams = Source(R + "account/streams.py", SHAPES, INPROCESS)
 streams.fault(
@@ -309,7 +330,7 @@ calls.fault(
 
 dispatch = Source(R + "running/dispatch.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
 dispatch.fault("dropped call", "is_cut=bool(chain.checkpoint)", "is_cut=False", SHAPES)
-dispatch.fault("off-by-one", "gradient.numel() > 1 for", "gradient.numel() > 1000 for", SHAPES)
+dispatch.fault("off-by-one", "and gradient.numel() > 1]", "and gradient.numel() > 1000]", SHAPES)
 dispatch.fault(
     "ignored option", "Replacement(settings.loss, settings.alpha, settings.beta)", "Replacement(settings.loss)"
 )

@@ -446,3 +446,9 @@ def test_the_worst_proof_of_a_site_stays():
             (F.cross_entropy(scores, Y) + penalty * scores.square().sum()).backward()
     (site,) = receipt.sites
     assert (site["proven"], site["misfit"] > 0.01) == (2, True)
+
+
+def test_what_torch_func_differentiates_has_a_note():
+    with retrofit() as receipt:
+        torch.func.grad(lambda z: F.cross_entropy(z, Y))(Z)
+    assert "is not seen" in receipt.sites[0]["note"]

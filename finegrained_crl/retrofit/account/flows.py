@@ -6,12 +6,13 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
     has_no_gradient,
@@ -28,10 +29,12 @@ from finegrained_crl.retrofit.account.passes import Passes, node_of
 from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.streams import Flow, Stream
-from finegrained_crl.retrofit.account.uses import LOGITS, MARK, uses_of_values
+from finegrained_crl.retrofit.account.uses import LOGITS, MARK, Uses, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
+OF_COPIES = "differentiated by torch.func: whether its gradients take part in updates is not seen"
+NO_PASS = -1  # number of the backward pass that runs, where none does
 WAITING = 2048  # passes that are kept until an update
 FLOWED, UPDATED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "zeroed"))
 
@@ -54,7 +57,7 @@ class Account:
         self._accumulates = True
         self._optimisers = 0
         self._passes = Passes()
-        self.unseen: Callable[[str], None] | None = None
+        self.unseen: Callable[[], Callable[[str], None]] | None = None  # made at the place of a pass
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None, logits: Any = None) -> None:
         """Follow the value of a call; does nothing where no gradient can flow.
@@ -70,6 +73,8 @@ class Account:
         # `torch.func.grad` differentiates copies: what becomes of its gradients is not seen.
         is_of_copies = torch._C._functorch.is_functorch_wrapped_tensor(value)
         leaves, logits = None, None if is_of_copies else logits
+        if is_of_copies and "note" not in self.ledger.rows[stream.row]:
+            self.ledger.add(stream.row, note=OF_COPIES)
         if stream.optimisers != self._optimisers:
             stream.optimisers = self._optimisers
             stream.walks = stream.tries = 0
@@ -121,15 +126,16 @@ class Account:
         """
         self._accumulates = accumulates
         roots = roots if isinstance(roots, tuple | list) else (roots,)
-        for stream in list(self._waiting.values()):
-            self._find_removed(stream)
+        if torch._C._current_graph_task_id() == NO_PASS:  # else of a checkpoint: gradients are still on their way
+            for stream in list(self._waiting.values()):
+                self._find_removed(stream)
         if accumulates:
             mark_what_is_read(self._waiting.values(), map(node_of, roots))
         if not self._passes.is_due(roots) and not self.unchecked:
             return
         uses = uses_of_values(roots)
-        if uses.unseen and self.unseen is not None:
-            self.unseen(uses.unseen)
+        if self.unseen is not None:
+            self._tell_unseen(uses, self.unseen())
         for flow, reason in uses.values:
             if not flow.unchecked:
                 continue
@@ -138,12 +144,22 @@ class Account:
             if reason:
                 flow.stream.refuse(reason)
 
-    def handed_on(self) -> None:
-        """Before a backward pass that starts from gradients which earlier ones computed, of whatever leaves."""
+    def _tell_unseen(self, uses: Uses, tell: Callable[[str], None]) -> None:
+        if uses.unseen:
+            tell(uses.unseen)
+        else:
+            watch_softmaxes(uses.nodes, LOGITS, tell)
+
+    def handed_on(self, gradients: Iterable[Tensor]) -> None:
+        """Before a backward pass that starts from these gradients, which earlier passes computed, of any leaves."""
+        if torch._C._current_graph_task_id() != NO_PASS:
+            return  # a checkpoint's, which goes on with the pass that it stands in
+        shapes = {gradient.shape for gradient in gradients}
         for stream in self._waiting.values():
             for flow in stream.waiting:
                 flow.accumulates = True
-            if stream.reached is None or not isinstance(stream.reached(), torch.nn.Parameter):
+            leaf = stream.reached() if stream.reached is not None else None
+            if leaf is not None and not isinstance(leaf, torch.nn.Parameter) and leaf.shape in shapes:
                 stream.parameters.clear()
 
     def optimiser_made(self, *_: Any) -> None:
@@ -258,5 +274,5 @@ class Account:
             return True
         key = (id(owner), id(stream))
         if key not in self._owned or stream.walks < WALKS:
-            self._owned[key] = any(id(parameter) in stream.parameters for parameter in parameters_of(owner))
+            self._owned[key] = any(map(stream.trains, parameters_of(owner)))
         return self._owned[key]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.weak import TensorWeakRef
 
 from finegrained_crl.retrofit.account.softmax_nodes import name_of
 
@@ -55,9 +56,10 @@ def is_parameter(leaf: Any) -> bool:
     return isinstance(leaf.variable, torch.nn.Parameter)
 
 
-def trained_by(leaves: list[Any], root: Any) -> set[int]:
-    """What an update of these gradients changes, by `id`: parameters, or other leaves where a network without any lies
-    before them (an attack on its pictures); empty where that can't be told (a pass that is cut at the logits).
+def trained_by(leaves: list[Any], root: Any) -> dict[int, Any]:
+    """What an update of these gradients changes, `id` -> weak reference: parameters, or other leaves where a network
+    without any lies before them (an attack on its pictures); empty where that can't be told (a pass that is cut at the
+    logits).
 
     Args:
         leaves: below the root.
@@ -66,8 +68,8 @@ def trained_by(leaves: list[Any], root: Any) -> set[int]:
     parameters = [leaf for leaf in leaves if is_parameter(leaf)]
     visited = _visited(root) if root is not None and not parameters else []
     if not parameters and not any(name_of(node) in LAYERS for node in visited):
-        return set()
-    return {id(leaf.variable) for leaf in parameters or leaves}
+        return {}
+    return {id(leaf.variable): TensorWeakRef(leaf.variable) for leaf in parameters or leaves}
 
 
 def reaches_parameters(leaves: list[Any]) -> bool:

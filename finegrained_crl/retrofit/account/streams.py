@@ -46,7 +46,7 @@ class Stream:
     calls: int = 0
     walks: int = 0
     to_parameters: bool = True
-    parameters: set[int] = field(default_factory=set)  # by `id`, that its gradients reach
+    parameters: dict[int, Any] = field(default_factory=dict)  # `id` -> weak reference, that its gradients reach
     reached: Any = None  # a weak reference to one of these that a pass ended at
     waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
     history: list[Any] = field(default_factory=list)  # of rows, for the proof
@@ -55,6 +55,11 @@ class Stream:
     before: tuple[Any, Tensor] | None = None
     zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
     watch: GradientWatch | None = None  # from the first of these on
+
+    def trains(self, parameter: Any) -> bool:
+        """Whether its gradients reach this parameter, and none that had its `id` before."""
+        reference = self.parameters.get(id(parameter))
+        return reference is not None and reference() is parameter
 
 
 class Flow:

@@ -14,11 +14,10 @@ from typing import Any
 
 from finegrained_crl.retrofit.account.by_hand import written_by_hand
 from finegrained_crl.retrofit.account.passes import node_of
-from finegrained_crl.retrofit.account.softmax_nodes import child_of, name_of
+from finegrained_crl.retrofit.account.softmax_nodes import comes_from, name_of
 
 MARK = "fgcrl"  # key of a watched node's metadata
 LOGITS = "fgcrl-logits"  # key of the node that computed the logits of a watched value
-INSIDE = 4  # steps from a loss's node to its logits
 NODES = 4000  # looked at; a value lies near the root
 BEYOND = 40  # levels looked at behind the first meeting: other ways to the same value are longer, but not much
 LINEAR = frozenset(
@@ -50,10 +49,12 @@ class Uses:
     Args:
         values: the mark of each watched value, and why it is an ingredient ("" where it is none).
         unseen: what classifies there without being watched: TorchScript, C++ functions, cross-entropy written by hand.
+        nodes: that were looked at, the nearest to the roots first.
     """
 
     values: list[tuple[Any, str]]
     unseen: str
+    nodes: Iterable[Any]
 
 
 def uses_of_values(roots: Iterable[Any]) -> Uses:
@@ -68,7 +69,7 @@ def uses_of_values(roots: Iterable[Any]) -> Uses:
         for child in below:
             parents.setdefault(child, []).append(node)
     values = [(mark, _spoiled(node, parents)) for node, mark in marked]
-    return Uses(values, _unseen(children))
+    return Uses(values, _unseen(children), children)
 
 
 def _unseen(children: dict[Any, list[Any]]) -> str:
@@ -83,15 +84,8 @@ def _unseen(children: dict[Any, list[Any]]) -> str:
 
 def _is_inside(node: Any, graph: Iterable[Any]) -> bool:
     """Whether a loss's node is a part of a watched one, which the graph of a gradient reaches from below."""
-    if not any("Backward" in name_of(other) for other in graph):
-        return False  # no step's gradient has a graph here
-    for _ in range(INSIDE):
-        node = child_of(node)
-        if node is None:
-            break
-        if LOGITS in node.metadata:
-            return True
-    return False
+    # Else no step's gradient has a graph here.
+    return any("Backward" in name_of(other) for other in graph) and comes_from(node, LOGITS)
 
 
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:

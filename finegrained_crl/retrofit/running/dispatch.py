@@ -32,7 +32,7 @@ from finegrained_crl.retrofit.running.first_batch import FirstBatch
 from finegrained_crl.retrofit.running.frames import Frames
 from finegrained_crl.retrofit.running.learned import Learned
 from finegrained_crl.retrofit.running.proof import Proof
-from finegrained_crl.retrofit.running.rows import count_compiled, count_unseen, row_of
+from finegrained_crl.retrofit.running.rows import count_compiled, row_of, unseen_at
 from finegrained_crl.retrofit.sites.settings import Settings
 
 PLAIN = (Tensor, nn.Parameter)
@@ -55,7 +55,7 @@ class Dispatcher:
         self.constructions = Constructions(self.frames, ledger)
         self.replacement = Replacement(settings.loss, settings.alpha, settings.beta)
         self.account = Account(ledger)
-        self.account.unseen = lambda what: count_unseen(ledger, self.frames, what)
+        self.account.unseen = lambda: unseen_at(ledger, self.frames)
         self._inside = threading.local()
         self._bits = Bits(settings, ledger)
         self._first = FirstBatch(settings, self.replacement, self._computing)
@@ -127,8 +127,9 @@ class Dispatcher:
         """The hook of backward passes; our own measurements are none of the program's."""
         if not getattr(self._inside, "busy", False):
             given = gradients if isinstance(gradients, tuple | list) else (gradients,)
-            if any(isinstance(gradient, Tensor) and gradient.numel() > 1 for gradient in given):
-                self.account.handed_on()
+            tables = [gradient for gradient in given if isinstance(gradient, Tensor) and gradient.numel() > 1]
+            if tables:
+                self.account.handed_on(tables)
             self.account.backward_starts(roots)
 
     def grad(self, roots: Any, *_: Any) -> None:

@@ -41,7 +41,7 @@ def test_a_root_without_a_graph_is_a_kind_of_its_own():
 
 def test_a_new_optimiser_begins_a_stage_that_is_looked_at_again():
     account, seen = Account(Ledger()), []
-    account.unseen = seen.append
+    account.unseen = lambda: seen.append
     for stage in range(2):
         account.optimiser_made()
         for _ in range(5):
