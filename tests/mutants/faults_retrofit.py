@@ -151,6 +151,10 @@ passes.fault(
     "        nodes += [child for child, _ in node.next_functions if child is not None]\n",
     "        pass\n",
 )
+passes.fault("off-by-one", "STRIDE = 7  #", "STRIDE = 700  #")
+passes.fault(
+    "dropped call", "            self._without_new = 0\n        self._seen", "            pass\n        self._seen"
+)
 passes.fault("sign", "len(self._seen) >= KINDS", "len(self._seen) < KINDS")
 
 flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)

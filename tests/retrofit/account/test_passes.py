@@ -1,5 +1,7 @@
 """Which backward passes are looked at."""
 
+import itertools
+
 import torch
 
 from finegrained_crl.retrofit.account import passes
@@ -20,11 +22,18 @@ def due(seen, loss, times):
     return [seen.is_due((loss,)) for _ in range(times)]
 
 
-def test_the_first_passes_of_each_kind_are_and_every_hundredth():
+def test_the_first_passes_of_each_kind_are_and_then_some():
     seen = Passes()
-    numbers = [number for number, is_due in enumerate(due(seen, reconstruction(), 250), 1) if is_due]
-    assert numbers == [1, 2, 3, 100, 200]
-    assert due(seen, classification(), 4) == [True, True, True, False]
+    numbers = [number for number, is_due in enumerate(due(seen, reconstruction(), 400), 1) if is_due]
+    assert numbers[:7] == [1, 2, 3, 14, 28, 42, 56]
+    assert [later - earlier for earlier, later in itertools.pairwise(numbers[8:])] == [98] * (len(numbers) - 9)
+
+
+def test_a_new_kind_is_noticed_although_not_every_pass_is_told_apart():
+    seen = Passes()
+    due(seen, reconstruction(), 200)
+    assert sum(due(seen, classification(), 14)) == 3
+    assert sum(due(seen, classification().exp(), 3)) == 3  # every pass is told apart again
 
 
 def test_graphs_that_always_differ_are_not_kept_without_end(monkeypatch):
