@@ -51,6 +51,14 @@ judge.fault("dropped call", '    if row.get("unseen"):', "    if False:")
 judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(BY_ROLE)")
 judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(BY_CHOICE)")
 judge.fault("swapped part", "        return _of_refused(row)\n", "        return _of_left(row)\n")
+judge.fault("ignored option", 'startswith(BY_ROLE) and row.get("updated")', "startswith(BY_ROLE)", LEDGER)
+judge.fault("sign", "    if unused > 0 and has_stepped:", "    if unused >= 0 and has_stepped:", LEDGER)
+judge.fault(
+    "dropped call",
+    """(row.get("discarded") and not row["reason"].startswith("--only "))""",
+    'row.get("discarded")',
+    LEDGER,
+)
 
 misfit = Source(R + "account/misfit.py", MISFIT, SHAPES)
 misfit.fault("wrong reduction", "call.expected for call in calls]).sum(0)", "call.expected for call in calls]).mean(0)")
@@ -74,6 +82,19 @@ misfit.fault(
 )
 misfit.fault("ignored option", "TOLERANCE.get(dtype, TOLERANCE[torch.float32])", "TOLERANCE[torch.bfloat16]")
 
+moves = Source(R + "account/moves.py", T + "account/test_moves.py", SHAPES)
+moves.fault("index", "    if axis == 0 or math.prod(before) > LARGEST:", "    if math.prod(before) > LARGEST:")
+moves.fault("ignored option", "    if axis == 0 or math.prod(before) > LARGEST:", "    if axis == 0:")
+moves.fault("dropped call", "    if math.prod(shape) > LARGEST:\n        return None\n", "")
+moves.fault("wrong reduction", 'factor if name == "Mul" else 1 / factor', "factor")
+moves.fault("index", '((0, "other"), (1, "self"))[: 2', '((0, "other"), (1, "self"))[: 1')
+moves.fault(
+    "dropped call", "    if above is None or any(other is not None for other, _ in others):", "    if above is None:"
+)
+moves.fault("dropped call", "if number.dim() < 2 and factor and math", "if number.dim() < 2 and math")
+moves.fault("swapped part", "gradient = gradient / numbers[0]", "gradient = gradient * numbers[0]")
+moves.fault("sign", "return axis - (1 << 64) if axis >= 1 << 63 else axis", "return axis")
+
 by_hand = Source(R + "account/by_hand.py", T + "account/test_by_hand.py", SHAPES)
 by_hand.fault("off-by-one", "rows.shape[1] > LEAST + 1 else 1", "rows.shape[1] > LEAST else 1")
 by_hand.fault("dropped call", "    if _are_own_samples(rows):\n        return False\n", "")
@@ -89,6 +110,7 @@ by_hand.fault(
     "name_of(entry) in ENTRY and unshifted(origin_of(child_of(entry))) is source",
     "name_of(entry) in ENTRY",
 )
+by_hand.fault("dropped call", """== ["LogSigmoid"]:""", "== []:", SHAPES)
 
 softmax_nodes = Source(R + "account/softmax_nodes.py", T + "account/test_by_hand.py", SHAPES)
 softmax_nodes.fault("off-by-one", "STEPS = 4", "STEPS = 0")
@@ -100,24 +122,42 @@ softmax_nodes.fault(
 softmax_nodes.fault("swapped part", "return children[0] if is_shift else node", "return node if is_shift else node")
 softmax_nodes.fault("dropped call", "return part is whole and is_softmax(whole)", "return False")
 
+by_gradient = Source(R + "account/by_gradient.py", T + "account/test_by_gradient.py", SHAPES)
+by_gradient.fault("dropped call", " and not comes_from(node, ours)]", "]")
+by_gradient.fault("off-by-one", "SHIFTS = 2", "SHIFTS = 0")
+by_gradient.fault("off-by-one", "EVIDENCE = 12", "EVIDENCE = 0")
+by_gradient.fault("ignored option", "if different == 1 or different", "if different")
+by_gradient.fault("ignored option", "if different == 1 or different == rows == classes:", "if different == 1:")
+by_gradient.fault("dropped call", "(close & balanced)", "balanced")
+by_gradient.fault("swapped part", 'result.exp() if name_of(node) == "LogSoftmax" else result', "result")
+by_gradient.fault(
+    "dropped call",
+    "    with contextlib.suppress(Exception):  # freed".replace("    with", "        with"),
+    "        with contextlib.nullcontext():  # freed",
+)
+
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
-uses.fault(
-    "dropped call", "        if name in LOSSES and node.metadata.get(MARK) is None:", "        if name in LOSSES:"
-)
+uses.fault("dropped call", "name in LOSSES and node.metadata.get(MARK) is None and", "name in LOSSES and")
+uses.fault("dropped call", " and not _is_inside(node, children):", ":")
+uses.fault("dropped call", """any("Backward" in name_of(other) for other in graph) and comes_from""", "comes_from")
 uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = min(deepest, level)")
-flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
-flows.fault(
+
+passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
+passes.fault("off-by-one", "<= FIRST or", "< FIRST or")
+passes.fault(
     "dropped call",
-    "        if not self.is_updated:\n            self.account.passed(self)",
-    "        self.account.passed(self)",
+    "        nodes += [child for child, _ in node.next_functions if child is not None]\n",
+    "        pass\n",
 )
-flows.fault(
-    "sign",
-    "                if not math.isfinite(self.value.item()):",
-    "                if math.isfinite(self.value.item()):",
+passes.fault("off-by-one", "STRIDE = 7  #", "STRIDE = 700  #")
+passes.fault(
+    "dropped call", "            self._without_new = 0\n        self._seen", "            pass\n        self._seen"
 )
+passes.fault("sign", "len(self._seen) >= KINDS", "len(self._seen) < KINDS")
+
+flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
 flows.fault(
     "dropped call", "            self._compare_by_hand(stream)\n            stream.before", "            stream.before"
 )
@@ -131,9 +171,76 @@ flows.fault(
 )
 flows.fault("off-by-one", "WALKS = 3", "WALKS = 0")
 flows.fault(
-    "sign", "parameter._version != version or not torch.equal", "parameter._version == version or not torch.equal"
+    "dropped call", "        self._passes = Passes()\n\n    def step", "\n    def step", T + "account/test_passes.py"
 )
 flows.fault("dropped call", "                flow.open = False\n", "")
+FLOWED = T + "account/test_returned.py"
+flows.fault(
+    "dropped call",
+    "if flow.accumulates and not flow.is_kept]\n                # Grad",
+    "if not flow.is_kept]\n                # Grad",
+    FLOWED,
+)
+flows.fault("ignored option", "(flow.is_kept and flow.logits is None)", "flow.is_kept", FLOWED)
+flows.fault("dropped call", "is not None and not watch.is_added_to():", "is not None:", FLOWED)
+flows.fault(
+    "dropped call",
+    "                return  # those of another optimiser",
+    "                pass  # those of another optimiser",
+    FLOWED,
+)
+flows.fault("dropped call", " or not (stream.is_credited or stream.by_hand):", ":", FLOWED)
+flows.fault("sign", "not has_no_gradient(parameter)", "has_no_gradient(parameter)", FLOWED)
+flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
+flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
+flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
+flows.fault("dropped call", "        if torch._C._current_graph_task_id() == NO_PASS:", "        if True:")
+flows.fault("dropped call", "and leaf.shape in shapes:", "and True:", SHAPES)
+flows.fault("dropped call", "            watch_softmaxes(uses.nodes, LOGITS, tell)\n", "            pass\n", SHAPES)
+flows.fault(
+    "dropped call", "            self.ledger.add(stream.row, note=OF_COPIES)\n", "            pass\n", INPROCESS
+)
+
+streams = Source(R + "account/streams.py", SHAPES, INPROCESS)
+streams.fault(
+    "dropped call",
+    "        if not self.is_updated:\n            self.account.passed(self)",
+    "        self.account.passed(self)",
+)
+streams.fault(
+    "sign",
+    "                if not math.isfinite(self.value.item()):",
+    "                if math.isfinite(self.value.item()):",
+)
+
+returned = Source(R + "account/returned.py", FLOWED, SHAPES)
+returned.fault("dropped call", "flow.logits in nodes or not", "not")
+returned.fault(
+    "dropped call", "flow.logits in nodes or not moved.isdisjoint(stream.parameters)", "flow.logits in nodes"
+)
+returned.fault("ignored option", "or len(inputs) != 1 or", "or")
+returned.fault("dropped call", "if tuple(inputs[0].variable.shape) == shape and math", "if math")
+
+leaves = Source(R + "account/leaves.py", FLOWED, SHAPES)
+leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 0.0")
+leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 1.0")
+leaves.fault(
+    "dropped call", "(bool(few_values(gradient).any()) or bool(gradient.any()))", "bool(few_values(gradient).any())"
+)
+leaves.fault(
+    "dropped call",
+    "if not parameters and not any(name_of(node) in LAYERS for node in visited):",
+    "if not parameters:",
+)
+leaves.fault("dropped call", "if not parameters and not any(name_of(node) in LAYERS for node in visited):", "if False:")
+leaves.fault(
+    "dropped call",
+    "    with contextlib.suppress(Exception):  # of an odd",
+    "    with contextlib.nullcontext():  # of an odd",
+)
+
+by_engine = Source(R + "account/set_by_hand.py", T + "account/test_set_by_hand.py", FLOWED, SHAPES)
+by_engine.fault("sign", ".norm()) > ALIKE", ".norm()) < ALIKE")
 
 merge = Source(R + "account/merge.py", T + "account/test_merge.py", LEDGER)
 merge.fault("off-by-one", 'chain["flowed"] >= AGAIN', 'chain["flowed"] > AGAIN')
@@ -154,12 +261,12 @@ receipt.fault("dropped call", "self.replaced > 0 and (self", "(self")
 receipt.fault("sign", '(row.get("error") or 0.0) > GAIN_ERROR', '(row.get("error") or 0.0) < GAIN_ERROR')
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, has_stepped)",
-    'problems_of(self.sites, "train", has_stepped)',
+    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
+    'problems_of(self.sites, "train", self._has_stepped)',
 )
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, has_stepped)",
+    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
     "problems_of(self.sites, self.settings.phase, True)",
 )
 receipt.fault(
@@ -226,6 +333,8 @@ calls.fault(
 )
 
 dispatch = Source(R + "running/dispatch.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES, STARTED, EXAMPLE)
+dispatch.fault("dropped call", "is_cut=bool(chain.checkpoint)", "is_cut=False", SHAPES)
+dispatch.fault("off-by-one", "and gradient.numel() > 1]", "and gradient.numel() > 1000]", SHAPES)
 dispatch.fault(
     "ignored option", "Replacement(settings.loss, settings.alpha, settings.beta)", "Replacement(settings.loss)"
 )
@@ -251,7 +360,7 @@ dispatch.fault(
     "            self.ledger.count(stream.row)\n        if not chain.measured",
     "            pass\n        if not chain.measured",
 )
-dispatch.fault("ignored option", "call, self.settings.beta))\n", "call, 1.0))\n")
+dispatch.fault("ignored option", "call, self.settings.beta)\n", "call, 1.0)\n")
 dispatch.fault(
     "dropped call",
     '        if chain.checkpoint != "again":\n            self.ledger.count(stream.row)',
@@ -286,9 +395,12 @@ rows = Source(R + "running/rows.py", VERIFY, INPROCESS, PROGRAMS, LEARN, SHAPES,
 rows.fault("ignored option", 'role="validation" if is_evaluation else facts.role', "role=facts.role")
 
 look = Source(R + "running/look.py", T + "sites/test_profiles.py", INPROCESS, PROGRAMS, SCAN, SHAPES)
+look.fault("dropped call", "return first % rows == 0", "return True", INPROCESS)
+look.fault("ignored option", "return steps <= {0} and first == 0", "return steps <= {0}", INPROCESS)
+look.fault("dropped call", "are_targets(classes) or bool(", "bool(", INPROCESS)
+look.fault("off-by-one", "MIXED = 2", "MIXED = 3", INPROCESS)
 look.fault("index", "chain[first + 1 :]) if k == PROGRAM]", "chain[first + 2 :]) if k == PROGRAM]")
 look.fault("dropped call", "    role = _checked(role, call)\n", "")
-look.fault("off-by-one", "return role if len(steps) <= 1 else", "return role if len(steps) < 1 else")
 look.fault(
     "dropped call", "    contexts = [_with_grad(context, call) for context in", "    contexts = [context for context in"
 )

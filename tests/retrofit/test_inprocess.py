@@ -140,6 +140,43 @@ def test_a_teachers_targets_and_the_batchs_own_are_left():
     assert [(s["role"], s["action"]) for s in receipt.sites] == [("distillation", "leave"), ("contrastive", "leave")]
 
 
+@pytest.mark.parametrize(
+    ("targets", "role"),
+    [
+        (F.softmax(Z.flip(0), 1), "distillation"),
+        (0.1 / 5 + 0.9 * F.one_hot(Y, 5), "class"),
+        (0.7 * F.one_hot(Y, 5) + 0.3 * F.one_hot(Y.flip(0), 5), "class"),
+        (F.one_hot(Y, 5).float(), "class"),
+        ((F.one_hot(Y, 5) + F.one_hot(Y.flip(0), 5) + F.one_hot(Y.roll(1), 5)) / 3.0, "distillation"),
+    ],
+)
+def test_a_teacher_that_is_trained_on_labels_has_a_class_loss(targets, role):
+    with retrofit() as receipt:
+        teacher_loss = F.cross_entropy(logits(), targets)
+    teacher_loss.backward()
+    assert [site["role"] for site in receipt.sites] == [role]
+
+
+@pytest.mark.parametrize(
+    ("labels", "role"),
+    [
+        ([0, 1, 2], "contrastive"),
+        ([2, 3], "contrastive"),  # of the second of two processes
+        ([0, 0, 0], "contrastive"),
+        ([1, 2, 3], "class"),
+        ([2, 2, 2], "class"),
+        ([3, 3, 3], "class"),
+        ([0, 2, 1], "class"),
+        ([2], "class"),
+    ],
+)
+def test_a_loss_that_is_only_called_contrast_is_a_class_loss(labels, role):
+    with retrofit() as receipt:
+        contrast = F.cross_entropy(logits()[: len(labels)], torch.tensor(labels))
+    contrast.backward()
+    assert [site["role"] for site in receipt.sites] == [role]
+
+
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 def test_compiled_code_is_refused_by_name(backend):
     torch._dynamo.reset()
@@ -409,3 +446,9 @@ def test_the_worst_proof_of_a_site_stays():
             (F.cross_entropy(scores, Y) + penalty * scores.square().sum()).backward()
     (site,) = receipt.sites
     assert (site["proven"], site["misfit"] > 0.01) == (2, True)
+
+
+def test_what_torch_func_differentiates_has_a_note():
+    with retrofit() as receipt:
+        torch.func.grad(lambda z: F.cross_entropy(z, Y))(Z)
+    assert "is not seen" in receipt.sites[0]["note"]

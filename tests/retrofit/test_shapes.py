@@ -67,6 +67,10 @@ REPORTED = {
     "poly_soft": "another function of the targets' probabilities",
     "poly_smoothed": FUNCTION,
     "smoothing_by_hand": "label smoothing by hand",
+    "smoothing_of_scaled_logits": "label smoothing by hand",
+    "smoothing_of_adjusted_logits": "label smoothing by hand",
+    "smoothing_in_one_of_two_heads": "label smoothing by hand",
+    "poly_of_cut_logits": FUNCTION,
     "negative": "a negative factor",
     # evaluation, and what is no training
     "guard_property": IDLE,
@@ -86,6 +90,11 @@ REPORTED = {
     "fgsm_grad": NEVER,
     "fgsm_backward": ATTACK,
     "saliency_at_end": ATTACK,
+    "attack_on_frozen": ATTACK,
+    "looked_at_by_grad": ATTACK,
+    "zeroed_by_hand": ATTACK,
+    "hessian_between": ATTACK,
+    "moved_and_put_back": ATTACK,
     # trained by the program's own loss
     "evaluate_hidden": "LEFT AND YET TRAINED",
     "model_in_eval_mode": "LEFT AND YET TRAINED",
@@ -113,10 +122,17 @@ REPORTED = {
     "hand_tensordot": "log_softmax, multiplied with targets",
     "hand_log_of_softmax": "written by hand",
     "adaptive_softmax": "written by hand",
+    "hand_means_apart": "its gradient is that of a cross-entropy",
+    "hand_product_of_softmax": "its gradient is that of a cross-entropy",
+    "hand_margin_losses": "a binary cross-entropy per class",
+    "hand_after_pretraining": "written by hand",
     "smoothing_by_nll": "enters the loss in line",
 }
 SHAPES = sorted(path.stem for path in (PROGRAMS / "shapes").glob("*.py"))
 UNTOUCHED = {
+    "hand_means_apart",
+    "hand_product_of_softmax",
+    "hand_margin_losses",
     "smoothing_by_nll",
     "compiled",
     "vmapped",

@@ -63,6 +63,8 @@ def written_by_hand(node: Any, below: Iterable[Any]) -> str:
         return CROSS_ENTROPY if _is_rest(*origins) or _is_rest(*reversed(origins)) else ""
     if name in ("Diagonal", "Trace") and len(origins) == 1 and name_of(origins[0]) == "Mm":
         return TARGETS if _multiplies_targets(origins[0]) else ""
+    if name == "Mul" and [name_of(origin) for origin in origins] == ["LogSigmoid"]:
+        return BINARY if any(_are_one_class_each(factor) for factor in _factors(node)) else ""
     if name in ("Mul", "Bmm", "KlDiv", "Dot", "Xlogy") or (name == "Mm" and shape_of(node) == (1, 1)):
         return TARGETS if _multiplies_targets(node) else ""
     if name in ("BinaryCrossEntropy", "BinaryCrossEntropyWithLogits"):

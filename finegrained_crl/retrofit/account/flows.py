@@ -6,102 +6,37 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 
 from __future__ import annotations
 
-import contextlib
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
-    few_values,
-    is_parameter,
+    has_no_gradient,
+    is_changed,
     leaves_of,
     parameters_of,
     reached_parameter,
     reaches_parameters,
     remembered,
+    trained_by,
 )
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
+from finegrained_crl.retrofit.account.passes import Passes, node_of
+from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
-from finegrained_crl.retrofit.account.uses import MARK, uses_of_values
+from finegrained_crl.retrofit.account.streams import Flow, Stream
+from finegrained_crl.retrofit.account.uses import LOGITS, MARK, Uses, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
+OF_COPIES = "differentiated by torch.func: whether its gradients take part in updates is not seen"
+NO_PASS = -1  # number of the backward pass that runs, where none does
 WAITING = 2048  # passes that are kept until an update
-PASSES = 3  # backward passes of a process that are looked at in any case
-FLOWED, UPDATED, SKIPPED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "skipped", "zeroed"))
-
-
-@dataclass
-class Stream:
-    """What is known about the values of one chain of calls.
-
-    Args:
-        row: of the ledger.
-        refuse: called with the reason when the value turns out to be an ingredient of another loss.
-        is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
-    """
-
-    row: int
-    refuse: Callable[[str], None]
-    is_replaced: bool = False
-    tries: int = 0
-    optimisers: int = 0  # that were made when its graph was walked
-    calls: int = 0
-    walks: int = 0
-    to_parameters: bool = True
-    parameters: set[int] = field(default_factory=set)
-    reached: Any = None  # a weak reference to one of these that a pass ended at
-    waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
-    history: list[Any] = field(default_factory=list)  # of rows, for the proof
-    by_hand: bool = False  # its parameters change although no optimiser's step is seen
-    before: tuple[Any, int, Tensor] | None = None
-    zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
-    watch: GradientWatch | None = None  # from the first of these on
-
-
-class Flow:
-    """Stands at the node of one call's value until a backward pass goes through."""
-
-    __slots__ = (
-        "account",
-        "accumulates",
-        "is_kept",
-        "is_updated",
-        "is_waiting",
-        "leaves",
-        "open",
-        "sample",
-        "stream",
-        "unchecked",
-        "value",
-    )
-
-    def __init__(self, account: Account, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
-        self.account, self.stream = account, stream
-        self.leaves, self.sample = leaves, sample
-        self.open, self.unchecked = True, False
-        self.is_kept = self.is_updated = self.is_waiting = self.accumulates = False
-        self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
-
-    def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
-        """Called by the engine, with the gradient that arrives at the value."""
-        if self.sample is not None and gradients[0] is not None:
-            self.sample.weigh(gradients[0])
-        if not self.is_updated:
-            self.account.passed(self)
-
-    def __del__(self) -> None:
-        self.account.unchecked -= self.unchecked
-        # A value that the program drops because it is not finite says nothing about training or evaluation.
-        if self.open and self.value is not None:
-            with contextlib.suppress(Exception):
-                if not math.isfinite(self.value.item()):
-                    self.account.ledger.count(self.stream.row, SKIPPED)
+FLOWED, UPDATED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "zeroed"))
 
 
 class Account:
@@ -121,23 +56,36 @@ class Account:
         self._is_in_step = False
         self._accumulates = True
         self._optimisers = 0
-        self._passes = 0
-        self.unseen: Callable[[str], None] | None = None
+        self._passes = Passes()
+        self.unseen: Callable[[], Callable[[str], None]] | None = None  # made at the place of a pass
 
-    def watch(self, stream: Stream, value: Tensor, sample: Any = None) -> None:
-        """Follow the value of a call; does nothing where no gradient can flow."""
+    def watch(self, stream: Stream, value: Tensor, sample: Any = None, logits: Any = None) -> None:
+        """Follow the value of a call; does nothing where no gradient can flow.
+
+        Args:
+            stream, value: of the call.
+            sample: of its rows, for the proof.
+            logits: the node that computed what it was called with.
+        """
         node: Any = value.grad_fn
         if node is None:
             return
-        leaves = None
+        # `torch.func.grad` differentiates copies: what becomes of its gradients is not seen.
+        is_of_copies = torch._C._functorch.is_functorch_wrapped_tensor(value)
+        leaves, logits = None, None if is_of_copies else logits
+        if is_of_copies and "note" not in self.ledger.rows[stream.row]:
+            self.ledger.add(stream.row, note=OF_COPIES)
         if stream.optimisers != self._optimisers:
             stream.optimisers = self._optimisers
             stream.walks = stream.tries = 0
-        if stream.walks < WALKS and stream.tries < TRIES:
+        if stream.walks < WALKS and stream.tries < TRIES and not is_of_copies:
             stream.tries += 1
             leaves = leaves_of(node)
-            stream.parameters |= {id(leaf.variable) for leaf in leaves if is_parameter(leaf)}
+            stream.parameters |= trained_by(leaves, None if stream.is_cut else node)
         flow = Flow(self, stream, value, leaves, sample)
+        flow.logits = logits
+        if logits is not None:
+            logits.metadata[LOGITS] = True
         flow.unchecked = leaves is not None or sample is not None
         self.unchecked += flow.unchecked
         node.metadata[MARK] = flow
@@ -146,15 +94,16 @@ class Account:
     def passed(self, flow: Flow) -> None:
         """A backward pass goes through a value."""
         stream = flow.stream
-        flow.accumulates = self._accumulates
         if flow.leaves is not None:
             stream.walks += flow.open
             stream.to_parameters = reaches_parameters(flow.leaves)
             stream.reached = reached_parameter(flow.leaves) or stream.reached
+        if flow.leaves is not None or not (stream.is_credited or stream.by_hand):
             self._compare_by_hand(stream)
-            stream.before = remembered(flow.leaves)
+            stream.before = remembered(stream.reached)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
         flow.is_kept = flow.is_kept or torch.is_grad_enabled()
+        self._mark_returned(flow)
         if stream.to_parameters or flow.is_kept:
             if flow.open:
                 self.ledger.count(stream.row, FLOWED)
@@ -176,14 +125,17 @@ class Account:
             accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
         """
         self._accumulates = accumulates
-        for stream in list(self._waiting.values()):
-            self._find_removed(stream)
-        if not self.unchecked and self._passes >= PASSES:
+        roots = roots if isinstance(roots, tuple | list) else (roots,)
+        if torch._C._current_graph_task_id() == NO_PASS:  # else of a checkpoint: gradients are still on their way
+            for stream in list(self._waiting.values()):
+                self._find_removed(stream)
+        if accumulates:
+            mark_what_is_read(self._waiting.values(), map(node_of, roots))
+        if not self._passes.is_due(roots) and not self.unchecked:
             return
-        self._passes += 1
-        uses = uses_of_values(roots if isinstance(roots, tuple | list) else (roots,))
-        if uses.unseen and self.unseen is not None:
-            self.unseen(uses.unseen)
+        uses = uses_of_values(roots)
+        if self.unseen is not None:
+            self._tell_unseen(uses, self.unseen())
         for flow, reason in uses.values:
             if not flow.unchecked:
                 continue
@@ -192,10 +144,29 @@ class Account:
             if reason:
                 flow.stream.refuse(reason)
 
+    def _tell_unseen(self, uses: Uses, tell: Callable[[str], None]) -> None:
+        if uses.unseen:
+            tell(uses.unseen)
+        else:
+            watch_softmaxes(uses.nodes, LOGITS, tell)
+
+    def handed_on(self, gradients: Iterable[Tensor]) -> None:
+        """Before a backward pass that starts from these gradients, which earlier passes computed, of any leaves."""
+        if torch._C._current_graph_task_id() != NO_PASS:
+            return  # a checkpoint's, which goes on with the pass that it stands in
+        shapes = {gradient.shape for gradient in gradients}
+        for stream in self._waiting.values():
+            for flow in stream.waiting:
+                flow.accumulates = True
+            leaf = stream.reached() if stream.reached is not None else None
+            if leaf is not None and not isinstance(leaf, torch.nn.Parameter) and leaf.shape in shapes:
+                stream.parameters.clear()
+
     def optimiser_made(self, *_: Any) -> None:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
         self._owned.clear()  # kept by `id`, which a new object may have again
         self._optimisers += 1
+        self._passes = Passes()
 
     def step_starts(self, *_: Any) -> None:
         """Before an optimiser's step, which may ask for the loss several times (a closure, as LBFGS does)."""
@@ -210,25 +181,25 @@ class Account:
         for stream in list(self._waiting.values()):
             if self._owns(optimizer, stream):
                 stream.before = None  # what changes from here on was changed by the optimiser
-                self._credit(stream)
+                self._count_step(optimizer, stream)
         if self.after_update is not None:
             self.after_update()
 
     def zeroed(self, owner: Any) -> None:
         """Before gradients are set to zero: what was not used by now is lost, unless parameters changed by hand."""
         for stream in list(self._waiting.values()):
-            if self._owns(owner, stream):
+            if stream.parameters and self._owns(owner, stream):
                 self._compare_by_hand(stream)
-                unused = [flow for flow in stream.waiting if not flow.is_kept]
+                unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
                 # Gradients that overflowed are thrown away by every scaler.
                 if unused and not self._is_in_step and are_finite(owner):
                     self._count_unused(stream, len(unused))
                 self._lose(stream, unused)
 
     def _find_removed(self, stream: Stream) -> None:
-        """A parameter without a gradient, although a pass went to it: the program has set it to None by hand."""
+        """A parameter without a gradient, although a pass went to it: the program has removed it by hand."""
         parameter = stream.reached() if stream.reached is not None else None
-        if parameter is None or parameter.grad is not None or self._is_in_step:
+        if parameter is None or self._is_in_step or not has_no_gradient(parameter):
             return
         self._compare_by_hand(stream)
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
@@ -245,9 +216,32 @@ class Account:
     def _count_unused(self, stream: Stream, passes: int) -> None:
         self.ledger.count(stream.row, ZEROED, passes)
         stream.zeroed += passes
+        self._watch_gradient(stream)
+
+    def _watch_gradient(self, stream: Stream) -> None:
         parameter = stream.reached() if stream.reached is not None else None
         if stream.watch is None and parameter is not None:
             stream.watch = GradientWatch(parameter)
+
+    def _mark_returned(self, flow: Flow) -> None:
+        """Whether a pass leaves gradients, and what is needed to see whether returned ones are used."""
+        flow.accumulates = flow.accumulates or self._accumulates or (flow.is_kept and flow.logits is None)
+        if not flow.is_kept:
+            flow.logits = None
+        if not flow.accumulates:
+            self._watch_gradient(flow.stream)
+
+    def _count_step(self, optimizer: Any, stream: Stream) -> None:
+        """Gradients that were returned took part in a step where they were added to those that the engine left, or
+        (which `_credit` asks) are in their place.
+        """
+        returned, watch = [flow for flow in stream.waiting if not flow.accumulates], stream.watch
+        if returned and watch is not None and not watch.is_added_to():
+            if not any(parameter is watch.parameter for parameter in parameters_of(optimizer)):
+                return  # those of another optimiser, which are set later
+            self._count_unused(stream, len(returned))
+            self._lose(stream, returned)
+        self._credit(stream)
 
     def _credit(self, stream: Stream) -> None:
         if stream.watch is not None and stream.watch.is_set_by_hand():
@@ -255,6 +249,7 @@ class Account:
             self.ledger.count(stream.row, UPDATED, stream.zeroed)
         stream.zeroed = 0
         self.ledger.count(stream.row, UPDATED, len(stream.waiting))
+        stream.is_credited = stream.is_credited or bool(stream.waiting)
         for flow in stream.waiting:
             flow.is_updated = True
         self._forget(stream, [])
@@ -268,12 +263,8 @@ class Account:
         """A parameter that changed since the pass was updated by the program's own arithmetic."""
         if stream.before is None or not stream.waiting:
             return
-        reference, version, values = stream.before
-        stream.before, parameter = None, reference()
-        changed = parameter is not None and (
-            parameter._version != version or not torch.equal(few_values(parameter), values.to(parameter.device))
-        )
-        if changed:
+        before, stream.before = stream.before, None
+        if is_changed(before):
             stream.by_hand = True
             self._credit(stream)
 
@@ -283,5 +274,5 @@ class Account:
             return True
         key = (id(owner), id(stream))
         if key not in self._owned or stream.walks < WALKS:
-            self._owned[key] = any(id(parameter) in stream.parameters for parameter in parameters_of(owner))
+            self._owned[key] = any(map(stream.trains, parameters_of(owner)))
         return self._owned[key]

@@ -27,6 +27,32 @@ def problems_of(sites: Iterable[Row], phase: str, has_stepped: bool) -> dict[str
     return {site: "; and ".join(dict.fromkeys(texts)) for site, texts in problems.items()}
 
 
+def notes_of(sites: Iterable[Row], has_stepped: bool) -> list[tuple[str, str]]:
+    """Site and text of what is no fault, and yet to be known.
+
+    Args:
+        sites: rows of the receipt with their counters.
+        has_stepped: an optimiser's step was seen.
+    """
+    notes = []
+    for row in sites:
+        notes += [(row["site"], text) for text in (row.get("note", ""), _counted_note(row, has_stepped)) if text]
+    return notes
+
+
+def _counted_note(row: Row, has_stepped: bool) -> str:
+    if row["action"] == "leave" and row["reason"].startswith(BY_ROLE) and row.get("updated"):
+        return f"left by its role, and gradients of {row['updated']} of its {row['count']} calls took part in updates"
+    if row["action"] != "replace" or (row.get("discarded") and not row["reason"].startswith("--only ")):
+        return ""
+    if row.get("zeroed"):
+        return f"gradients of {row['zeroed']} of {row['flowed']} calls were set to zero unused"
+    unused = row.get("flowed", 0) - row.get("updated", 0)
+    if unused > 0 and has_stepped:
+        return f"gradients of {unused} of {row['flowed']} calls took part in no update"
+    return ""
+
+
 def _problem(row: Row, phase: str, has_stepped: bool) -> str:
     if "flowed" not in row:
         return ""

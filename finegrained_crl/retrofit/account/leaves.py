@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.weak import TensorWeakRef
 
 from finegrained_crl.retrofit.account.softmax_nodes import name_of
 
 NODES = 3000  # of a graph walked for its parameters
-FEW = 8  # values of a parameter kept, to see whether it was changed by hand
+FEW = 64  # values of a parameter kept, to see whether it was changed by hand
+LAYERS = ("Addmm", "Mm", "Bmm", "Convolution", "MkldnnConvolution", "CudnnConvolution", "Linear")
+RESTORED = 1e-6  # of a value, that adding and taking off again may change it by
 
 
 def parameters_of(owner: Any) -> Iterable[Any]:
@@ -33,21 +37,39 @@ def are_finite(owner: Any) -> bool:
 
 def leaves_of(root: Any) -> list[Any]:
     """The nodes where gradients are accumulated."""
-    leaves, visited, todo = [], {root}, [root]
+    return [node for node in _visited(root) if name_of(node) == "AccumulateGrad" or hasattr(node, "variable")]
+
+
+def _visited(root: Any) -> list[Any]:
+    visited, todo = {root: None}, [root]
     while todo and len(visited) < NODES:
         node = todo.pop()
-        if name_of(node) == "AccumulateGrad" or hasattr(node, "variable"):
-            leaves.append(node)
         for child, _ in node.next_functions:
             if child is not None and child not in visited:
-                visited.add(child)
+                visited[child] = None
                 todo.append(child)
-    return leaves
+    return list(visited)
 
 
 def is_parameter(leaf: Any) -> bool:
     """Whether a leaf is a parameter, and no picture."""
     return isinstance(leaf.variable, torch.nn.Parameter)
+
+
+def trained_by(leaves: list[Any], root: Any) -> dict[int, Any]:
+    """What an update of these gradients changes, `id` -> weak reference: parameters, or other leaves where a network
+    without any lies before them (an attack on its pictures); empty where that can't be told (a pass that is cut at the
+    logits).
+
+    Args:
+        leaves: below the root.
+        root: of a graph; None where it is known to be cut.
+    """
+    parameters = [leaf for leaf in leaves if is_parameter(leaf)]
+    visited = _visited(root) if root is not None and not parameters else []
+    if not parameters and not any(name_of(node) in LAYERS for node in visited):
+        return {}
+    return {id(leaf.variable): TensorWeakRef(leaf.variable) for leaf in parameters or leaves}
 
 
 def reaches_parameters(leaves: list[Any]) -> bool:
@@ -57,9 +79,12 @@ def reaches_parameters(leaves: list[Any]) -> bool:
 
 
 def reached_parameter(leaves: list[Any]) -> weakref.ref[Any] | None:
-    """One of the parameters that this pass leaves a gradient in; `backward(inputs=..)` passes others by."""
-    for leaf in leaves:
-        if is_parameter(leaf) and _runs(leaf):
+    """One of the parameters that this pass leaves a gradient in; `backward(inputs=..)` passes others by.
+
+    A program without any trains other leaves, or none at all (an attack on pictures).
+    """
+    for leaf in [leaf for leaf in leaves if is_parameter(leaf)] or leaves:
+        if _runs(leaf):
             return weakref.ref(leaf.variable)
     return None
 
@@ -71,15 +96,32 @@ def _runs(leaf: Any) -> bool:
         return True  # `autograd.grad` asks for this leaf itself
 
 
-def remembered(leaves: list[Any]) -> tuple[Any, int, Tensor] | None:
-    """One parameter as it is now: a weak reference, the version of its memory, its first values."""
-    for leaf in leaves:
-        if is_parameter(leaf):
-            return weakref.ref(leaf.variable), leaf.variable._version, few_values(leaf.variable)
-    return None
+def remembered(reference: weakref.ref[Any] | None) -> tuple[Any, Tensor] | None:
+    """A parameter as it is now: the reference, and some of its values; None for what is no parameter."""
+    parameter = reference() if reference is not None else None
+    return (reference, few_values(parameter)) if isinstance(parameter, torch.nn.Parameter) else None
 
 
-def few_values(parameter: Tensor) -> Tensor:
-    """The first values of a parameter, copied."""
+def is_changed(before: tuple[Any, Tensor]) -> bool:
+    """Whether a parameter has other values than it had, and was not moved and put back."""
+    reference, values = before
+    parameter = reference()
+    if parameter is None:
+        return False
+    now, then = few_values(parameter).double(), values.to(parameter.device).double()
+    return bool(((now - then).abs() > RESTORED * then.abs()).any())
+
+
+def has_no_gradient(parameter: Tensor) -> bool:
+    """Whether its gradient is gone: None, or zero in each element."""
+    gradient = parameter.grad
+    with contextlib.suppress(Exception):  # of an odd kind of tensor nothing is said
+        return gradient is None or not (bool(few_values(gradient).any()) or bool(gradient.any()))
+    return False
+
+
+def few_values(tensor: Tensor) -> Tensor:
+    """Some values from all over a parameter, or a gradient, copied."""
     with torch.no_grad():
-        return parameter.detach().flatten()[:FEW].clone()
+        flat = (tensor.detach().coalesce().values() if tensor.is_sparse else tensor.detach()).flatten()
+        return flat[:: max(1, len(flat) // FEW)][:FEW].clone()

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.retrofit.account.judge import problems_of
+from finegrained_crl.retrofit.account.judge import notes_of, problems_of
 from finegrained_crl.retrofit.account.merge import merge_rows
 from finegrained_crl.retrofit.sites.place import Place, names_place
 from finegrained_crl.retrofit.sites.rows import Facts, Part, Row
@@ -87,8 +87,16 @@ class Receipt:
     @property
     def problems(self) -> dict[str, str]:
         """What happened at a site against its decision: trained and left, replaced and never trained, an ingredient."""
-        has_stepped = any(fact.get("stepped") for fact in self.facts)
-        return problems_of(self.sites, self.settings.phase, has_stepped)
+        return problems_of(self.sites, self.settings.phase, self._has_stepped)
+
+    @property
+    def notes(self) -> list[tuple[str, str]]:
+        """Site and text of what is no fault, and yet to be known."""
+        return notes_of(self.sites, self._has_stepped)
+
+    @property
+    def _has_stepped(self) -> bool:
+        return any(fact.get("stepped") for fact in self.facts)
 
     @property
     def is_success(self) -> bool:
@@ -118,6 +126,7 @@ class Receipt:
             "explanation": self.explanation,
             "unmatched": self.unmatched,
             "problems": self.problems,
+            "notes": [f"{site}: {note}" for site, note in self.notes],
             "sites": [_public(row) for row in self.sites],
             "constructions": [_public(row) for row in self.built],
             "shims": [_public(row) for row in self.rows if row["kind"] == "shim"],
@@ -202,12 +211,8 @@ def _remarks(receipt: Receipt, path: Path | None) -> Iterable[str]:
                 f"shim {row['shim']}: {row['what']} ({row['count']}"
                 f" times{', ' + row['site'] if row.get('site') else ''})"
             )
-    for row in receipt.sites:
-        if row.get("note"):
-            yield f"note on {row['site']}: {row['note']}"
-        if row["action"] == "replace" and row.get("zeroed") and not row["discarded"]:
-            unused = f"gradients of {row['zeroed']} of {row['flowed']} calls were set to zero unused"
-            yield f"note on {row['site']}: {unused}"
+    for site, note in receipt.notes:
+        yield f"note on {site}: {note}"
     if receipt.wrong_gains:
         yield f"WRONG gradient at {', '.join(receipt.wrong_gains)}: please report this with the receipt"
     if receipt.unmatched and receipt.replaced:

@@ -33,6 +33,15 @@ def children_of(node: Any) -> list[Any]:
     return [origin_of(child) for child, _ in node.next_functions if child is not None]
 
 
+def comes_from(node: Any, key: str) -> bool:
+    """Whether one of the next steps to the logits has this key among its metadata."""
+    for _ in range(STEPS):
+        node = child_of(node)
+        if node is None or key in node.metadata:
+            break
+    return node is not None and key in node.metadata
+
+
 def origin_of(node: Any) -> Any:
     """The node behind steps that change no value."""
     for _ in range(STEPS):

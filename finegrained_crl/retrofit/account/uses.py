@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from finegrained_crl.retrofit.account.by_hand import written_by_hand
-from finegrained_crl.retrofit.account.softmax_nodes import name_of
+from finegrained_crl.retrofit.account.passes import node_of
+from finegrained_crl.retrofit.account.softmax_nodes import comes_from, name_of
 
 MARK = "fgcrl"  # key of a watched node's metadata
+LOGITS = "fgcrl-logits"  # key of the node that computed the logits of a watched value
 NODES = 4000  # looked at; a value lies near the root
 BEYOND = 40  # levels looked at behind the first meeting: other ways to the same value are longer, but not much
 LINEAR = frozenset(
@@ -47,10 +49,12 @@ class Uses:
     Args:
         values: the mark of each watched value, and why it is an ingredient ("" where it is none).
         unseen: what classifies there without being watched: TorchScript, C++ functions, cross-entropy written by hand.
+        nodes: that were looked at, the nearest to the roots first.
     """
 
     values: list[tuple[Any, str]]
     unseen: str
+    nodes: Iterable[Any]
 
 
 def uses_of_values(roots: Iterable[Any]) -> Uses:
@@ -65,22 +69,28 @@ def uses_of_values(roots: Iterable[Any]) -> Uses:
         for child in below:
             parents.setdefault(child, []).append(node)
     values = [(mark, _spoiled(node, parents)) for node, mark in marked]
-    return Uses(values, _unseen(children))
+    return Uses(values, _unseen(children), children)
 
 
 def _unseen(children: dict[Any, list[Any]]) -> str:
     for node, below in children.items():
         name = name_of(node)
-        if name in LOSSES and node.metadata.get(MARK) is None:
+        if name in LOSSES and node.metadata.get(MARK) is None and not _is_inside(node, children):
             return "a cross-entropy that no hook sees (TorchScript, or PyTorch's C++ function called directly)"
         if by_hand := written_by_hand(node, below):
             return by_hand
     return ""
 
 
+def _is_inside(node: Any, graph: Iterable[Any]) -> bool:
+    """Whether a loss's node is a part of a watched one, which the graph of a gradient reaches from below."""
+    # Else no step's gradient has a graph here.
+    return any("Backward" in name_of(other) for other in graph) and comes_from(node, LOGITS)
+
+
 def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[Any, Any]]]:
     """The graph's upper part (node -> nodes that its inputs come from), and the watched nodes in it."""
-    todo = deque((node, 0) for node in map(_node_of, roots) if node is not None)
+    todo = deque((node, 0) for node in map(node_of, roots) if node is not None)
     children: dict[Any, list[Any]] = {}
     marked: list[tuple[Any, Any]] = []
     deepest = float("inf")
@@ -95,10 +105,6 @@ def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[An
         children[node] = [] if mark is not None else [child for child, _ in node.next_functions if child is not None]
         todo.extend((child, level + 1) for child in children[node])
     return children, marked
-
-
-def _node_of(root: Any) -> Any:
-    return root.grad_fn if hasattr(root, "grad_fn") else getattr(root, "node", None)
 
 
 def _spoiled(value: Any, parents: dict[Any, list[Any]]) -> str:

@@ -9,8 +9,8 @@ import sys
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.flows import Stream
 from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.streams import Stream
 from finegrained_crl.retrofit.running.calls import Call
 from finegrained_crl.retrofit.sites.settings import Settings
 

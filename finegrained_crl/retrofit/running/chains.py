@@ -7,7 +7,7 @@ from types import FrameType
 
 import torch
 
-from finegrained_crl.retrofit.account.flows import Stream
+from finegrained_crl.retrofit.account.streams import Stream
 from finegrained_crl.retrofit.running.builds import Constructions
 from finegrained_crl.retrofit.running.calls import Call
 from finegrained_crl.retrofit.running.frames import COMPILED, Frames

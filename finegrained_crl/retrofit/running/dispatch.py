@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from finegrained_crl.retrofit.account.arrival import Sample
-from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.streams import Stream
 from finegrained_crl.retrofit.losses.log_softmax import doubt
 from finegrained_crl.retrofit.losses.replacement import Replacement
 from finegrained_crl.retrofit.running.bits import Bits
@@ -31,11 +32,11 @@ from finegrained_crl.retrofit.running.first_batch import FirstBatch
 from finegrained_crl.retrofit.running.frames import Frames
 from finegrained_crl.retrofit.running.learned import Learned
 from finegrained_crl.retrofit.running.proof import Proof
-from finegrained_crl.retrofit.running.rows import count_compiled, count_unseen, row_of
+from finegrained_crl.retrofit.running.rows import count_compiled, row_of, unseen_at
 from finegrained_crl.retrofit.sites.settings import Settings
 
 PLAIN = (Tensor, nn.Parameter)
-Token = tuple[Stream, Sample | None]  # what is watched, of a call that PyTorch's own body computes
+Token = tuple[Stream, Sample | None, Any]  # what is watched, of a call that PyTorch's own body computes
 Result = tuple[Tensor | None, Token | None]
 NOTHING: Result = (None, None)
 
@@ -54,7 +55,7 @@ class Dispatcher:
         self.constructions = Constructions(self.frames, ledger)
         self.replacement = Replacement(settings.loss, settings.alpha, settings.beta)
         self.account = Account(ledger)
-        self.account.unseen = lambda what: count_unseen(ledger, self.frames, what)
+        self.account.unseen = lambda: unseen_at(ledger, self.frames)
         self._inside = threading.local()
         self._bits = Bits(settings, ledger)
         self._first = FirstBatch(settings, self.replacement, self._computing)
@@ -122,9 +123,13 @@ class Dispatcher:
         chain = self.chains.of(key, call, frame)
         self._left(chain, "refuse" if chain.replace else "leave", chain.reason)
 
-    def backward(self, roots: Any, *_: Any) -> None:
+    def backward(self, roots: Any, gradients: Any, *_: Any) -> None:
         """The hook of backward passes; our own measurements are none of the program's."""
         if not getattr(self._inside, "busy", False):
+            given = gradients if isinstance(gradients, tuple | list) else (gradients,)
+            tables = [gradient for gradient in given if isinstance(gradient, Tensor) and gradient.numel() > 1]
+            if tables:
+                self.account.handed_on(tables)
             self.account.backward_starts(roots)
 
     def grad(self, roots: Any, *_: Any) -> None:
@@ -135,7 +140,7 @@ class Dispatcher:
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
         if token is not None and isinstance(value, Tensor):
-            self._proof.watch(token[0], value, token[1])
+            self._proof.watch(token[0], value, *token[1:])
         return value
 
     def _at_site(self, call: Call, frame: FrameType) -> Result:
@@ -184,7 +189,8 @@ class Dispatcher:
             if "first_loss" not in self.ledger.rows[stream.row]:
                 self.ledger.add(stream.row, **self._first.measured(call))
         if value.requires_grad:
-            self._proof.watch(stream, value, self._proof.sampled(chain, stream, call, self.settings.beta))
+            sample = self._proof.sampled(chain, stream, call, self.settings.beta)
+            self._proof.watch(stream, value, sample, call.input.grad_fn)
         if self.settings.steps:
             self._bits.write_down(stream.row, value)
         return value, None
@@ -195,7 +201,7 @@ class Dispatcher:
         self._learned.called(can_train=can_train)
         if call is None or not can_train:
             return NOTHING
-        return None, (stream, self._proof.sampled(chain, stream, call, 0.0))
+        return None, (stream, self._proof.sampled(chain, stream, call, 0.0), call.input.grad_fn)
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
@@ -219,7 +225,8 @@ class Dispatcher:
             if chain.checkpoint == "first":
                 self._first_passes[place] = row
             is_replaced = action == "replace" and self.settings.mode == "run"
-            stream = Stream(row, lambda text: self._proof.ingredient(chain, row, text), is_replaced)
+            ingredient = lambda text: self._proof.ingredient(chain, row, text)  # noqa: E731
+            stream = Stream(row, ingredient, is_replaced, is_cut=bool(chain.checkpoint))
             chain.streams[action, reason] = stream
         if chain.checkpoint != "again":
             self.ledger.count(stream.row)

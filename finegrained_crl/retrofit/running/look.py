@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.loss import _Loss
 
+from finegrained_crl.retrofit.account.by_hand import are_targets
+from finegrained_crl.retrofit.losses.positions import class_last
 from finegrained_crl.retrofit.reading.phase import Context, Verdict, context_of
 from finegrained_crl.retrofit.reading.roles import guess_role, hand_made
 from finegrained_crl.retrofit.reading.words import verdict_of
@@ -21,6 +23,8 @@ from finegrained_crl.retrofit.running.calls import Call
 from finegrained_crl.retrofit.running.frames import LIBRARY, PROGRAM, Frames
 from finegrained_crl.retrofit.sites.decision import Choice, Facts
 from finegrained_crl.retrofit.sites.place import Place
+
+MIXED = 2  # labels that mixup or cutmix gives one picture
 
 
 class Built(Protocol):
@@ -105,12 +109,27 @@ def look_around(
 
 def _checked(role: str, call: Call) -> str:
     """The guessed role, where the targets can be those of that role: else its loss would be left for a mere name."""
-    if role == "distillation" and not call.target.is_floating_point():
-        return "class"  # a teacher's scores are no class indices
-    if role == "contrastive" and not call.target.is_floating_point():
-        steps = call.target.flatten().diff().unique()
-        return role if len(steps) <= 1 else "class"  # the batch's own numbers, or the first column for all
+    if role == "distillation" and (not call.target.is_floating_point() or _are_labels(call.target)):
+        return "class"  # class indices, or labels smoothed or mixed: no teacher's scores
+    if role == "contrastive" and not call.target.is_floating_point() and not _are_own_samples(call):
+        return "class"
     return role
+
+
+def _are_labels(probabilities: Tensor) -> bool:
+    """Whether soft targets are labels, smoothed or mixed; a teacher gives each class some probability of its own."""
+    classes = class_last(probabilities)
+    return are_targets(classes) or bool(((classes != 0).sum(-1) <= MIXED).all())
+
+
+def _are_own_samples(call: Call) -> bool:
+    """Whether class indices may be the batch's own numbers (of one process among several), or the first column."""
+    target = call.target.flatten()
+    rows, first = len(target), int(target[0]) if len(target) else 0
+    steps = set(target.diff().tolist())
+    if steps == {1}:
+        return first % rows == 0
+    return steps <= {0} and first == 0
 
 
 def _with_grad(context: Context, call: Call) -> Context:

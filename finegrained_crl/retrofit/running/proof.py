@@ -7,14 +7,16 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from finegrained_crl.retrofit.account.arrival import Sample, stand_at_logits
-from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
 from finegrained_crl.retrofit.account.misfit import Finding
+from finegrained_crl.retrofit.account.streams import Stream
 from finegrained_crl.retrofit.running.calls import Call
 from finegrained_crl.retrofit.running.chains import Chain
 from finegrained_crl.retrofit.sites.settings import Settings
@@ -37,10 +39,10 @@ class Proof:
         self.settings, self.ledger, self.account = settings, ledger, account
         self.is_crl, self._refuse = is_crl, refuse
 
-    def watch(self, stream: Stream, value: Tensor, sample: Sample | None) -> None:
-        """Follow a value to its backward pass."""
+    def watch(self, stream: Stream, value: Tensor, sample: Sample | None, logits: Any) -> None:
+        """Follow a value to its backward pass; `logits` is the node that computed them."""
         try:
-            self.account.watch(stream, value, sample)
+            self.account.watch(stream, value, sample, logits)
         except Exception as error:  # an odd tensor must not stop the program; the judge sees no gradient there
             self.ledger.add(stream.row, note=f"its value can't be watched ({type(error).__name__})")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import torch
 
@@ -45,12 +46,18 @@ def count_compiled(ledger: Ledger, frames: Frames, loss: str) -> None:
     ledger.count(row)
 
 
-def count_unseen(ledger: Ledger, frames: Frames, what: str) -> None:
-    """Gradients flow through a classification loss that is no call of a function with a hook."""
+def unseen_at(ledger: Ledger, frames: Frames) -> Callable[[str], None]:
+    """What counts, for the program's place that is running now, a classification loss that is no call of a function
+    with a hook and that gradients flow through.
+    """
     innermost = frames.frames(sys._getframe(1))
     place = frames.place_of(innermost[0][1]) if innermost else Place("<unknown>", 0)
-    row = ledger.row(
-        kind="call", site=str(place), column=-1, function=place.function, loss="?", expression="", role="class",
-        action="refuse", reason=f"this backward pass goes through {what}", built=[], callers=[], unseen=True,
-    )  # fmt: skip
-    ledger.count(row)
+
+    def count(what: str) -> None:
+        row = ledger.row(
+            kind="call", site=str(place), column=-1, function=place.function, loss="?", expression="", role="class",
+            action="refuse", reason=f"this backward pass goes through {what}", built=[], callers=[], unseen=True,
+        )  # fmt: skip
+        ledger.count(row)
+
+    return count

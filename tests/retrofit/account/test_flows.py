@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from finegrained_crl.retrofit.account.flows import Account, Stream
+from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
+from finegrained_crl.retrofit.account.streams import Stream
 
 
 @pytest.fixture

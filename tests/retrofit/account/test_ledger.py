@@ -79,3 +79,22 @@ def test_a_few_gradients_that_were_set_to_zero_are_a_note(zeroed, is_noted, caps
     show(receipt, None)
     noted = "note on a.py:1: gradients of 2 of 40 calls were set to zero unused" in capsys.readouterr().err
     assert noted == is_noted
+
+
+@pytest.mark.parametrize(
+    ("facts", "note"),
+    [
+        ({"reason": "distillation: its targets", "action": "leave"}, "left by its role, and gradients of 37 of its 40"),
+        ({"reason": "distillation: its targets", "action": "leave", "updated": 0}, ""),
+        ({"reason": "not named by --only", "action": "leave"}, ""),
+        ({}, "gradients of 2 of 39 calls took part in no update"),
+        ({"updated": 39}, ""),
+        ({"flowed": 40, "updated": 0, "reason": "--only class"}, "gradients of 40 of 40 calls took part in no update"),
+    ],
+)
+def test_what_is_no_fault_and_yet_to_be_known_is_a_note(facts, note):
+    counters = {"count": 40, "flowed": 39, "updated": 37, "skipped": 1, "zeroed": 0}
+    row = {**CALL, "kind": "call", "callers": [], "built": [], **counters, **facts}
+    receipt = make_receipt(Settings(), [{"pid": 1, "rows": [row], "facts": {"armed": True, "stepped": True}}])
+    assert [(site, note in text) for site, text in receipt.notes] == ([("a.py:1", True)] if note else [])
+    assert len(receipt.as_dict()["notes"]) == len(receipt.notes)

@@ -31,3 +31,19 @@ def test_nothing_is_set_where_there_is_no_gradient(parameter):
     parameter.sum().backward()
     parameter.grad = None
     assert not watch.is_set_by_hand()
+
+
+@pytest.mark.parametrize(
+    ("change", "is_added"),
+    [
+        (lambda g: g.mul_(0.01), False),
+        (lambda g: g.zero_(), False),
+        (lambda g: g.add_(torch.tensor([0.0, 1, 2])), True),
+    ],
+)
+def test_a_gradient_that_is_added_to_has_another_direction(parameter, change, is_added):
+    watch = GradientWatch(parameter)
+    assert not watch.is_added_to()
+    (parameter.sum() * 2).backward()
+    change(parameter.grad)
+    assert watch.is_added_to() is is_added

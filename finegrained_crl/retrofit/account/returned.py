@@ -1,0 +1,52 @@
+"""Gradients that `torch.autograd.grad` returned: does the program go on with them, or does it only look at them?
+
+It goes on where a later backward pass reads them: through their own graph (a gradient penalty, MAML), or through
+weights that were moved by them (its first-order form).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from finegrained_crl.retrofit.account.softmax_nodes import name_of, shape_of
+
+NODES = 20_000  # of a graph that is walked
+
+
+def mark_what_is_read(streams: Iterable[Any], roots: Iterable[Any]) -> None:
+    """Let returned gradients that a backward pass reads count like those that it accumulates.
+
+    Args:
+        streams: whose flows wait for an update.
+        roots: graph nodes that the pass starts from.
+    """
+    returned = [(stream, flow) for stream in streams for flow in stream.waiting if not flow.accumulates]
+    if not returned:
+        return
+    nodes = _below(roots)
+    moved = {id(leaf.variable) for node in nodes if (leaf := _moved_parameter(node)) is not None}
+    for stream, flow in returned:
+        if flow.logits in nodes or not moved.isdisjoint(stream.parameters):
+            flow.accumulates = True
+
+
+def _below(roots: Iterable[Any]) -> set[Any]:
+    nodes: set[Any] = set()
+    todo = [root for root in roots if root is not None]
+    while todo and len(nodes) < NODES:
+        node = todo.pop()
+        if node not in nodes:
+            nodes.add(node)
+            todo += [child for child, _ in node.next_functions if child is not None]
+    return nodes
+
+
+def _moved_parameter(node: Any) -> Any:
+    """The parameter that a constant of its shape is added to, as `weight - rate * gradient` does."""
+    inputs = [child for child, _ in node.next_functions if child is not None]
+    if name_of(node) not in ("Add", "Sub") or len(inputs) != 1 or not hasattr(inputs[0], "variable"):
+        return None
+    shape = shape_of(node)
+    return inputs[0] if tuple(inputs[0].variable.shape) == shape and math.prod(shape) > 1 else None

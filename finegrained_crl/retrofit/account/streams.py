@@ -1,0 +1,104 @@
+"""The values of one chain of calls, and where each stands on its way to an update."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
+from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
+
+SKIPPED = COLUMNS.index("skipped")
+
+
+class Follower(Protocol):
+    """Is told when a backward pass goes through a value."""
+
+    ledger: Ledger
+    unchecked: int
+
+    def passed(self, flow: Flow) -> None:
+        """A backward pass goes through it."""
+
+
+@dataclass
+class Stream:
+    """What is known about the values of one chain of calls.
+
+    Args:
+        row: of the ledger.
+        refuse: called with the reason when the value turns out to be an ingredient of another loss.
+        is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
+        is_cut: its passes end at copies of what the program computed (checkpoints), and go on from there.
+    """
+
+    row: int
+    refuse: Callable[[str], None]
+    is_replaced: bool = False
+    is_cut: bool = False
+    tries: int = 0
+    optimisers: int = 0  # that were made when its graph was walked
+    calls: int = 0
+    walks: int = 0
+    to_parameters: bool = True
+    parameters: dict[int, Any] = field(default_factory=dict)  # `id` -> weak reference, that its gradients reach
+    reached: Any = None  # a weak reference to one of these that a pass ended at
+    waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
+    history: list[Any] = field(default_factory=list)  # of rows, for the proof
+    is_credited: bool = False  # an update used gradients of these
+    by_hand: bool = False  # its parameters change although no optimiser's step is seen
+    before: tuple[Any, Tensor] | None = None
+    zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
+    watch: GradientWatch | None = None  # from the first of these on
+
+    def trains(self, parameter: Any) -> bool:
+        """Whether its gradients reach this parameter, and none that had its `id` before."""
+        reference = self.parameters.get(id(parameter))
+        return reference is not None and reference() is parameter
+
+
+class Flow:
+    """Stands at the node of one call's value until a backward pass goes through."""
+
+    __slots__ = (
+        "account",
+        "accumulates",
+        "is_kept",
+        "is_updated",
+        "is_waiting",
+        "leaves",
+        "logits",
+        "open",
+        "sample",
+        "stream",
+        "unchecked",
+        "value",
+    )
+
+    def __init__(self, account: Follower, stream: Stream, value: Tensor, leaves: list[Any] | None, sample: Any) -> None:
+        self.account, self.stream = account, stream
+        self.logits: Any = None  # the node that computed them, until a pass without a graph of its own
+        self.leaves, self.sample = leaves, sample
+        self.open, self.unchecked = True, False
+        self.is_kept = self.is_updated = self.is_waiting = self.accumulates = False
+        self.value = value.detach() if stream.is_replaced and value.dim() == 0 else None
+
+    def __call__(self, gradients: tuple[Tensor | None, ...]) -> None:
+        """Called by the engine, with the gradient that arrives at the value."""
+        if self.sample is not None and gradients[0] is not None:
+            self.sample.weigh(gradients[0])
+        if not self.is_updated:
+            self.account.passed(self)
+
+    def __del__(self) -> None:
+        self.account.unchecked -= self.unchecked
+        # A value that the program drops because it is not finite says nothing about training or evaluation.
+        if self.open and self.value is not None:
+            with contextlib.suppress(Exception):
+                if not math.isfinite(self.value.item()):
+                    self.account.ledger.count(self.stream.row, SKIPPED)

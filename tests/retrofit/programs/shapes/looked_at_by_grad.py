@@ -1,0 +1,17 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+xv, yv = small.data(seed=7)
+optimizer = small.optimiser(net)
+parameters = list(net.parameters())
+norms = []
+for _ in range(4):
+    shown = F.cross_entropy(net(xv), yv)
+    norms.append(torch.stack([g.norm() for g in torch.autograd.grad(shown, parameters)]).norm())
+    loss = F.cross_entropy(net(x), y)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+small.save(net)
