@@ -36,6 +36,7 @@ TRIES = 20  # calls of a chain whose graph is walked at most, where no backward 
 OF_COPIES = "differentiated by torch.func: whether its gradients take part in updates is not seen"
 NO_PASS = -1  # number of the backward pass that runs, where none does
 WAITING = 2048  # passes that are kept until an update
+LOOKS, LOOK_EVERY = 64, 16  # passes before which a gradient is looked at for zeros by hand: the first, then one of
 FLOWED, UPDATED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "zeroed"))
 
 
@@ -199,13 +200,21 @@ class Account:
     def _find_removed(self, stream: Stream) -> None:
         """A parameter without a gradient, although a pass went to it: the program has removed it by hand."""
         parameter = stream.reached() if stream.reached is not None else None
-        if parameter is None or self._is_in_step or not has_no_gradient(parameter):
+        if parameter is None or self._is_in_step or not self._has_lost_gradient(stream, parameter):
             return
         self._compare_by_hand(stream)
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
         if unused:
             self._count_unused(stream, len(unused))
             self._lose(stream, unused)
+
+    def _has_lost_gradient(self, stream: Stream, parameter: Tensor) -> bool:
+        """Whether it is None, or, which takes longer to see and makes a GPU wait, zero: looked at now and then."""
+        if parameter.grad is None:
+            return True
+        stream.looks += 1
+        is_due = stream.looks <= LOOKS or stream.looks % LOOK_EVERY == 0
+        return is_due and has_no_gradient(parameter)
 
     def _lose(self, stream: Stream, flows: list[Flow]) -> None:
         """The gradients of these are gone."""

@@ -44,6 +44,7 @@ class Stream:
     tries: int = 0
     optimisers: int = 0  # that were made when its graph was walked
     calls: int = 0
+    looks: int = 0  # at its gradient, whether it was set to zero by hand
     walks: int = 0
     to_parameters: bool = True
     parameters: dict[int, Any] = field(default_factory=dict)  # `id` -> weak reference, that its gradients reach

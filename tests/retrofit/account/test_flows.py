@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from finegrained_crl.retrofit.account import flows
 from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.ledger import Ledger
 from finegrained_crl.retrofit.account.streams import Stream
@@ -107,3 +108,14 @@ def test_a_pass_to_one_parameter_leaves_the_other_without_a_gradient(parameter, 
         if is_removed:
             parameters[trained].grad = None
     assert watched.counted == (3, 0, 2 * is_removed)
+
+
+def test_zeros_by_hand_are_looked_for_now_and_then(parameter, monkeypatch):
+    """At the start of the 2nd, 3rd, 4th and 7th pass, where what waits is lost: one each, and then three."""
+    monkeypatch.setattr(flows, "LOOKS", 2)
+    monkeypatch.setattr(flows, "LOOK_EVERY", 3)
+    watched = Watched(parameter)
+    for _ in range(8):
+        watched.passes()
+        parameter.grad.zero_()
+    assert watched.counted == (8, 0, 6)
