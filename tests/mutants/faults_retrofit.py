@@ -190,7 +190,9 @@ flows.fault(
     FLOWED,
 )
 flows.fault("dropped call", " or not (stream.is_credited or stream.by_hand):", ":", FLOWED)
-flows.fault("sign", "not has_no_gradient(parameter)", "has_no_gradient(parameter)", FLOWED)
+flows.fault("sign", "return is_due and has_no_gradient(parameter)", "return is_due and not has_no_gradient(parameter)")
+flows.fault("off-by-one", "stream.looks % LOOK_EVERY == 0", "stream.looks % LOOK_EVERY == 1")
+flows.fault("dropped call", "is_due and has_no_gradient", "has_no_gradient")
 flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
 flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
 flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
