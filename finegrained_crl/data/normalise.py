@@ -25,8 +25,8 @@ def normaliser(
 
     def normalise(images: torch.Tensor) -> torch.Tensor:
         flat = images.flatten(0, -4).to(device, non_blocking=True)
-        in_turn = flat.mul(scale).add_(shift) if device.type != "cpu" else _by_blocks(flat, scale, shift)
-        return in_turn.permute(0, 3, 1, 2)
+        floats = _by_blocks(flat, scale, shift) if device.type == "cpu" else flat.mul(scale).add_(shift)
+        return floats.permute(0, 3, 1, 2)
 
     return normalise
 

@@ -2,11 +2,9 @@
 
 import pytest
 import torch
+from watched_account import WatchedParameter
 
 from finegrained_crl.retrofit.account import flows
-from finegrained_crl.retrofit.account.flows import Account
-from finegrained_crl.retrofit.account.ledger import Ledger
-from finegrained_crl.retrofit.account.streams import Stream
 
 
 @pytest.fixture
@@ -19,24 +17,14 @@ def optimiser(parameter):
     return torch.optim.SGD([parameter], lr=0.1)
 
 
-class Watched:
+class Watched(WatchedParameter):
     """A loss of one parameter, watched as the retrofit's hooks watch it."""
-
-    def __init__(self, parameter):
-        self.parameter, self.ledger = parameter, Ledger()
-        self.account = Account(self.ledger)
-        self.stream = Stream(self.ledger.row(kind="call", site="a.py:1"), lambda reason: None)
 
     def passes(self, scale=1.0):
         loss = (self.parameter * scale).sum()
         self.account.watch(self.stream, loss)
         self.account.backward_starts((loss,))
         loss.backward()
-
-    @property
-    def counted(self):
-        (counters,) = self.ledger.counts()
-        return counters["flowed"], counters["updated"], counters["zeroed"]
 
 
 def test_what_is_set_to_zero_before_an_update_is_counted(parameter, optimiser):

@@ -4,10 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from watched_account import WatchedParameter
 
-from finegrained_crl.retrofit.account.flows import Account
 from finegrained_crl.retrofit.account.leaves import has_no_gradient
-from finegrained_crl.retrofit.account.ledger import Ledger
 from finegrained_crl.retrofit.account.streams import Stream
 
 
@@ -21,13 +20,8 @@ def optimiser(parameter):
     return torch.optim.SGD([parameter], lr=0.1)
 
 
-class Watched:
+class Watched(WatchedParameter):
     """A loss of one parameter, whose gradient is asked for."""
-
-    def __init__(self, parameter):
-        self.parameter, self.ledger = parameter, Ledger()
-        self.account = Account(self.ledger)
-        self.stream = Stream(self.ledger.row(kind="call", site="a.py:1"), lambda reason: None)
 
     def returned(self, **options):
         logits = self.parameter * torch.tensor([1.0, 1.0, 2.0])
@@ -40,11 +34,6 @@ class Watched:
     def backward(self, loss):
         self.account.backward_starts((loss,))
         loss.backward()
-
-    @property
-    def counted(self):
-        counters = self.ledger.counts()[0]
-        return counters["flowed"], counters["updated"], counters["zeroed"]
 
 
 @pytest.fixture
