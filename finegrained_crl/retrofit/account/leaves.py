@@ -37,18 +37,26 @@ def are_finite(owner: Any) -> bool:
 
 def leaves_of(root: Any) -> list[Any]:
     """The nodes where gradients are accumulated."""
-    return [node for node in _visited(root) if name_of(node) == "AccumulateGrad" or hasattr(node, "variable")]
+    nodes = nodes_below([root], NODES)
+    return [node for node in nodes if name_of(node) == "AccumulateGrad" or hasattr(node, "variable")]
 
 
-def _visited(root: Any) -> list[Any]:
-    visited, todo = {root: None}, [root]
-    while todo and len(visited) < NODES:
+def nodes_below(roots: Iterable[Any], most: int) -> dict[Any, None]:
+    """The graph below some nodes, these included, in the order in which it was met.
+
+    Args:
+        roots: where to begin.
+        most: nodes after which the walk ends.
+    """
+    visited = dict.fromkeys(roots)
+    todo = list(visited)
+    while todo and len(visited) < most:
         node = todo.pop()
         for child, _ in node.next_functions:
             if child is not None and child not in visited:
                 visited[child] = None
                 todo.append(child)
-    return list(visited)
+    return visited
 
 
 def is_parameter(leaf: Any) -> bool:
@@ -66,7 +74,7 @@ def trained_by(leaves: list[Any], root: Any) -> dict[int, Any]:
         root: of a graph; None where it is known to be cut.
     """
     parameters = [leaf for leaf in leaves if is_parameter(leaf)]
-    visited = _visited(root) if root is not None and not parameters else []
+    visited = nodes_below([root], NODES) if root is not None and not parameters else {}
     if not parameters and not any(name_of(node) in LAYERS for node in visited):
         return {}
     return {id(leaf.variable): TensorWeakRef(leaf.variable) for leaf in parameters or leaves}

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.softmax_nodes import name_of
+from finegrained_crl.retrofit.account.softmax_nodes import child_of, name_of
 
 RESHAPING = ("View", "UnsafeView", "ReshapeAlias", "Squeeze", "Unsqueeze")
 COPYING = ("Alias", "Clone", "ToCopy", "Contiguous", "LogSoftmax")
@@ -36,7 +36,7 @@ def origin(scores: Tensor) -> tuple[Any, int, Moves]:
     shape = tuple(scores.shape)
     while node is not None:
         is_log = _is_log_of_softmax(node)
-        node = _below(node) if is_log else node
+        node = child_of(node) if is_log else node
         step = (0, None, shape) if is_log else _step(node, shape)
         if step is None:
             return node, number, moves
@@ -136,11 +136,7 @@ def _node_of(scores: Tensor) -> tuple[Any, int]:
 
 
 def _is_log_of_softmax(node: Any) -> bool:
-    return name_of(node) == "Log" and name_of(_below(node)) == "Softmax"
-
-
-def _below(node: Any) -> Any:
-    return node.next_functions[0][0] if node.next_functions else None
+    return name_of(node) == "Log" and name_of(child_of(node)) == "Softmax"
 
 
 def _axes(node: Any, dims: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from finegrained_crl.retrofit.account.leaves import nodes_below
 from finegrained_crl.retrofit.account.softmax_nodes import name_of, shape_of
 
 NODES = 20_000  # of a graph that is walked
@@ -25,22 +26,11 @@ def mark_what_is_read(streams: Iterable[Any], roots: Iterable[Any]) -> None:
     returned = [(stream, flow) for stream in streams for flow in stream.waiting if not flow.accumulates]
     if not returned:
         return
-    nodes = _below(roots)
+    nodes = nodes_below([root for root in roots if root is not None], NODES)
     moved = {id(leaf.variable) for node in nodes if (leaf := _moved_parameter(node)) is not None}
     for stream, flow in returned:
         if flow.logits in nodes or not moved.isdisjoint(stream.parameters):
             flow.accumulates = True
-
-
-def _below(roots: Iterable[Any]) -> set[Any]:
-    nodes: set[Any] = set()
-    todo = [root for root in roots if root is not None]
-    while todo and len(nodes) < NODES:
-        node = todo.pop()
-        if node not in nodes:
-            nodes.add(node)
-            todo += [child for child, _ in node.next_functions if child is not None]
-    return nodes
 
 
 def _moved_parameter(node: Any) -> Any:
