@@ -157,7 +157,7 @@ passes.fault(
 )
 passes.fault("sign", "len(self._seen) >= KINDS", "len(self._seen) < KINDS")
 
-flows = Source(R + "account/flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
+flows = Source(R + "account/flows.py", T + "account/test_flows.py", SHAPES, INPROCESS, LEARN, PROGRAMS, STARTED)
 flows.fault(
     "dropped call", "            self._compare_by_hand(stream)\n            stream.before", "            stream.before"
 )

@@ -107,3 +107,21 @@ def test_zeros_by_hand_are_looked_for_now_and_then(parameter, monkeypatch):
         watched.passes()
         parameter.grad.zero_()
     assert watched.counted == (8, 0, 6)
+
+
+def test_parameters_that_the_program_changes_itself_were_updated(parameter):
+    watched = Watched(parameter)
+    watched.passes()
+    with torch.no_grad():
+        parameter.sub_(0.1 * parameter.grad)
+    watched.passes()
+    assert watched.counted == (2, 2, 0)
+
+
+def test_who_waits_for_an_update_is_told(parameter, optimiser):
+    watched, told = Watched(parameter), []
+    watched.account.after_update = lambda: told.append("updated")
+    watched.passes()
+    assert told == []
+    watched.account.updated(optimiser)
+    assert told == ["updated"]
