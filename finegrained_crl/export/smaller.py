@@ -11,6 +11,9 @@ import numpy as np
 from finegrained_crl.export.formats import quiet, require
 from finegrained_crl.export.parity import BATCH
 
+_BACKBONE = ".net."
+"""Part of the names of a backbone's weights (`training.backbone.Backbone`, `training.timm_classifier`)."""
+
 
 def to_half(path: Path) -> None:
     """Turn weights and arithmetic of an ONNX file into float16; input and output stay float32."""
@@ -24,7 +27,8 @@ def to_half(path: Path) -> None:
 
 def to_int8(path: Path, pixels: np.ndarray) -> None:
     """Quantise an ONNX file statically: int8 weights per channel, uint8 activations in the ranges that these pictures
-    show.
+    show. What a method or a loss adds to its backbone stays float32: it costs little, and DFL-CNN's filter bank, which
+    looks for the place of its largest response, finds other places among 256 steps.
 
     Args:
         path: the file, replaced.
@@ -36,7 +40,9 @@ def to_int8(path: Path, pixels: np.ndarray) -> None:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared, quantised = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
-    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    original = onnx.load(path)
+    metadata = {entry.key: entry.value for entry in original.metadata_props}
+    added = _added_values(original.graph)
     with quiet():
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         quantize_static(
@@ -47,6 +53,7 @@ def to_int8(path: Path, pixels: np.ndarray) -> None:
             per_channel=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
+            nodes_to_exclude=[node.name for node in onnx.load(prepared).graph.node if added & set(node.output)],
         )
     model = onnx.load(quantised)
     del model.metadata_props[:]
@@ -55,6 +62,20 @@ def to_int8(path: Path, pixels: np.ndarray) -> None:
     onnx.save(model, path)
     prepared.unlink()
     quantised.unlink()
+
+
+def _added_values(graph: Any) -> set[str]:
+    """Names of the values that depend on weights outside the backbone, which is called `net` wherever a model has one;
+    none where no weight is inside: such a model is quantised whole.
+    """
+    weights = {weight.name for weight in graph.initializer if weight.name.startswith(("model.", "losses."))}
+    added = {name for name in weights if _BACKBONE not in name}
+    if added == weights:
+        return set()
+    for node in graph.node:  # in the order of computation
+        if added & set(node.input):
+            added |= set(node.output)
+    return added
 
 
 def _reader(pixels: np.ndarray) -> Any:
