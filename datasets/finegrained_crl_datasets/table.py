@@ -16,6 +16,13 @@ from finegrained_crl.data.records import GROUPING_KINDS, Records, escapes_root, 
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.ages import AgeScale
+from finegrained_crl_datasets.tables.columns import (
+    check_range,
+    no_empty_cell,
+    readable_names,
+    sorted_values,
+    whole_numbers,
+)
 
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
@@ -152,7 +159,7 @@ class Table:
                     f"{path}: no column '{column}'; name the right one with {flag}. {nearest(column, raw.columns)}"
                 )
         for column in (self.path_column, self.label_column):
-            _no_empty_cell(raw[column], path)
+            no_empty_cell(raw[column], path)
 
     def _classes(self, raw: pd.DataFrame, path: Path) -> _Classes:
         """What the label column says, as classes or as ages."""
@@ -186,14 +193,14 @@ class Table:
         """Class index of each row, and the class names."""
         text = raw[self.label_column]
         if self.num_classes is not None:
-            labels = _integers(text, path, f"a class index in 0..{self.num_classes - 1}")
-            _check_range(labels, self.num_classes, path)
+            labels = whole_numbers(text, path, f"a class index in 0..{self.num_classes - 1}")
+            check_range(labels, self.num_classes, path)
             names = [str(i) for i in range(self.num_classes)]
         else:
-            names = _sorted_values(text)
+            names = sorted_values(text)
             labels = text.map({name: i for i, name in enumerate(names)}).to_numpy(dtype=np.int64)
         if self.class_name_column is not None:
-            names = _readable(raw[self.class_name_column], labels, names, path)
+            names = readable_names(raw[self.class_name_column], labels, names, path)
         return labels, tuple(names)
 
     def _optional(self, raw: pd.DataFrame, path: Path) -> dict[str, Any]:
@@ -203,7 +210,7 @@ class Table:
             lower = raw[self.split_column].str.strip().str.lower()
             columns["split"] = lower.map(lambda name: SPLIT_NAMES.get(name, name))
         if self.fold_column in raw:
-            columns["fold"] = _integers(raw[self.fold_column], path, "a fold number")
+            columns["fold"] = whole_numbers(raw[self.fold_column], path, "a fold number")
         if self.subject_column in raw:
             columns["subject"] = raw[self.subject_column].where(raw[self.subject_column].str.strip() != "", pd.NA)
         for name, column in (("album", self.album_column), ("original", self.original_column)):
@@ -272,58 +279,6 @@ def _no_escape(images: pd.Series, root: Path, path: Path) -> None:
             f"{path}: path '{stray.iloc[0]}' in row {stray.index[0] + 2} leads out of the image folder {root}; "
             "correct it or --dataset.image-root"
         )
-
-
-def _no_empty_cell(column: pd.Series, path: Path) -> None:
-    empty = np.flatnonzero(column.str.strip() == "")
-    if len(empty):
-        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
-        raise FinegrainedError(
-            f"{path}: empty '{column.name}' in row {empty[0] + 2}{more}; fill it in or remove the row"
-        )
-
-
-def _integers(column: pd.Series, path: Path, what: str) -> np.ndarray:
-    """The column as int64; rows are counted as a spreadsheet shows them, the header being row 1."""
-    numbers = pd.to_numeric(column.astype(object), errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = np.flatnonzero(~(np.abs(numbers) < 2**31) | (np.floor(numbers) != numbers))
-    if len(wrong):
-        raise FinegrainedError(
-            f"{path}: '{column.name}' in row {wrong[0] + 2} must be {what}, got '{column.iloc[wrong[0]]}'"
-        )
-    return numbers.astype(np.int64)
-
-
-def _check_range(labels: np.ndarray, num_classes: int, path: Path) -> None:
-    wild = np.flatnonzero((labels < 0) | (labels >= num_classes))
-    if len(wild):
-        raise FinegrainedError(
-            f"{path}: label {labels[wild[0]]} in row {wild[0] + 2} is beyond the {num_classes} classes"
-            f" (0..{num_classes - 1}); correct the label or --dataset.num-classes"
-        )
-
-
-def _sorted_values(labels: pd.Series) -> list[str]:
-    """Distinct labels: numbers by value, anything else as text."""
-    values = sorted(set(labels))
-    numbers = pd.to_numeric(pd.Series(values), errors="coerce")
-    if numbers.isna().any() or numbers.duplicated().any():
-        return values
-    return [values[i] for i in np.argsort(numbers.to_numpy(), kind="stable")]
-
-
-def _readable(column: pd.Series, labels: np.ndarray, names: list[str], path: Path) -> list[str]:
-    """Names from a column of their own; two names for one class are an error."""
-    pairs = pd.DataFrame({"label": labels, "name": column}).drop_duplicates()
-    doubled = pairs[pairs["label"].duplicated(keep=False)]
-    if len(doubled):
-        first = doubled[doubled["label"] == doubled["label"].iloc[0]]["name"].tolist()
-        label = names[doubled["label"].iloc[0]]
-        raise FinegrainedError(
-            f"{path}: label '{label}' has two names in column '{column.name}': {', '.join(first)}; keep one"
-        )
-    name_of_label = dict(zip(pairs["label"], pairs["name"], strict=True))
-    return [name_of_label.get(i, name) for i, name in enumerate(names)]
 
 
 def _relative(paths: pd.Series, root: Path) -> pd.Series:

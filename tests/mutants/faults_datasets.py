@@ -31,17 +31,19 @@ table.fault(
     'np.where(np.isin(np.arange(len(classes)), test), "test", "train")',
     'np.where(np.isin(np.arange(len(classes)), test), "train", "test")',
 )
-table.fault("dropped call", "_check_range(labels, self.num_classes, path)\n", "pass\n")
+table.fault("dropped call", "check_range(labels, self.num_classes, path)\n", "pass\n")
 table.fault("dropped call", "        _no_escape(_relative(raw[self.path_column], root), root, path)\n", "")
 table.fault("ignored option", "raw = raw[told.kept].reset_index(drop=True)", "raw = raw.reset_index(drop=True)")
-table.fault("off-by-one", "row {empty[0] + 2}", "row {empty[0] + 1}")
 table.fault("off-by-one", "tuple(map(str, range(low, high + 1)))", "tuple(map(str, range(low, high)))")
-table.fault("dropped call", "    if numbers.isna().any() or numbers.duplicated().any():", "    if True:")
 table.fault("ignored option", "root = (path.parent / self.image_root).resolve()", "root = path.parent.resolve()")
 table.fault("dropped call", '.str.replace("\\\\", "/", regex=False)', "")
 table.fault("ignored option", "return read_table(path, divider,", 'return read_table(path, "",')
 table.fault("dropped call", "ages=told.scale,", "ages=None,")
 table.fault("dropped call", 'age in no bin": int((~kept).sum())}', 'age in no bin": 1}')
+
+columns = Source(S + "tables/columns.py", TABLE)
+columns.fault("off-by-one", "row {empty[0] + 2}", "row {empty[0] + 1}")
+columns.fault("dropped call", "    if numbers.isna().any() or numbers.duplicated().any():", "    if True:")
 
 folder = Source(S + "image_folder.py", FOLDER)
 folder.fault("ignored option", "groups, self.test_fraction, self.split_seed)", "groups, self.test_fraction, 0)")

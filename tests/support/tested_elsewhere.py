@@ -218,6 +218,7 @@ TESTED_ELSEWHERE = {
         **dict.fromkeys(("drawing/bird.py", "drawing/canvas.py", "drawing/scenery.py"), (BIRDS, "make_demo_birds")),
         **dict.fromkeys(("drawing/face.py", "drawing/person.py"), (FACES, "make_demo_faces")),
         "drawing/publish.py": (FACES, "make_demo_faces"),
+        "tables/columns.py": ("datasets/test_table.py", "test_tables_that_cannot_be_used"),
     },
 }
 
