@@ -90,6 +90,18 @@ def make_utkface(folder, source):
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
 
 
+def make_parquet(folder, source):
+    """Two Parquet tables with pictures inside, classes by number and, as from a note, by name."""
+    folder.mkdir()
+    for split in ("train", "test"):
+        paths = sorted((source / split).rglob("*.png"))
+        names = sorted({path.parent.name for path in paths})
+        rows = [{"image": {"bytes": path.read_bytes(), "path": path.name}} for path in paths]
+        table = pd.DataFrame(rows).assign(label=[names.index(path.parent.name) for path in paths])
+        table["label_name"] = [path.parent.name for path in paths]
+        table.to_parquet(folder / f"{split}-00000.parquet")
+
+
 def make_photos(desk):
     """Photographs of drawn people, one of two together."""
     for number in range(6):
@@ -118,6 +130,7 @@ def desk(tmp_path_factory, tiny_folder):
     Image.open(tiny_folder / "test" / "left" / "0.png").save(desk / "photo.jpg")
     make_table(desk, desk / "my_images")
     make_utkface(desk / "utkface_subset", desk / "my_images")
+    make_parquet(desk / "birds_parquet", desk / "my_images")
     demo_birds.make_demo_birds(desk / "birds", num_classes=3, images_per_class=12, size=64)
     shutil.copytree(desk / "birds" / "CUB_200_2011", desk / "CUB_200_2011")
     demo_faces.make_demo_faces(desk / "adience", subjects_per_group=15, photos_per_subject=1, size=32)

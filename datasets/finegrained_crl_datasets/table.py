@@ -23,8 +23,7 @@ from finegrained_crl_datasets.tables.columns import (
     sorted_values,
     whole_numbers,
 )
-
-SPLIT_NAMES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+from finegrained_crl_datasets.tables.shards import SPLIT_NAMES, parquet_shards, read_parquet_shards, shards_told
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,8 @@ class Table:
     """Reader of a CSV, TSV or Parquet table.
 
     Attributes:
-        path_column: image file, relative to `image_root`.
+        path_column: image file, relative to `image_root`; or the column of a Parquet table that holds the image files
+            themselves.
         label_column: class name, or class index where `num_classes` is given.
         split_column: train, val or test; used where the table has it.
         fold_column: fold number; used where the table has it.
@@ -80,7 +80,8 @@ class Table:
 
     summary: ClassVar[str] = "your own CSV, TSV or Parquet table with a path and a label per image"
     where: ClassVar[str] = (
-        "Give a table (.csv, .tsv or .parquet) as --data, or a folder with one labels.csv; name its columns with "
+        "Give a table (.csv, .tsv or .parquet) as --data, or a folder with one labels.csv or with Parquet tables named"
+        " by their part (train-00000.parquet ..); name its columns with "
         "--dataset.path-column, --dataset.label-column and its image folder with --dataset.image-root"
     )
 
@@ -110,7 +111,7 @@ class Table:
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
         path = _table_file(data, self.where)
-        root = (path.parent / self.image_root).resolve()
+        root = (path if path.is_dir() else path.parent).joinpath(self.image_root).resolve()
         if not labels_only and not root.is_dir():
             raise FinegrainedError(
                 f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)"
@@ -145,6 +146,8 @@ class Table:
         divider = "\t" if self.separator in ("tab", "\\t") else self.separator
         if len(divider) > 1 or divider in ('"', "\r", "\n"):
             raise FinegrainedError(f"--dataset.separator must be one character (or 'tab'), got '{self.separator}'")
+        if path.is_dir():
+            return read_parquet_shards(path, self.split_column)
         return read_table(path, divider, (self.path_column, self.label_column))
 
     def _check_columns(self, raw: pd.DataFrame, path: Path) -> None:
@@ -228,6 +231,8 @@ class Table:
             return self._make_folds(columns, classes, path, root)
         if "fold" in columns:
             return f"{path.name}, its own folds (column '{self.fold_column}')"
+        if path.is_dir():
+            return f"{path.name}, {shards_told(path)}"
         if "split" in columns:
             return f"{path.name}, its own split (column '{self.split_column}')"
         _, test = seeded_split(classes, self._groups(columns, root), self.test_fraction, self.split_seed)
@@ -260,12 +265,15 @@ def _binned(columns: dict[str, np.ndarray], labels: np.ndarray, names: tuple[str
 
 
 def _table_file(data: Path, where: str) -> Path:
+    """The table; or the folder itself, where Parquet tables in it name their parts."""
     if data.exists() and not data.is_dir():
         return data
     if not data.is_dir():
         raise FinegrainedError(f"{data}: no such file. {where}")
     if (data / "labels.csv").is_file():
         return data / "labels.csv"
+    if parquet_shards(data):
+        return data
     tables = sorted(p.name for p in data.iterdir() if p.suffix in (".csv", ".tsv", ".parquet"))
     hint = f"give one of these as --data: {', '.join(tables)}" if tables else where
     raise FinegrainedError(f"no labels.csv in {data}; {hint}")

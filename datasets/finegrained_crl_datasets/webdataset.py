@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,10 +12,9 @@ from finegrained_crl.data.picture_source import item_name
 from finegrained_crl.data.records import Records, make_records
 from finegrained_crl.data.tar_shards import Sample, read_samples
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl_datasets.table import SPLIT_NAMES
+from finegrained_crl_datasets.tables.shards import part_of
 
 CLASSES = "classes.txt"
-PARTS = SPLIT_NAMES | {"dev": "val", "testing": "test", "eval": "test"}
 NO_PICTURE = "no picture under the key"
 
 
@@ -77,8 +75,7 @@ class WebDataset:
 
 
 def _part(data: Path, shard: Path, where: str) -> str:
-    words = re.split(r"[^a-z]+", shard.as_posix().lower())
-    part = next((PARTS[word] for word in words if word in PARTS), None)
+    part = part_of(shard)
     if part is None:
         raise FinegrainedError(f"{data / shard}: its name says neither train, val nor test. {where}")
     return part

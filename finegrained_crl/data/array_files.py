@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from finegrained_crl.data.matlab import read_mat_arrays
-from finegrained_crl.data.parquet import damage_told
+from finegrained_crl.data.parquet import damage_told, picture_columns
+from finegrained_crl.data.parquet_pictures import ParquetPictures, group_starts
 from finegrained_crl.data.plain_pickle import read_plain_pickle
 from finegrained_crl.data.regular import open_regular, read_regular, status
 from finegrained_crl.data.tar_shards import picture_members, read_member
@@ -28,6 +29,10 @@ PIXELS = 3 * SIDE * SIDE
 COARSE_AND_FINE = ("train.bin", "test.bin")
 """CIFAR-100's binary files, whose records begin with two labels; those of CIFAR-10 begin with one."""
 OPEN_FILES = 8
+"""Whose pictures are in memory."""
+OPEN_INDEXES = 4096
+"""Of files whose pictures are read when they are asked for."""
+INDEXED = (".parquet", ".tar")
 AGAIN = "download it again"
 
 
@@ -47,7 +52,7 @@ class ArrayFile:
 
 
 def open_array_file(path: Path) -> ArrayFile:
-    """Read a file of pictures; the last few stay in memory as long as they are not changed.
+    """Read a file of pictures, or where they are in it; the last few stay as long as they are not changed.
 
     Args:
         path: .parquet, .mat, .bin, .tar, or a pickle under any other name.
@@ -56,14 +61,14 @@ def open_array_file(path: Path) -> ArrayFile:
     """
     state = status(path)
     # One at a time: a file that several threads ask for is read once.
+    read = _indexed if path.suffix.lower() in INDEXED else _loaded
     with _LOCK:
-        return _read(path, (state.st_size, state.st_mtime_ns, state.st_ino) if state else None)
+        return read(path, (state.st_size, state.st_mtime_ns, state.st_ino) if state else None)
 
 
 _LOCK = threading.Lock()
 
 
-@functools.lru_cache(maxsize=OPEN_FILES)
 def _read(path: Path, _state: tuple[int, int, int] | None) -> ArrayFile:
     reader = READERS.get(path.suffix.lower(), _from_pickle)
     content = reader(path)
@@ -73,6 +78,10 @@ def _read(path: Path, _state: tuple[int, int, int] | None) -> ArrayFile:
             f"{path}: {content.size} pictures and {len(content.columns[wrong[0]])} '{wrong[0]}'; {AGAIN}"
         )
     return content
+
+
+_loaded = functools.lru_cache(maxsize=OPEN_FILES)(_read)
+_indexed = functools.lru_cache(maxsize=OPEN_INDEXES)(_read)
 
 
 def _of_arrays(pixels: np.ndarray, columns: dict[str, list[Any]]) -> ArrayFile:
@@ -116,37 +125,25 @@ def _from_mat(path: Path) -> ArrayFile:
 
 
 def _from_parquet(path: Path) -> ArrayFile:
-    """A table with a column of image files: bytes, or {bytes, path} as Hugging Face writes them."""
-    import pyarrow as pa
+    """A table with a column of image files; the pictures are read when they are asked for."""
     import pyarrow.parquet as pq
 
-    with damage_told(path, AGAIN):
-        with open_regular(path) as file:
-            table = pq.read_table(file)
-        table.validate(full=True)
-        images = next((name for name in table.column_names if _holds_images(table.schema.field(name).type)), None)
-        if images is None:
+    with damage_told(path, AGAIN), open_regular(path) as file:
+        parquet = pq.ParquetFile(file)
+        pictures = picture_columns(parquet.schema_arrow)
+        if not pictures:
             raise FinegrainedError(f"{path}: no column of image files (JPEG or PNG bytes); is it the right file?")
-        files = table.column(images)
-        if pa.types.is_struct(files.type):
-            files = pa.compute.struct_field(files, "bytes")
-        columns = {name: table.column(name).to_pylist() for name in table.column_names if name != images}
-    files = files.combine_chunks()
-    return ArrayFile(lambda index: files[index].as_py() or b"", len(files), columns)
+        table = parquet.read(columns=[name for name in parquet.schema_arrow.names if name not in pictures])
+        table.validate(full=True)
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+        starts = group_starts(parquet.metadata)
+    return ArrayFile(ParquetPictures(path, pictures[0], starts), int(starts[-1]), columns)
 
 
 def _from_tar(path: Path) -> ArrayFile:
     """A WebDataset shard; its labels are read by the data set."""
     members = picture_members(path)
     return ArrayFile(lambda index: read_member(path, members[index]), len(members), {})
-
-
-def _holds_images(kind: Any) -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_struct(kind):
-        return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 READERS: dict[str, Callable[[Path], ArrayFile]] = {

@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from finegrained_crl.data.layout import file_text
-from finegrained_crl.data.parquet import damage_told, first_line
+from finegrained_crl.data.parquet import class_names, damage_told, first_line, picture_columns
+from finegrained_crl.data.picture_source import item_name
 from finegrained_crl.data.regular import open_regular
 from finegrained_crl.errors import FinegrainedError
 
@@ -20,20 +21,24 @@ MOST_ROWS = 20_000_000
 """A Parquet file of a few kilobytes can claim billions of rows."""
 
 
-def read_table(path: Path, separator: str = "", needed: Sequence[str] = ()) -> pd.DataFrame:
+def read_table(path: Path, separator: str = "", needed: Sequence[str] = (), *, name: str = "") -> pd.DataFrame:
     """A table whose every cell is text; no text is taken for a missing value ("None" and "NA" may be class names).
+
+    Where a Parquet table holds the pictures themselves, the cells of that column are their paths (`FILE#ROW`, see
+    `picture_source`), and class numbers whose names it knows have a column `COLUMN_name` beside them.
 
     Args:
         path: a .parquet file, or a text file (see `layout.file_text`).
         separator: between the cells of a text file; "": a tab in a .tsv file, else the comma, or a semicolon or tab
             where only that one divides the header into the `needed` columns.
         needed: columns that the header must have, for choosing the separator.
+        name: of the file, in the paths of its pictures; "": its last part.
     Raises:
         FinegrainedError: not readable; the text says which row, or what to save it as.
     """
     kind = path.suffix.lower()
     if kind == ".parquet":
-        return _read_parquet(path)
+        return _read_parquet(path, name or path.name)
     text = file_text(path)
     divider = separator or ("\t" if kind == ".tsv" else _divider(text, needed))
     try:
@@ -58,7 +63,7 @@ def _divider(text: str, needed: Sequence[str]) -> str:
     return ","
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, name: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     with damage_told(path, "write it again"), open_regular(path) as file:
@@ -67,10 +72,22 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             raise FinegrainedError(
                 f"{path}: {parquet.metadata.num_rows:,} rows, at most {MOST_ROWS:,} are read; is it the right file?"
             )
-        content = parquet.read()
+        schema = parquet.schema_arrow
+        pictures = picture_columns(schema)
+        content = parquet.read(columns=[column for column in schema.names if column not in pictures])
         content.validate(full=True)  # text that is no UTF-8 would be found by whoever looks at it first
         cells: pd.DataFrame = content.to_pandas().astype("string").fillna("").reset_index(drop=True)
-        return cells
+    for column in pictures[:1]:
+        cells[column] = pd.Series([item_name(name, row) for row in range(parquet.metadata.num_rows)], dtype="string")
+    return _with_class_names(cells, class_names(schema))
+
+
+def _with_class_names(cells: pd.DataFrame, names: dict[str, list[str]]) -> pd.DataFrame:
+    for column in set(names) & set(cells.columns):
+        texts = dict(zip(map(str, range(len(names[column]))), names[column], strict=True))
+        if f"{column}_name" not in cells:
+            cells[f"{column}_name"] = cells[column].map(texts).fillna("")
+    return cells
 
 
 def _reason(text: str, divider: str, error: Exception) -> str:

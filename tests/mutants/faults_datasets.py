@@ -35,7 +35,7 @@ table.fault("dropped call", "check_range(labels, self.num_classes, path)\n", "pa
 table.fault("dropped call", "        _no_escape(_relative(raw[self.path_column], root), root, path)\n", "")
 table.fault("ignored option", "raw = raw[told.kept].reset_index(drop=True)", "raw = raw.reset_index(drop=True)")
 table.fault("off-by-one", "tuple(map(str, range(low, high + 1)))", "tuple(map(str, range(low, high)))")
-table.fault("ignored option", "root = (path.parent / self.image_root).resolve()", "root = path.parent.resolve()")
+table.fault("ignored option", "path.parent).joinpath(self.image_root).resolve()", "path.parent).resolve()")
 table.fault("dropped call", '.str.replace("\\\\", "/", regex=False)', "")
 table.fault("ignored option", "return read_table(path, divider,", 'return read_table(path, "",')
 table.fault("dropped call", "ages=told.scale,", "ages=None,")
@@ -44,6 +44,19 @@ table.fault("dropped call", 'age in no bin": int((~kept).sum())}', 'age in no bi
 columns = Source(S + "tables/columns.py", TABLE)
 columns.fault("off-by-one", "row {empty[0] + 2}", "row {empty[0] + 1}")
 columns.fault("dropped call", "    if numbers.isna().any() or numbers.duplicated().any():", "    if True:")
+
+inside = Source(S + "tables/shards.py", "tests/datasets/test_parquet_tables.py", "tests/datasets/test_webdataset.py")
+inside.fault("ignored option", "if split_column not in table:", "if True:")
+inside.fault("swapped part", 'whole[split_column].replace({"val": "test"})', "whole[split_column]")
+inside.fault("dropped call", "name=shard.as_posix())", "name=shard.name)")
+inside.fault("sign", 'return "test" not in', 'return "test" in')
+
+rows = Source(D + "parquet_pictures.py", "tests/data/test_parquet_pictures.py")
+rows.fault("off-by-one", 'side="right")) - 1', 'side="left")) - 1')
+rows.fault("index", "[index - int(self.starts[group])]", "[index % 4]")
+rows.fault("dropped call", "            _GROUPS.move_to_end(key)\n", "")
+rows.fault("sign", "> MOST_BYTES", "< MOST_BYTES")
+rows.fault("dropped call", "state.st_mtime_ns if state else 0, state.st_size if state else 0", "0, 0")
 
 folder = Source(S + "image_folder.py", FOLDER)
 folder.fault("ignored option", "groups, self.test_fraction, self.split_seed)", "groups, self.test_fraction, 0)")
