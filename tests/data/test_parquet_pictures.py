@@ -13,26 +13,26 @@ CONTENT = [bytes([row]) * 1000 for row in range(10)]
 
 @pytest.fixture(params=["bytes", "struct"])
 def pictures(request, tmp_path):
-    """Ten rows in groups of four."""
+    """Ten rows in groups of three."""
     column = pa.array(CONTENT)
     if request.param == "struct":
         column = pa.array([{"bytes": content, "path": "x.jpg"} for content in CONTENT])
-    pq.write_table(pa.table({"label": range(10), "image": column}), tmp_path / "t.parquet", row_group_size=4)
+    pq.write_table(pa.table({"label": range(10), "image": column}), tmp_path / "t.parquet", row_group_size=3)
     starts = group_starts(pq.read_metadata(tmp_path / "t.parquet"))
     parquet_pictures._GROUPS.clear()
     return ParquetPictures(tmp_path / "t.parquet", "image", starts)
 
 
 def test_every_row_is_its_own(pictures):
-    assert pictures.starts.tolist() == [0, 4, 8, 10]
+    assert pictures.starts.tolist() == [0, 3, 6, 9, 10]
     assert [pictures(row) for row in (9, 0, 4, 3, 8, 7)] == [CONTENT[row] for row in (9, 0, 4, 3, 8, 7)]
 
 
 @pytest.mark.parametrize(
     ("most", "rows", "expected"),
     [
-        (1 << 20, (0, 1, 5, 0, 9), [0, 1, 2]),
-        (6500, (0, 5, 9, 5, 0, 9), [0, 1, 2, 0, 2]),  # bytes: of groups of 4,000, 4,000 and 2,000
+        (1 << 20, (0, 1, 5, 0, 9), [0, 1, 3]),
+        (6500, (0, 5, 9, 5, 0, 9), [0, 1, 3, 0, 3]),  # bytes: of groups of 3,000, and one of 1,000
         (1, (0, 1, 5, 0), [0, 1, 0]),
     ],
 )
@@ -49,7 +49,7 @@ def test_groups_stay_until_there_are_too_many_bytes(pictures, monkeypatch, most,
 def test_a_changed_table_is_read_again(pictures):
     assert pictures(2) == CONTENT[2]
     other = pa.table({"label": range(10), "image": pa.array([b"other"] * 10)})
-    pq.write_table(other, pictures.path, row_group_size=4)
+    pq.write_table(other, pictures.path, row_group_size=3)
     assert pictures(2) == b"other"
 
 
