@@ -153,8 +153,7 @@ class RayLauncher(StudyLauncher):
             self.taking.leave(job.cell)
         elif end.outcome == "failed" and "out of memory" in end.reason and job.shares < self._most_shares():
             self.shares[job.cell.name] = 2 * job.shares
-            self.taking.set(job.cell, Status())
-            self.taking.waiting.append(job.cell)
+            self.taking.try_again(job.cell)
         elif end.outcome == "released":
             self.taking.set(job.cell, Status())
             self.taking.waiting.append(job.cell)

@@ -98,6 +98,12 @@ class Taking:
             state: State = "done" if end.outcome == "committed" else "failed"
             self.set(cell, Status(state, end.seconds, end.reason))
 
+    def try_again(self, cell: Cell) -> None:
+        """Let a cell wait again; what ended its last lease is known, and not the failure of another worker."""
+        self.leases.at_start[cell.name] = self.leases.latest(cell.name)
+        self.set(cell, Status())
+        self.waiting.append(cell)
+
     def look(self) -> None:
         """See, now and then, what became of the cells that others have; those that nobody has any more wait again."""
         if not self.elsewhere or time.monotonic() - self._looked < LOOK_SECONDS:

@@ -1,6 +1,7 @@
 """What the launcher makes of what Ray says, with a stand-in for Ray; test_ray_cluster.py has the real one."""
 
 import contextlib
+import json
 import sys
 from types import SimpleNamespace
 
@@ -112,6 +113,23 @@ def test_without_a_card_it_gets_more_of_the_machine(launch):
 
     launcher, tasks = launch(outcome, cells=1, nodes=({"CPU": 4.0},))
     assert [options["num_cpus"] for _, options in tasks] == [1, 2, 4]
+    assert launcher.status["ce_s0"].state == "done"
+
+
+def test_the_node_has_noted_the_failure_before_it_is_tried_again(launch):
+    """A node ends its lease as failed; that is no other launcher's failure, which would be the last word."""
+
+    def outcome(folder, order, options):
+        lease = folder.folder / "claims" / f"{order.cell}.{order.over + 1}"
+        lease.parent.mkdir(exist_ok=True)
+        lease.write_text("{}")
+        fits = options["num_cpus"] == 2
+        end = commits(folder, order, options) if fits else End("failed", "CUDA out of memory")
+        lease.with_name(f"{lease.name}.end").write_text(json.dumps(vars(end)))
+        return end
+
+    launcher, tasks = launch(outcome, cells=1, nodes=({"CPU": 4.0},))
+    assert [(order.over, options["num_cpus"]) for order, options in tasks] == [(0, 1), (1, 2)]
     assert launcher.status["ce_s0"].state == "done"
 
 
