@@ -250,11 +250,14 @@ def _run_here(
 
 
 def _run_with_ray(folder: StudyFolder, study: Study, machine: Machine, parsed: Any) -> StudyLauncher:
+    from finegrained_crl.crossval.ray_apart import ApartLauncher
     from finegrained_crl.crossval.ray_launcher import Cluster, RayLauncher
 
-    cluster = Cluster(parsed.address, parsed.scratch, 0.0 if parsed.device == "cpu" else parsed.share or 1.0)
+    share = 0.0 if parsed.device == "cpu" else parsed.share or 1.0
+    cluster = Cluster(parsed.address, parsed.scratch, share, bring=parsed.bring)
+    kind = RayLauncher if parsed.bring == "shared" else ApartLauncher
     with StudyView(folder, study, machine.jobs) as view:
-        launcher = RayLauncher(folder, study, machine, cluster, view.changed, view.tick)
+        launcher = kind(folder, study, machine, cluster, view.changed, view.tick)
         view.status = launcher.status
         launcher.run()
     return launcher

@@ -22,6 +22,12 @@ FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
     ("share", float, 0.0, "part of a GPU (of the machine, without one) that a cell takes, e.g. 0.25: four on each"),
     ("address", str, "", "a Ray cluster that is there: auto, HOST:PORT .. [Ray on this machine, for this study]"),
     ("scratch", str, "", "folder of each node in which Ray's cells run, copied into the study when they commit"),
+    (
+        "bring",
+        Literal["shared", "results", "weights"],
+        "shared",
+        "where Ray's nodes don't share the study's folder: a cell's results, or weights too, come back from --scratch",
+    ),
     ("slurm", list[str], [], "options of sbatch: partition=gpu gres=gpu:1 time=04:00:00 .."),
     ("array_limit", int, ARRAY_LIMIT, "most tasks of a Slurm array; more cells than that share tasks"),
     ("plan", bool, False, "show the plan and the expected time, run nothing"),
@@ -90,6 +96,9 @@ def site_of(parsed: Any) -> Site:
     """
     if parsed.slurm and parsed.launcher != "slurm":
         raise FinegrainedError(f"--slurm {' '.join(parsed.slurm)}: these are for --launcher slurm; add it")
-    if (parsed.address or parsed.scratch) and parsed.launcher != "ray":
-        raise FinegrainedError("--address and --scratch are for --launcher ray; add it")
+    is_apart = parsed.bring != "shared"
+    if (parsed.address or parsed.scratch or is_apart) and parsed.launcher != "ray":
+        raise FinegrainedError("--address, --scratch and --bring are for --launcher ray; add it")
+    if is_apart and not parsed.scratch:
+        raise FinegrainedError(f"--bring {parsed.bring}: cells run in a folder of their node; name it with --scratch")
     return Site.of(list(parsed.slurm), parsed.array_limit)

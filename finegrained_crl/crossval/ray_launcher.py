@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
+from finegrained_crl.crossval.apart import Bring
 from finegrained_crl.crossval.launch import StudyLauncher
-from finegrained_crl.crossval.leases import End, LeaseFiles, Leases
+from finegrained_crl.crossval.leases import End, Lease, LeaseFiles, Leases
 from finegrained_crl.crossval.machine import Machine, available_cores
 from finegrained_crl.crossval.one_cell import Order, run_one
 from finegrained_crl.crossval.orders import Orders
@@ -46,6 +47,8 @@ class Cluster:
     Attributes:
         address: of a cluster that is there ("auto", "host:6379", "ray://.."); "": this machine, for this study.
         scratch: folder of each node in which cells run; "": the study's own.
+        bring: "shared": the nodes share the study's folder; else they don't, and what comes here of a cell is its
+            "results", or its "weights" too (ray_apart.py).
         share: of a GPU that a cell takes, where the cluster has some; 0: none.
         term: seconds of silence after which a cell is anybody's.
     """
@@ -54,13 +57,24 @@ class Cluster:
     scratch: str = ""
     share: float = 1.0
     term: float = TERM_SECONDS
+    bring: Bring = "shared"
 
 
 @dataclass(frozen=True)
-class _Job:
+class Job:
+    """A cell that Ray has.
+
+    Attributes:
+        cell: which.
+        over: number of its last lease, which is over; the task takes the next.
+        shares: how many shares of the machine it has: more after it ran out of memory.
+        lease: where the launcher has taken the cell itself.
+    """
+
     cell: Cell
-    shares: int  # how many shares of the machine it has: more after it ran out of memory
-    begun: float
+    over: int
+    shares: int
+    lease: Lease | None = None
 
 
 class RayLauncher(StudyLauncher):
@@ -98,9 +112,9 @@ class RayLauncher(StudyLauncher):
         """
         if all(status.state == "done" for status in self.status.values()):
             return
-        jobs: dict[Any, _Job] = {}
+        jobs: dict[Any, Job] = {}
         with connected(self.cluster) as ray:
-            self.task = ray.remote(_task)
+            self.task = ray.remote(self.task_function)
             self.gpus = self.cluster.share if ray.cluster_resources().get("GPU") else 0.0
             self.slots = _slots(ray, self.study.threads, self.gpus)
             try:
@@ -113,27 +127,38 @@ class RayLauncher(StudyLauncher):
             finally:
                 _cancel(ray, list(jobs))
 
-    def _submit(self, jobs: dict[Any, _Job]) -> None:
+    def _submit(self, jobs: dict[Any, Job]) -> None:
         """As many tasks as run at once, and as many that wait beside them: a node that gets free need not ask."""
         while len(jobs) < 2 * self.slots:
-            free = self.taking.next_free()
-            if free is None:
+            job = self.take()
+            if job is None:
                 return
-            cell, over = free
-            shares = self.shares.get(cell.name, 1)
-            order = self._order(cell, over, shares)
-            options = {"num_cpus": self.study.threads * (1 if order.gpus else shares), "num_gpus": order.gpus}
-            task = self.task.options(max_retries=0, name=cell.name, **options)
-            jobs[task.remote(order, self.cluster.term)] = _Job(cell, shares, time.monotonic())
-            self.taking.set(cell, Status("running"))
+            order = self.order(job)
+            options = {"num_cpus": self.study.threads * (1 if order.gpus else job.shares), "num_gpus": order.gpus}
+            task = self.task.options(max_retries=0, name=job.cell.name, **options)
+            jobs[task.remote(order, *self.told(job))] = job
+            self.taking.set(job.cell, Status("running"))
 
-    def _order(self, cell: Cell, over: int, shares: int) -> Order:
+    task_function: ClassVar[Callable[..., Any]]
+    """What runs on a node."""
+
+    def take(self) -> Job | None:
+        """A cell that nobody has; its task will claim it."""
+        free = self.taking.next_free()
+        return free and Job(*free, self.shares.get(free[0].name, 1))
+
+    def order(self, job: Job) -> Order:
+        """What a task is to run."""
         # Loaders get what the cell's threads leave on a node; this machine's cores and cards say nothing of it.
         words = replace(self.machine, gpus=()).words(self.study.threads)
-        study, gpus = self.folder.folder.absolute(), min(1.0, self.gpus * shares)
-        return Order(study, cell.name, over, tuple(words), self.study.threads, gpus, self.cluster.scratch)
+        study, gpus = self.folder.folder.absolute(), min(1.0, self.gpus * job.shares)
+        return Order(study, job.cell.name, job.over, tuple(words), self.study.threads, gpus, self.cluster.scratch)
 
-    def _collect(self, ray: ModuleType, jobs: dict[Any, _Job]) -> None:
+    def told(self, _job: Job) -> tuple[Any, ...]:
+        """What a task is told beside its order."""
+        return (self.cluster.term,)
+
+    def _collect(self, ray: ModuleType, jobs: dict[Any, Job]) -> None:
         if not jobs:
             time.sleep(POLL_SECONDS)
             return
@@ -141,14 +166,16 @@ class RayLauncher(StudyLauncher):
         for reference in ready:
             job = jobs.pop(reference)
             try:
-                self._settle(job, ray.get(reference))
+                self.settle(job, ray.get(reference))
             except ray.exceptions.OutOfMemoryError as error:
-                self._settle(job, End("failed", f"out of memory: {_line(error)}"))
+                self.settle(job, End("failed", f"out of memory: {_line(error)}"))
             except ray.exceptions.RayError as error:
-                self._bury(job, error)
+                self.bury(job, error)
 
-    def _settle(self, job: _Job, end: End | None) -> None:
-        """Note how a task ended; a cell that ran out of memory gets a larger share, up to a whole card or machine."""
+    def settle(self, job: Job, end: Any) -> None:
+        """Note how a task ended (None: another worker has the cell); a cell that ran out of memory gets a larger share,
+        up to a whole card or machine.
+        """
         if end is None:
             self.taking.leave(job.cell)
         elif end.outcome == "failed" and "out of memory" in end.reason and job.shares < self._most_shares():
@@ -161,7 +188,7 @@ class RayLauncher(StudyLauncher):
             state: Any = "done" if end.outcome == "committed" else "failed"
             self.taking.set(job.cell, Status(state, end.seconds, end.reason))
 
-    def _bury(self, job: _Job, error: Exception) -> None:
+    def bury(self, job: Job, error: Exception) -> None:
         """Note that a task died with its process or node: its lease says when the cell may run again."""
         self.deaths[job.cell.name] += 1
         if self.deaths[job.cell.name] < MOST_DEATHS:
@@ -173,16 +200,23 @@ class RayLauncher(StudyLauncher):
         return int(1 / self.gpus + 1e-9) if self.gpus else self.slots
 
 
-def _task(order: Order, term: float) -> End | None:
-    """What runs on a node."""
-    heart, starter = _worker(term, order.threads, order.gpus > 0)
-    own = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    with Heart(LeaseFiles(order.study).workers, heart) as beating:
-        return run_one(order, Leases(order.study, beating, known={}), starter, own)
+def claim_and_run(order: Order, term: float) -> End | None:
+    """Run a cell in the study's folder, on whatever node this is."""
+    worker, starter = worker_here(term, order.threads, order.gpus > 0)
+    with Heart(LeaseFiles(order.study).workers, worker) as beating:
+        return run_one(order, Leases(order.study, beating, known={}), starter, own_paths())
+
+
+RayLauncher.task_function = staticmethod(claim_and_run)
+
+
+def own_paths() -> dict[str, str]:
+    """Of a cell's environment: where this process finds its modules."""
+    return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 @functools.cache
-def _worker(term: float, threads: int, has_gpus: bool) -> tuple[Worker, Any]:
+def worker_here(term: float, threads: int, has_gpus: bool) -> tuple[Worker, Any]:
     """Of this process of Ray, which runs task after task: its name, and what has the libraries loaded."""
     starter = processes(threads, ("of the task",) if has_gpus else ())
     return Worker.here("ray", term), starter.__enter__()

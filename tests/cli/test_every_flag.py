@@ -21,7 +21,7 @@ from studies_here import Here, crossval_here
 
 from finegrained_crl.cli import crossval, explain, predict, report, study_how
 from finegrained_crl.cli.main import main
-from finegrained_crl.crossval import ray_launcher, slurm
+from finegrained_crl.crossval import ray_apart, ray_launcher, slurm
 from finegrained_crl.crossval.orders import CancelledError, Orders
 from finegrained_crl.crossval.study import StudyFolder
 from finegrained_crl.training import predictor
@@ -534,6 +534,7 @@ def clusters(base, tmp_path, monkeypatch):
             pass
 
     monkeypatch.setattr(ray_launcher, "RayLauncher", Seeing)
+    monkeypatch.setattr(ray_apart, "ApartLauncher", type("ApartSeeing", (Seeing,), {}))
 
     def run(*words):
         assert main(["crossval", *base, "--out", str(tmp_path / f"ray{len(seen)}"), "--launcher", "ray", *words]) == 0
@@ -553,6 +554,14 @@ def test_crossval_address(clusters, base, tmp_path, capsys):
 
 def test_crossval_scratch(clusters):
     assert [clusters().scratch, clusters("--scratch", "/local").scratch] == ["", "/local"]
+
+
+def test_crossval_bring(clusters, base, tmp_path, capsys):
+    apart = clusters("--scratch", "/local", "--bring", "weights")
+    assert [clusters().bring, apart.bring] == ["shared", "weights"]
+    for words in (["--bring", "results"], ["--launcher", "ray", "--bring", "results"]):
+        assert main(["crossval", *base, "--out", str(tmp_path / "no"), *words]) == 1
+    assert "name it with --scratch" in capsys.readouterr().err
 
 
 def test_crossval_slurm(submitted, base, tmp_path, capsys):

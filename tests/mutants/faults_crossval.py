@@ -182,8 +182,8 @@ one_cell.fault("dropped call", "        end_in_time([process])\n", "")
 one_cell.fault("sign", "if code == 0 and home.is_done", "if code == 0")
 
 ray_launcher = Source(C + "ray_launcher.py", "tests/crossval/test_ray_launcher.py")
-ray_launcher.fault("ignored option", "min(1.0, self.gpus * shares)", "self.gpus")
-ray_launcher.fault("ignored option", "(1 if order.gpus else shares)", "1")
+ray_launcher.fault("ignored option", "min(1.0, self.gpus * job.shares)", "self.gpus")
+ray_launcher.fault("ignored option", "(1 if order.gpus else job.shares)", "1")
 ray_launcher.fault("sign", "job.shares < self._most_shares()", "job.shares <= self._most_shares()")
 ray_launcher.fault(
     "off-by-one", "self.deaths[job.cell.name] < MOST_DEATHS", "self.deaths[job.cell.name] <= MOST_DEATHS"
@@ -293,3 +293,23 @@ gathering.fault("ignored option", "name if names.count(name) == 1 else str(folde
 planning = Source(C + "planning.py", "tests/crossval/test_planning.py")
 planning.fault("dropped call", '            leases.end(lease, End("released"))\n', "            pass\n")
 planning.fault("dropped call", "    folder.check(study)  # before", "    # before")
+
+apart = Source(C + "apart.py", "tests/crossval/test_apart.py", "tests/crossval/test_ray_apart.py")
+apart.fault(
+    "ignored option", 'if bring == "weights" or not name.startswith(WEIGHTS)', "if not name.startswith(WEIGHTS)"
+)
+apart.fault("ignored option", 'if bring == "weights" or not name.startswith(WEIGHTS)', "if name")
+apart.fault("dropped call", 'f"{order.cell}-{digest}"', "order.cell")
+apart.fault("dropped call", "    shutil.rmtree(home, ignore_errors=True)  #", "    #")
+apart.fault("sign", '!= record[name]["sha256"]:', '== record[name]["sha256"]:')
+apart.fault("dropped call", '    if end.outcome != "committed":', "    if True:")
+apart.fault("off-by-one", "over=number, scratch", "over=number + 1, scratch")
+
+ray_apart = Source(C + "ray_apart.py", "tests/crossval/test_ray_apart.py")
+ray_apart.fault("dropped call", "or not self.taking.leases.holds(job.lease)", "")
+ray_apart.fault("dropped call", "                for lease in self.held.values():", "                for lease in ():")
+ray_apart.fault("dropped call", '        self._give_back(job, End("released"))\n', "")
+ray_apart.fault("swapped part", "log.write_bytes(delivery.log + kept)", "log.write_bytes(kept)")
+
+again = Source(C + "taking.py", "tests/crossval/test_ray_launcher.py")
+again.fault("dropped call", "        self.leases.at_start[cell.name] = self.leases.latest(cell.name)\n", "")
