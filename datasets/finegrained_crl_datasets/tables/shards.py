@@ -39,7 +39,7 @@ def read_parquet_shards(folder: Path, split_column: str) -> pd.DataFrame:
     Raises:
         FinegrainedError: damaged, or with other columns than the first.
     """
-    tables = []
+    tables: list[pd.DataFrame] = []
     for shard in parquet_shards(folder):
         table = read_table(folder / shard, name=shard.as_posix())
         if split_column not in table:
