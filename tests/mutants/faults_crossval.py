@@ -293,3 +293,8 @@ gathering.fault("ignored option", "name if names.count(name) == 1 else str(folde
 planning = Source(C + "planning.py", "tests/crossval/test_planning.py")
 planning.fault("dropped call", '            leases.end(lease, End("released"))\n', "            pass\n")
 planning.fault("dropped call", "    folder.check(study)  # before", "    # before")
+
+scratch = Source(C + "scratch.py", "tests/crossval/test_scratch.py")
+scratch.fault("dropped call", "for name in [*record, *_unlisted(run, record)]:", "for name in record:")
+scratch.fault("dropped call", "    if problems:\n        raise", "    if False:\n        raise")
+scratch.fault("index", 'f"{study.name}-{digest}" / home.name', "study.name / home.name")
