@@ -1,6 +1,8 @@
 """`fgcrl power`: from a pilot, and from assumptions."""
 
 import json
+import math
+from dataclasses import asdict
 
 import pytest
 from made_study import write_study
@@ -75,6 +77,10 @@ def test_the_power_at_the_asked_difference_is_told(capsys):
     share, seeds = power(0.02, sources, Design(1, 5)), seeds_needed(0.02, sources, Design(1, 5), wanted=0.9)
     assert 0.2 < share < 0.99
     assert f"a true difference of 2 points is found in {100 * share:.0f} % of such studies; {seeds} seeds" in shown
+    deviations = {name: 100 * math.sqrt(value) for name, value in asdict(sources).items()}
+    assert "deviation in points: " + ", ".join(f"{name} {value:.2f}" for name, value in deviations.items()) in shown
+    answer = json.loads(ask(capsys, "--assume", *words, "--difference", 2, "--power", 0.9, "--json")[1].out)
+    assert answer["seeds_needed"] == seeds != seeds_needed(0.02, sources, Design(1, 5))
 
 
 def test_what_is_drawn_is_what_was_asked_for(tmp_path, capsys, monkeypatch):
