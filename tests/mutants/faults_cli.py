@@ -45,7 +45,7 @@ predict.fault("ignored option", "every=arguments.every", "every=1", WORK)
 predict.fault("ignored option", "most=arguments.frames", "most=None", WORK)
 predict.fault("dropped call", "            labels.add(batch.labels, of_batch)\n", "", WORK)
 
-table = Source(K + "answer_table.py", WORK, "tests/cli/test_predict.py")
+table = Source(K + "answer_table.py", "tests/cli/test_answer_table.py", WORK, "tests/cli/test_predict.py")
 table.fault(
     "dropped call",
     "escaping.csv_cell(row[column])",
@@ -368,6 +368,17 @@ tune.fault(
 tune.fault("dropped call", 'decay_epochs=fitted["decay_epochs"])', "decay_epochs=recipe.decay_epochs)")
 tune.fault("off-by-one", "recipe.epochs // 2)", "recipe.epochs // 3)")
 
-report.fault("ignored option", "PageOptions(parsed.anonymous, ", "PageOptions(False, ", FLAGS)
-report.fault("ignored option", '{"rope": parsed.rope,', '{"rope": 0.0,', FLAGS)
-report.fault("wrong reduction", '(gathered.collected.cells["state"] != "done").any()', "False", FLAGS)
+PAGE = "tests/reports/page/test_page.py::"
+report.fault(
+    "ignored option",
+    "PageOptions(parsed.anonymous, ",
+    "PageOptions(False, ",
+    PAGE + "test_an_anonymous_page_holds_nobody",
+)
+report.fault("ignored option", '{"rope": parsed.rope,', '{"rope": 0.0,', FLAGS + "::test_report_rope")
+report.fault(
+    "wrong reduction",
+    '(gathered.collected.cells["state"] != "done").any()',
+    "False",
+    PAGE + "test_watching_ends_with_the_last_cell",
+)
