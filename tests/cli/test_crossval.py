@@ -19,7 +19,9 @@ from finegrained_crl.cli import crossval as command
 from finegrained_crl.cli.main import main
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.crossval.processes import processes
+from finegrained_crl.crossval.study import Study, StudyFolder
 from finegrained_crl.crossval.taking import Status
+from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl_datasets.demo_faces import make_demo_faces
 
 SETTINGS = (
@@ -274,6 +276,15 @@ def test_the_time_left_is_by_the_mean_of_what_ended_and_cells_side_by_side(jobs,
     assert view._time_left() == left
     view.status = dict.fromkeys(names, Status("done", 10.0))
     assert view._time_left() == "nothing"
+
+
+def test_a_row_of_the_table_is_a_variant_s_seed_and_its_columns_are_the_folds(tmp_path):
+    study = Study({"ce": Recipe(data="x", loss=Component("ce"))}, [0, 1, 2], [5, 6], 1)
+    view = StudyView(StudyFolder(tmp_path), study, 1)
+    view.status = {cell.name: Status("done", 1.0) for cell in study.cells}
+    view.scores = {cell.name: f"{cell.fold} of {cell.seed}" for cell in study.cells}
+    rows = list(zip(*(column.cells for column in view._table().columns), strict=True))
+    assert rows == [("ce", str(seed), *(f"[green]{fold} of {seed}[/]" for fold in (0, 1, 2))) for seed in (5, 6)]
 
 
 def test_the_epoch_of_a_cell_is_the_one_under_way(tmp_path):

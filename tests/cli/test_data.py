@@ -9,7 +9,7 @@ from PIL import Image
 
 from finegrained_crl.cli.data_verify_view import show
 from finegrained_crl.cli.main import main
-from finegrained_crl.data.verify import VerifyReport
+from finegrained_crl.data.verify import CountCheck, VerifyReport
 
 
 @pytest.fixture
@@ -93,3 +93,11 @@ def test_the_verdict_stands_last_and_conflicts_before_it(is_fine, verdict, capsy
     *others, last = capsys.readouterr().out.splitlines()
     assert last == f"{verdict} (labels and images)"
     assert {"one picture with two labels: a.png=b.png", "missing: c.png"} <= set(others)
+
+
+def test_known_and_found_counts_stand_in_their_columns(capsys):
+    counts = [CountCheck("images", expected=7, found=6), CountCheck("classes", expected=2, found=2)]
+    show(VerifyReport("six", "folder", "its own split", "", "abc", 6, 2, counts=counts).as_dict())
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in capsys.readouterr().out.splitlines()]
+    assert ["images", "7", "6", "NO"] in cells
+    assert ["classes", "2", "2", "yes"] in cells

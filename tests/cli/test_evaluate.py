@@ -12,7 +12,7 @@ from known_runs import known_flags
 from finegrained_crl.cli import evaluate as evaluate_command
 from finegrained_crl.cli.main import main
 from finegrained_crl.reports.across_data import across_sheet
-from finegrained_crl.training.recipe import recipe_from_dict
+from finegrained_crl.training.recipe import Component, recipe_from_dict
 from finegrained_crl.training.run_folder import RunFolder
 
 KNOWING = Path(__file__).parents[1] / "third_party" / "knowing"
@@ -258,6 +258,15 @@ def test_of_the_run_s_recipe_its_excerpt_is_left_and_conversion_may_be_added(run
         assert evaluate_command._recipe(recipe, parser.parse(words), options).pictures_per_class == expected
     assert not recipe.convert_images
     assert evaluate_command._recipe(recipe, parser.parse(["--convert-images"]), options).convert_images
+
+
+def test_without_other_data_the_run_s_part_and_reader_stay(run):
+    own = recipe_from_dict(RunFolder(run).read_recipe())
+    own = own.replace(split="val", dataset=Component("table", {**own.dataset.options, "label_column": "kind"}))
+    parser, options = evaluate_command._parser([], own)
+    same, other = (evaluate_command._recipe(own, parser.parse(words), options) for words in ([], ["--data", "x"]))
+    assert (same.split, other.split) == ("val", None)
+    assert same.dataset.options["label_column"] == other.dataset.options["label_column"] == "kind"
 
 
 @pytest.mark.usefixtures("no_charts")

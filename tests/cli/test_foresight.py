@@ -36,6 +36,13 @@ def test_finished_cells_are_the_pilot(tmp_path):
     assert "points of exact on (80 % power, as its finished cells vary)" in foreseen.text
 
 
+def test_a_pilot_of_another_size_is_none(tmp_path):
+    three = write_study(tmp_path / "three", {"ce": 1.0, "crl": 1.5})
+    assert "assumed: see" in foresee(StudyFolder(three), plan("ce", "crl", folds=(0, 1, 2, 3, 4)), 30).text
+    one_seed = write_study(tmp_path / "one", {"ce": 1.0, "crl": 1.5}, seeds=(0,))
+    assert "assumed: see" in foresee(StudyFolder(one_seed), plan("ce", "crl", folds=(0, 1, 2)), 30).text
+
+
 def test_designs_that_can_claim_nothing_say_so(tmp_path):
     foreseen = foresee(StudyFolder(tmp_path / "none"), plan("ce", "crl", folds=(None,), seeds=(0,)), 500)
     assert foreseen.smallest is None

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from finegrained_crl import __version__
+from finegrained_crl.cli import list as listing
 from finegrained_crl.cli.main import COMMANDS, main
+from finegrained_crl.studies import find_study
 
 
 def test_help_names_every_command(capsys):
@@ -51,6 +53,13 @@ def test_list_of_one_kind_is_that_kind_alone(capsys):
     listed = json.loads(capsys.readouterr().out)
     assert list(listed) == ["recipes"]
     assert not [line for line in listed["recipes"].values() if line.startswith("fgcrl")]  # what it is for, not how
+
+
+def test_a_study_of_several_parts_is_listed_with_them():
+    for name, line in listing.study_lines().items():
+        file = find_study(name)
+        assert line == file.title + (f" ({', '.join(file.parts)})" if len(file.parts) > 1 else "")
+    assert "(cifar10, " in listing.study_lines()["crl-2019/table-3"]
 
 
 def test_list_prints_whole_lines_into_a_pipe(capsys):

@@ -1,12 +1,15 @@
 """`fgcrl power`: from a pilot, and from assumptions."""
 
 import json
+import math
+from dataclasses import asdict
 
 import pytest
 from made_study import write_study
 
 from finegrained_crl.cli.main import main
-from finegrained_crl.statistics.power import Design, assumed, seeds_needed, smallest_difference
+from finegrained_crl.reports import power_curves
+from finegrained_crl.statistics.power import Design, assumed, power, seeds_needed, smallest_difference
 
 
 def ask(capsys, *words):
@@ -65,6 +68,27 @@ def test_words_for_people(tmp_path, capsys):
     assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
     shown = ask(capsys, "--assume", "folds=1", "people=9999", "--difference", 5)[1]
     assert "seeds bring that to 80 %" in shown.out
+
+
+def test_the_power_at_the_asked_difference_is_told(capsys):
+    words = ["folds=1", "seeds=5", "people=9999"]
+    shown = ask(capsys, "--assume", *words, "--difference", 2, "--power", 0.9)[1].out
+    sources = assumed(run=0.01, fold=0.01, taste=0.2, disagree=0.3, people=9999, folds=1)
+    share, seeds = power(0.02, sources, Design(1, 5)), seeds_needed(0.02, sources, Design(1, 5), wanted=0.9)
+    assert 0.2 < share < 0.99
+    assert f"a true difference of 2 points is found in {100 * share:.0f} % of such studies; {seeds} seeds" in shown
+    deviations = {name: 100 * math.sqrt(value) for name, value in asdict(sources).items()}
+    assert "deviation in points: " + ", ".join(f"{name} {value:.2f}" for name, value in deviations.items()) in shown
+    answer = json.loads(ask(capsys, "--assume", *words, "--difference", 2, "--power", 0.9, "--json")[1].out)
+    assert answer["seeds_needed"] == seeds != seeds_needed(0.02, sources, Design(1, 5))
+
+
+def test_what_is_drawn_is_what_was_asked_for(tmp_path, capsys, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(power_curves, "draw_power", lambda *asked: drawn.append(asked) or asked[-1])
+    ask(capsys, "--assume", "--seeds", 4, "--power", 0.5, "--out", tmp_path / "p.svg")
+    ((_, design, figure, wanted, target),) = drawn
+    assert (design, figure.name, wanted, target) == (Design(5, 4), "top1_accuracy", 0.5, tmp_path / "p.svg")
 
 
 @pytest.mark.parametrize(

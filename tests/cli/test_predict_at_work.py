@@ -239,7 +239,11 @@ def test_a_run_abstains_below_the_threshold_of_its_validation_part(predict, run,
     assert table["abstained"].tolist() == (table["probability"] < threshold.confidence).tolist()
     assert table["abstained"].nunique() == 2
     assert f"abstains below probability {threshold.confidence:.4f}" in out
-    assert f"{(~table['abstained']).sum()} answered" in out
+    coverage, error, bound = (100 * share for share in (threshold.coverage, threshold.error, threshold.bound))
+    assert f"{coverage:.1f} % are answered, {error:.2f} % of these wrongly; at most {bound:.2f} % with 95 %" in out
+    answered = table[~table["abstained"]]
+    share = (answered["class"] == known.part("test")["label"].to_numpy()[answered.index]).mean()
+    assert f"{len(answered)} answered, {100 * share:.2f} % of these right" in out
 
 
 @pytest.mark.parametrize(

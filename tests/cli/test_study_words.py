@@ -20,6 +20,12 @@ def test_typed_words_count_more():
     assert with_study(["--lr", "0.3"]) == ["--lr", "0.3"]
 
 
+def test_a_scale_is_the_one_that_is_asked_for():
+    words = ["--study", "crl-2019/table-3", "--part", "cifar10"]
+    assert peek(with_study([*words, "--scale", "cpu-smoke"]), "--epochs") == "2"
+    assert peek(with_study(words), "--epochs") == peek(with_study([*words, "--scale", "paper"]), "--epochs") == "300"
+
+
 @pytest.mark.parametrize("flag", ["--part", "--scale"])
 def test_a_part_without_a_study(flag):
     with pytest.raises(FinegrainedError, match="--part and --scale are of a study: add --study"):

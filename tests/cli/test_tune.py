@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_study import write_study
 from studies_here import Here
@@ -86,6 +87,16 @@ def test_a_shorter_run_has_its_warm_up_fitted():
     assert (shorter.epochs, shorter.warmup_epochs, shorter.lr) == (4, 3, 0.2)
 
 
+def test_a_shorter_run_has_its_decays_moved():
+    recipe = Recipe(data="x", epochs=20, warmup_epochs=0, schedule="multistep", decay_epochs=[10, 15])
+    assert tune._with(recipe, {"epochs": 4}).decay_epochs == [2, 3]
+
+
+def test_the_usual_space_reaches_a_factor_of_ten_and_half_the_length():
+    assert tune._usual_space(Recipe(data="x", lr=0.5, epochs=10)) == ["lr=0.05..5.0:log", "epochs=5,10"]
+    assert tune._usual_space(Recipe(data="x", lr=0.5, epochs=1))[1] == "epochs=1"
+
+
 def test_a_setting_of_the_loss_is_drawn_where_it_has_one():
     recipe = completed(Recipe(data="x"))
     assert tune._with(recipe, {"loss.alpha": 2.5}).loss.options["alpha"] == 2.5
@@ -113,10 +124,14 @@ def test_what_is_no_search_is_one_line_and_leaves_nothing(words, message, tuned)
 
 
 def test_what_was_chosen_is_shown_with_its_test_figure_alone(tmp_path, capsys):
-    out = write_study(tmp_path, {"ce lr=0.1": 0.5, "ce lr=0.2": 3.0}, folds=(0,), seeds=(0,), select=("lr",))
+    out = write_study(tmp_path, {"ce lr=0.1": 0.5, "ce lr=0.2": 2.0}, folds=(0,), seeds=(0,), select=("lr",))
     tune._show_choices(out)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "lr=" in line]
     assert "lr=0.2" in line
     results = json.loads((out / "cells" / "ce_lr=0.2_f0_s0" / "results.json").read_text())
-    assert f"{100 * results['metrics']['last']['test']['exact_accuracy']:.2f}" in line
-    assert "2" in line.split()
+    frame = pd.read_parquet(out / "cells" / "ce_lr=0.2_f0_s0" / "predictions.parquet").query("part == 'val'")
+    validation = np.mean([logits.argmax() for logits in frame["logits"]] == frame["label"])
+    test = results["metrics"]["last"]["test"]["exact_accuracy"]
+    assert validation != test
+    cells = [cell.strip() for cell in line.split("│") if cell.strip()]
+    assert cells[-3:] == [f"{100 * validation:.2f}", f"{100 * test:.2f}", "2"]

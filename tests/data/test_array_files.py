@@ -59,6 +59,13 @@ def test_pictures_and_labels_are_those_put_in(tmp_path, name, write):
         np.testing.assert_array_equal(np.asarray(shown), PIXELS[index])
 
 
+def test_pictures_of_a_mat_file_may_be_wider_than_high(tmp_path):
+    wide = np.random.default_rng(1).integers(0, 256, (2, 4, 7, 3), dtype=np.uint8)
+    savemat(tmp_path / "a.mat", {"X": wide.transpose(1, 2, 3, 0), "y": np.array([[1], [2]])})
+    with Image.open(io.BytesIO(open_array_file(tmp_path / "a.mat").pictures(1))) as picture:
+        np.testing.assert_array_equal(np.asarray(picture), wide[1])
+
+
 def test_two_labels_a_record_in_cifar_100s_binary_files(tmp_path):
     both = np.array([[1, 70], [2, 80], [3, 90]], dtype=np.uint8)
     (tmp_path / "train.bin").write_bytes(np.hstack([both, PLANES]).tobytes())

@@ -77,3 +77,16 @@ def test_a_data_set_that_knows_some_of_the_paths_is_not_theirs(tmp_path):
     knows = {"some": lambda path: {"subject": "s"} if path.startswith("known") else None}
     table, name = read_lists([tmp_path / "a.txt", tmp_path / "b.txt"], knows)
     assert (name, list(table)) == ("", ["part", "path", "label"])
+
+
+def test_parts_are_called_by_their_files_and_folders_where_those_are_called_alike(tmp_path):
+    paths = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        paths.append(tmp_path / folder / "train.txt")
+        paths[-1].write_text(f"{folder}.jpg 1\n")
+    assert read_lists(paths, {})[0]["part"].tolist() == [str(path) for path in paths]
+    (tmp_path / "val.txt").write_text("three.jpg 1\n")
+    assert read_lists([paths[0], tmp_path / "val.txt"], {})[0]["part"].tolist() == ["train.txt", "val.txt"]
+    with pytest.raises(FinegrainedError, match="needs two or more different list files"):
+        read_lists([*paths, paths[0]], {})

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from finegrained_crl.data import near_duplicates as near_duplicates_
 from finegrained_crl.data.alignment import likeness, window_warp
 from finegrained_crl.data.descriptors import WHOLE, Whitening, coefficients, turned, turned_pixels
 from finegrained_crl.data.looks import SIDE, Look, look_at, without_border
-from finegrained_crl.data.near_duplicates import MOST_PARTNERS, NOMINATED, _best_of, near_duplicates
+from finegrained_crl.data.near_duplicates import MOST_PARTNERS, NOMINATED, _best_of, _close, near_duplicates
 
 ROOT = Path(__file__).parents[2]
 spec = importlib.util.spec_from_file_location("audit_benchmark", ROOT / "tools" / "benchmarks" / "audit.py")
@@ -212,6 +213,28 @@ def test_of_many_alike_the_most_alike_are_looked_at():
     for row in (0, 1):
         looked_at = {column - 100 for at, column, _ in _best_of(cosines, 7, 100) if at == 7 + row}
         assert looked_at == set(np.argsort(-cosines[row])[: MOST_PARTNERS + 1].tolist())
+
+
+def test_of_a_window_every_picture_is_looked_at_not_those_behind_alone(monkeypatch):
+    monkeypatch.setattr(near_duplicates_, "ROWS", 1)
+    monkeypatch.setattr(near_duplicates_, "COLUMNS", 1)
+    seen, targets = np.eye(3, dtype=np.float32)[[2, 0, 1]], np.eye(3, dtype=np.float32)
+    close = {halved: [near[:2] for near in _close(seen, targets, halved=halved)] for halved in (False, True)}
+    assert close == {False: [(0, 2), (1, 0), (2, 1)], True: [(0, 2)]}
+
+
+@pytest.mark.parametrize(("shift", "alike"), [(16, True), (40, False)])
+def test_pictures_that_hardly_overlap_are_not_alike_however_they_fit(shift, alike):
+    wide = np.asarray(drawn(5).convert("L").resize((SIDE + shift, SIDE)), dtype=np.float32)
+    start = np.array([[1, 0, -shift], [0, 1, 0]], dtype=np.float32)
+    found = likeness(wide[:, :SIDE].copy(), wide[:, shift:].copy(), start)
+    assert found > 0.9 if alike else found == -1
+
+
+def test_the_middle_of_a_window_is_laid_on_the_middle():
+    middle = (SIDE - 1) / 2
+    at = window_warp((8, 4, 32, 16), SIDE) @ [middle, middle, 1]
+    assert at.tolist() == [8 + 32 / 2 - 0.5, 4 + 16 / 2 - 0.5]
 
 
 def cosine(pictures):

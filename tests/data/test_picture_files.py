@@ -1,6 +1,7 @@
 """Which files are opened as pictures at all."""
 
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from finegrained_crl.data.images import check_header, read_image
-from finegrained_crl.data.picture_files import MAX_PIXELS, max_pixels, open_picture
+from finegrained_crl.data.picture_files import MAX_PIXELS, PixelBudget, max_pixels, open_picture
 from finegrained_crl.errors import FinegrainedError
 
 
@@ -82,6 +83,30 @@ def test_the_limit_can_be_raised_beyond_pillows_own(tmp_path, monkeypatch):
     monkeypatch.setenv("FINEGRAINED_CRL_MAX_PIXELS", "2_000_000_000")
     with open_picture(png_of(tmp_path / "a.png", 40_000, 40_000)) as picture:
         assert picture.size == (40_000, 40_000)
+
+
+def test_the_limit_that_the_message_names_is_enough(tmp_path, monkeypatch):
+    path = png_of(tmp_path / "a.png", 8, 6)
+    monkeypatch.setenv("FINEGRAINED_CRL_MAX_PIXELS", "47")
+    with pytest.raises(FinegrainedError, match="set the environment variable FINEGRAINED_CRL_MAX_PIXELS=48"):
+        read_image(path)
+    monkeypatch.setenv("FINEGRAINED_CRL_MAX_PIXELS", "48")
+    with open_picture(path) as picture:
+        assert picture.size == (8, 6)
+
+
+def test_pixels_are_free_again_when_their_picture_is_done():
+    budget, held = PixelBudget(10), []
+
+    def work():
+        for _ in range(2):
+            with budget.hold(8):
+                held.append(8)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(timeout=30)
+    assert held == [8, 8]
 
 
 @pytest.mark.parametrize("text", ["0", "-5", "many", "1.5"])

@@ -3,6 +3,8 @@
 import os
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -82,6 +84,13 @@ def test_a_damaged_parquet_table(tmp_path):
     for content in (b"", b"PAR1", whole[:-9], whole[:40] + whole[60:]):
         with pytest.raises(FinegrainedError, match=r"cannot be read as a \.parquet table: .*; write it again"):
             read(tmp_path, content, "t.parquet")
+
+
+def test_text_of_a_parquet_table_that_is_no_text(tmp_path):
+    paths = pa.array([b"a.jpg", b"\xff.jpg"]).view(pa.string())
+    pq.write_table(pa.table({"path": paths}), tmp_path / "t.parquet")
+    with pytest.raises(FinegrainedError, match=r"cannot be read as a \.parquet table: .*; write it again"):
+        read_table(tmp_path / "t.parquet")
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

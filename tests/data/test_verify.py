@@ -187,6 +187,20 @@ def test_a_link_to_a_file_is_that_file(six: Path) -> None:
     assert report.conflicts["same picture in two parts"] == [["0.png", "5.png"]]
 
 
+class Repeating(Six):
+    """The first picture is listed a second time."""
+
+    def read(self, data: Path, *, labels_only: bool = False) -> Records:
+        columns = {"path": ["0.png", *(f"{i}.png" for i in range(4))], "label": [0, 0, 0, 1, 1], "split": ["train"] * 5}
+        return make_records(columns, class_names=("a", "b"), root=data, protocol="five")
+
+
+def test_a_row_that_stands_twice_is_no_picture_of_two_names(six: Path) -> None:
+    report = verify(Repeating(expected=0), "six", six)
+    assert (report.repeated_rows, report.duplicates) == (1, [])
+    assert not any("several names" in line for line in report.advice)
+
+
 def test_garbage_of_every_kind(six: Path) -> None:
     random = np.random.default_rng(1)
     sound = (six / "3.png").read_bytes()

@@ -105,6 +105,19 @@ def test_policies_on_odd_ages(adience: Path, options: dict[str, Any], images: in
     assert options.get("label_policy", "levi-hassner") in records.policy
 
 
+def test_a_row_of_another_fold_is_no_copy_but_a_leak(adience: Path) -> None:
+    row_of_fold_0 = (adience / "fold_0_data.txt").read_text(encoding="utf-8").splitlines()[1]
+    with (adience / "fold_1_data.txt").open("a", encoding="utf-8") as file:
+        file.write(row_of_fold_0 + "\n")
+    table = Adience(duplicates="drop").read(adience).table
+    assert table[table["user_id"] == "u0"]["fold"].value_counts().to_dict() == {0: 8, 1: 1}
+
+
+def test_the_nearest_group_is_that_of_the_middle() -> None:
+    expected = {"(8, 23)": "15-20", "13": "8-12", "(27, 32)": "25-32", "35": "38-43", "57": "60-100"}
+    assert policy_map("nearest", pd.Series([*expected, "None", "(1, 2, 3)"])) == expected
+
+
 def test_policy_from_a_file(adience: Path, tmp_path: Path) -> None:
     lines = ["raw,group", *[f'"({group.replace("-", ", ")})",{group}' for group in GROUPS], "None,60-100"]
     (tmp_path / "map.csv").write_text("\n".join(lines))

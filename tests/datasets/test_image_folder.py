@@ -17,6 +17,7 @@ def touch(root: Path, *names: str) -> None:
 def test_train_and_test(tmp_path: Path) -> None:
     touch(tmp_path, "train/a/1.jpg", "train/a/deep/er/2.PNG", "train/b/1.jpg", "test/a/9.jpg", "test/b/9.webp")
     touch(tmp_path, "train/a/.hidden.jpg", "train/a/notes.txt", "train/.git/x.jpg", "train/readme.md")
+    touch(tmp_path, "train/a/.thumbnails/1.jpg", "test/b/deep/.cache/9.jpg")
     records = ImageFolder().read(tmp_path)
     assert records.class_names == ("a", "b")
     assert sorted(records.table["path"]) == [

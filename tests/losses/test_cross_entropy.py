@@ -15,5 +15,7 @@ def test_is_pytorchs_own():
 def test_smoothing_equals_timm():
     from timm.loss import LabelSmoothingCrossEntropy
 
-    torch.testing.assert_close(LabelSmoothingLoss(0.1)(LOGITS, TARGET), LabelSmoothingCrossEntropy(0.1)(LOGITS, TARGET))
+    for epsilon in (0.1, 0.3):
+        expected = LabelSmoothingCrossEntropy(epsilon)(LOGITS, TARGET)
+        torch.testing.assert_close(LabelSmoothingLoss(epsilon)(LOGITS, TARGET), expected)
     assert repr(LabelSmoothingLoss()) == "LabelSmoothingLoss(epsilon=0.1)"

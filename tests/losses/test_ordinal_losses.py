@@ -61,6 +61,18 @@ def test_crl_on_soft_targets_is_crl_on_probabilities(beta):
 
 
 @pytest.mark.parametrize(
+    ("loss", "table"),
+    [
+        (CompetingRatioSORDLoss(2.0, 0.5, scale=0.25, distance="squared"), sord_targets(8, 0.25, "squared")),
+        (CompetingRatioDLDLLoss(2.0, 0.5, sigma=2.0), dldl_targets(8, 2.0)),
+    ],
+)
+def test_crl_takes_the_soft_targets_that_are_asked_for(loss, table):
+    expected = competing_ratio_loss(LOGITS, table.double()[TARGET], 2.0, 0.5)
+    torch.testing.assert_close(loss(LOGITS, TARGET), expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
     "criterion", [SORDLoss(), CompetingRatioSORDLoss(), CompetingRatioDLDLLoss(), OrdinalSoftLabelLoss(8)]
 )
 def test_mixtures_of_labels_are_mixtures_of_losses(criterion):

@@ -45,7 +45,7 @@ predict.fault("ignored option", "every=arguments.every", "every=1", WORK)
 predict.fault("ignored option", "most=arguments.frames", "most=None", WORK)
 predict.fault("dropped call", "            labels.add(batch.labels, of_batch)\n", "", WORK)
 
-table = Source(K + "answer_table.py", WORK, "tests/cli/test_predict.py")
+table = Source(K + "answer_table.py", "tests/cli/test_answer_table.py", WORK, "tests/cli/test_predict.py")
 table.fault(
     "dropped call",
     "escaping.csv_cell(row[column])",
@@ -329,3 +329,56 @@ verify_view.fault("dropped call", '{**report["files"], **report["conflicts"]}', 
 
 words = Source(K + "study_words.py", "tests/cli/test_study_words.py", "tests/cli/test_study_parts.py")
 foresight = Source(K + "foresight.py", "tests/cli/test_foresight.py")
+words.fault(
+    "swapped part",
+    "return [word for key, value in plan.items() for word in _words(key, value)] + words",
+    "return words + [word for key, value in plan.items() for word in _words(key, value)]",
+)
+words.fault("ignored option", "plan(part, scale or AS_PRINTED)", "plan(part, AS_PRINTED)")
+words.fault("dropped call", '    if name is None or settings.peek(words, "--part"):\n', "    if name is None:\n")
+foresight.fault(
+    "ignored option",
+    "pilot.seeds_differ and pilot.design.folds == design.folds:",
+    "pilot.seeds_differ:",
+)
+foresight.fault("dropped call", "if pilot and pilot.seeds_differ and", "if pilot and")
+foresight.fault("wrong reduction", "sum(name != of for name, of in baselines.items())", "len(baselines)")
+foresight.fault("dropped call", " + subjects.isna().sum())", ")")
+
+power.fault("ignored option", "asked.figure, parsed.power, parsed.out)", "asked.figure, 0.8, parsed.out)")
+power.fault("wrong reduction", "100 * power(difference, asked.sources", "100 * power(shown, asked.sources")
+predict.fault(
+    "swapped part",
+    "(threshold.coverage, threshold.error, threshold.bound))",
+    "(threshold.coverage, threshold.bound, threshold.error))",
+    WORK,
+)
+table.fault(
+    "wrong reduction", "self.answered_right, self.answered or np.nan)", "self.answered_right, self.labelled or np.nan)"
+)
+table.fault("swapped part", '"right": self.right, f"in_top', '"right": self.near, f"in_top')
+table.fault("index", '_classes"]).split("|")', '_classes"])')
+
+tune = Source(K + "tune.py", "tests/cli/test_tune.py")
+tune.fault(
+    "swapped part",
+    '(primary.show(row["validation"]), primary.show(row["test"]))',
+    '(primary.show(row["test"]), primary.show(row["validation"]))',
+)
+tune.fault("dropped call", 'decay_epochs=fitted["decay_epochs"])', "decay_epochs=recipe.decay_epochs)")
+tune.fault("off-by-one", "recipe.epochs // 2)", "recipe.epochs // 3)")
+
+PAGE = "tests/reports/page/test_page.py::"
+report.fault(
+    "ignored option",
+    "PageOptions(parsed.anonymous, ",
+    "PageOptions(False, ",
+    PAGE + "test_an_anonymous_page_holds_nobody",
+)
+report.fault("ignored option", '{"rope": parsed.rope,', '{"rope": 0.0,', FLAGS + "::test_report_rope")
+report.fault(
+    "wrong reduction",
+    '(gathered.collected.cells["state"] != "done").any()',
+    "False",
+    PAGE + "test_watching_ends_with_the_last_cell",
+)

@@ -313,3 +313,8 @@ ray_apart.fault("swapped part", "log.write_bytes(delivery.log + kept)", "log.wri
 
 again = Source(C + "taking.py", "tests/crossval/test_ray_launcher.py")
 again.fault("dropped call", "        self.leases.at_start[cell.name] = self.leases.latest(cell.name)\n", "")
+
+scratch = Source(C + "scratch.py", "tests/crossval/test_scratch.py")
+scratch.fault("dropped call", "for name in [*record, *_unlisted(run, record)]:", "for name in record:")
+scratch.fault("dropped call", "    if problems:\n        raise", "    if False:\n        raise")
+scratch.fault("index", 'f"{study.name}-{digest}" / home.name', "study.name / home.name")

@@ -185,3 +185,18 @@ budget.fault("off-by-one", "    if pixels > max_pixels():", "    if pixels >= ma
 budget.fault("dropped call", "                self._used -= pixels\n", "")
 budget.fault("ignored option", "formats=_formats())", "formats=None)")
 budget.fault("dropped call", "or int(text) == 0:", ":")
+
+adience = Source(S + "adience.py", "tests/datasets/test_adience.py")
+adience.fault("dropped call", 'rows.duplicated([*FIELDS, "fold"]) & (self', "rows.duplicated([*FIELDS]) & (self")
+adience.fault("wrong reduction", "age = sum(ages) / len(ages)", "age = ages[0]")
+adience.fault("ignored option", "abs(age - (low + high) / 2)) for", "0) for")
+svhn = Source(S + "svhn.py", "tests/datasets/test_svhn.py")
+svhn.fault("index", "return label % TEN_IS_ZERO", "return label - 1")
+imagenet = Source(S + "imagenet.py", "tests/datasets/test_imagenet.py")
+imagenet.fault("off-by-one", "long if counts[name] > 1 else name", "long if counts[name] > 2 else name")
+
+study_file = Source("finegrained_crl/studies/study_file.py", "tests/studies/test_study_file.py")
+study_file.fault("swapped part", "{**self.settings, **self.parts[chosen]}", "{**self.parts[chosen], **self.settings}")
+study_file.fault("off-by-one", "max(1, round(epoch * share))", "round(epoch * share)")
+study_file.fault("ignored option", ' and "decay_epochs" not in self.scales[scale]:', ":")
+study_file.fault("wrong reduction", 'changed["epochs"] / whole["epochs"]', '1 / whole["epochs"]')

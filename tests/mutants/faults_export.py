@@ -168,3 +168,17 @@ across.fault(
     "by_run.setdefault(name, {})[columns[0]] = _shown(row)",
 )
 across.fault("wrong reduction", 'sum(told.get("left_out", {}).values())', 'len(told.get("left_out", {}))')
+
+evaluate.fault(
+    "swapped part", '{"split": own.split, "fold": own.fold} if is_own', '{"split": None, "fold": None} if is_own'
+)
+evaluate.fault("ignored option", "stored = own.dataset.options if name == own.dataset.name else {}", "stored = {}")
+evaluate.fault("wrong reduction", "pictures = sum(left_out.values())", "pictures = len(left_out)")
+
+card = Source(E + "card.py", "tests/export/test_card.py")
+card.fault("swapped part", '"both sides" if resize["side"] == "both" else "the short side"', '"the short side"')
+card.fault("ignored option", "its decoder: {facts['decoder']}", "its decoder: argmax")
+card.fault("dropped call", '(REGISTER if kind == "timm" and needs_registration(predictor) else "")', '""')
+card.fault("sign", 'normalises" if kind == "timm" else', 'normalises" if kind != "timm" else')
+pictures.fault("index", "np.linspace(0, len(rows) - 1, min", "np.linspace(0, min(count, len(rows)) - 1, min")
+pictures.fault("dropped call", '    if (rows["split"] == "train").any():\n', "    if False:\n")

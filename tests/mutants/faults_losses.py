@@ -233,3 +233,11 @@ coral.fault("sign", "F.logsigmoid(upper) + F.logsigmoid(-lower)", "F.logsigmoid(
 centroids = Source(L + "centroids.py", FEATURES, L + "centroids.py")
 centroids.fault("ignored option", "torch.Generator().manual_seed(seed)", "torch.Generator().manual_seed(0)")
 centroids.fault("off-by-one", "if feature_dim >= num_classes - 1:", "if feature_dim > num_classes:")
+
+crl_sord = Source(L + "crl_sord.py", "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py")
+crl_sord.fault("ignored option", "(logits, self.alpha, self.beta)", "(logits, self.alpha, 1.0)")
+crl_sord.fault("ignored option", "super().__init__(scale, distance, **options)", "super().__init__(scale, **options)")
+crl_dldl = Source(L + "crl_dldl.py", "tests/losses/test_ordinal_losses.py", "tests/losses/test_catalogue.py")
+crl_dldl.fault("ignored option", "dldl_targets(num_classes, self.sigma)", "dldl_targets(num_classes, 0.75)")
+smoothing = Source(L + "cross_entropy.py", "tests/losses/test_cross_entropy.py", "tests/losses/test_catalogue.py")
+smoothing.fault("ignored option", "label_smoothing=epsilon)", "label_smoothing=0.1)")

@@ -59,3 +59,13 @@ study.fault(
     "part_figures(records, self.rows[part], scores",
     "part_figures(records, self.rows[part][::-1], scores",
 )
+
+features = Source(P + "features.py", T + "test_study.py")
+features.fault("ignored option", '        "views": views,\n', "")
+features.fault("index", "(len(batch.labels), -1)).mean(1)", "(len(batch.labels), -1))[:, 0]")
+features.fault(
+    "swapped part",
+    "session.train_pictures if view else session.eval_pictures",
+    "session.eval_pictures if view else session.train_pictures",
+)
+features.fault("index", "[(view, int(row)) for row in rows]", "[(1, int(row)) for row in rows]")

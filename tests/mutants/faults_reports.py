@@ -320,3 +320,31 @@ grid_map.fault("index", "sort_index(ascending=False)", "sort_index(ascending=Tru
 agreement = Source(R + "page/agreement.py", P + "test_agreement.py")
 agreement.fault("swapped part", "right[1] & ~right[0]", "right[0] & ~right[1]")
 agreement.fault("index", "[0 if is_true else 4]", "[4 if is_true else 0]")
+
+SCORE_CHARTS, STUDY_CHARTS = P + "test_score_charts.py", P + "test_study_charts.py"
+worth = Source(R + "page/score_charts.py", SCORE_CHARTS)
+worth.fault("sign", "gap = shares[0] - shares[1]", "gap = shares[1] - shares[0]")
+worth.fault("sign", "100 * (confidence.mean() - right.mean())", "100 * (right.mean() - confidence.mean())")
+worth.fault("sign", 'order = np.argsort(-confidence, kind="stable")', 'order = np.argsort(confidence, kind="stable")')
+worth.fault("wrong reduction", "np.bincount(off) / len(off)", "np.bincount(off) / len(group)")
+worth.fault("off-by-one", "shares[:2].sum()", "shares[:1].sum()")
+worth.fault("ignored option", "part.scores.calibrated if calibrated else part.scores.logits", "part.scores.logits")
+worth.fault("index", 'sort_values("recall", kind="stable").iloc[0]', 'sort_values("recall", kind="stable").iloc[-1]')
+worth.fault(
+    "off-by-one", "(confidence * BINS).astype(int), BINS - 1)", "(confidence * BINS).astype(int) + 1, BINS - 1)"
+)
+
+apart = Source(R + "page/study_charts.py", STUDY_CHARTS)
+apart.fault("swapped part", '{"better": "^", "worse": "v",', '{"better": "v", "worse": "^",')
+apart.fault("sign", 'idxmax() if figure.better == "higher" else', 'idxmax() if figure.better == "lower" else')
+apart.fault("wrong reduction", "middle = runs.median(axis=1)", "middle = runs.mean(axis=1)")
+apart.fault("ignored option", "axes.axvspan(-rope, rope,", "axes.axvspan(-1, 1,")
+apart.fault("swapped part", 'for key in ("difference", "low", "high"))', 'for key in ("difference", "high", "low"))')
+apart.fault("ignored option", ' & (differences["weights"] == weights)]', "]")
+apart.fault("wrong reduction", 'values="value", aggfunc="mean"', 'values="value", aggfunc="max"')
+apart.fault("wrong reduction", "scale = 100 if figure.percent else 1\n    names", "scale = 1\n    names")
+
+planner = Source(R + "power_curves.py", "tests/reports/test_power_curves.py")
+planner.fault("sign", "sources.times(people=0.25)", "sources.times(people=4.0)")
+planner.fault("swapped part", "(in_folds(sources, design.folds, twice.folds), twice)", "(sources, twice)")
+planner.fault("ignored option", "size._replace(seeds=n), wanted=wanted)", "size._replace(seeds=n))")

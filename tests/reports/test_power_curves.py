@@ -6,8 +6,8 @@ import pytest
 
 from finegrained_crl.metrics.catalogue import find_figure
 from finegrained_crl.reports import drawing
-from finegrained_crl.reports.power_curves import SEEDS, draw_power
-from finegrained_crl.statistics.power import Design, Sources, smallest_difference
+from finegrained_crl.reports.power_curves import SEEDS, _curves, draw_power
+from finegrained_crl.statistics.power import Design, Sources, in_folds, smallest_difference
 
 SOURCES = Sources(0.01**2, 0.02**2, 0.01**2)
 
@@ -26,6 +26,21 @@ def test_curves_and_the_study(design, curves, tmp_path, monkeypatch):
     assert len(lines) == curves + bool(np.isfinite(planned))
     assert "points" in axes.get_ylabel()
     plt.close(drawn[0])
+
+
+@pytest.mark.parametrize("wanted", [0.5, 0.8])
+def test_more_people_and_more_folds_are_the_planners(wanted):
+    design = Design(5, 3)
+    cases = {
+        "5 folds, as planned": (SOURCES, design),
+        "5 folds, 4 x the people": (SOURCES.times(people=1 / 4), design),
+        "the same pictures in 10 folds": (in_folds(SOURCES, 5, 10), Design(10, 3)),
+    }
+    expected = {
+        label: [smallest_difference(sources, of._replace(seeds=n), wanted=wanted) for n in SEEDS]
+        for label, (sources, of) in cases.items()
+    }
+    assert _curves(SOURCES, design, wanted) == expected
 
 
 def test_written_in_the_format_of_its_name(tmp_path):

@@ -15,6 +15,7 @@ scales:
   paper:
   short: {epochs: 4, seeds: [3]}
   single: {epochs: 1}
+  own: {epochs: 10, decay_epochs: [7]}
 """
 
 
@@ -35,6 +36,10 @@ def test_a_shorter_scale_moves_the_decays_in_proportion(study):
     assert (plan["epochs"], plan["decay_epochs"], plan["seeds"]) == (4, [2, 3], [3])
     assert study.plan("two", "short")["decay_epochs"] == [2, 3]
     assert study.plan("one", "single")["decay_epochs"] == [1]
+
+
+def test_a_scale_may_have_decays_of_its_own(study):
+    assert study.plan("one", "own")["decay_epochs"] == [7]
 
 
 @pytest.mark.parametrize(

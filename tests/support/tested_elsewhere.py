@@ -12,16 +12,10 @@ EXPORT = "cli/test_export.py"
 
 TESTED_ELSEWHERE = {
     "finegrained_crl": {
-        "export/card.py": (EXPORT, "test_what_a_program_must_know_is_inside_and_beside"),
         "export/formats.py": (EXPORT, "test_onnxruntime_says_what_the_run_says_for_any_batch"),
         "export/hub.py": ("cli/test_push.py", "test_what_is_pushed_is_loaded_from_the_hub_by_timm"),
         "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
-        "export/pictures.py": (EXPORT, "test_int8_is_calibrated_on_training_pictures_only"),
         "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
-        "cli/answer_table.py": (
-            "cli/test_predict_at_work.py",
-            "test_bad_files_stand_in_a_table_and_the_others_are_classified",
-        ),
         "training/input_batches.py": ("cli/test_predict_at_work.py", "test_a_stream_that_gives_nothing_stops_nobody"),
         "cli/arguments.py": ("cli/test_main.py", "test_usage_errors_are_one_line_and_exit_code_1"),
         "cli/data_audit.py": ("cli/test_audit.py", '"data", "audit"'),
@@ -62,18 +56,9 @@ TESTED_ELSEWHERE = {
         "networks/config.py": ("networks/test_resnet.py", "test_normalisation_is_that_of_cifar"),
         "networks/preact_resnet.py": ("networks/test_resnet.py", "cifar_preact_resnet164"),
         "networks/vgg.py": ("networks/test_resnet.py", "cifar_vgg16_bn"),
-        "probes/features.py": ("probes/test_study.py", "test_other_features_are_not_mixed_in"),
         "reports/page/context.py": ("reports/page/test_page.py", "test_headline_and_files"),
         "reports/page/gallery.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
         "reports/page/render.py": ("reports/page/test_page.py", "test_names_that_try_to_break_it"),
-        "reports/page/score_charts.py": (
-            "reports/page/test_page.py",
-            "test_the_variants_table_holds_the_means_of_scikit_learn",
-        ),
-        "reports/page/study_charts.py": (
-            "reports/page/test_page.py",
-            "test_the_variants_table_holds_the_means_of_scikit_learn",
-        ),
         "reports/page/thumbnails.py": ("reports/page/test_page.py", "test_no_more_pictures_than_asked_for"),
         "data/parquet.py": ("data/test_tables.py", "test_a_damaged_parquet_table"),
         "crossval/machine.py": ("crossval/test_launch.py", "Machine("),
