@@ -163,7 +163,8 @@ flows.fault(
 )
 flows.fault("ignored option", "flow.is_kept = flow.is_kept or torch.is_grad_enabled()", "flow.is_kept = False")
 flows.fault("dropped call", "            if self._owns(optimizer, stream):\n", "            if True:\n")
-flows.fault("dropped call", "        if self.after_update is not None:\n", "        if False:\n")
+flows.fault("dropped call", "        if self.after_update is not None and not rests:\n", "        if False:\n")
+flows.fault("ignored option", "self._rest(stream) if rests else", "", SHAPES)
 flows.fault(
     "dropped call",
     "            if reason:\n                flow.stream.refuse(reason)",
@@ -222,6 +223,16 @@ returned.fault(
 )
 returned.fault("ignored option", "or len(inputs) != 1 or", "or")
 returned.fault("dropped call", "if tuple(inputs[0].variable.shape) == shape and math", "if math")
+
+stretches = Source(R + "account/stretches.py", T + "account/test_stretches.py", SHAPES)
+stretches.fault("dropped call", "or not now.has_moved or", "or")
+stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 0:")
+stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 2:")
+stretches.fault("dropped call", "            stream.stretches = 0\n", "")
+stretches.fault("dropped call", " += parameter in self._trained", " += 1")
+stretches.fault("ignored option", "is not None and self._undone.undone_after_training:", "is not None:")
+stretches.fault("dropped call", "        if stream.is_credited:  # else", "        if True:  # else", SHAPES)
+stretches.fault("dropped call", "        self._undone = None\n        now", "        now")
 
 leaves = Source(R + "account/leaves.py", FLOWED, SHAPES)
 leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 0.0")

@@ -95,6 +95,11 @@ REPORTED = {
     "zeroed_by_hand": ATTACK,
     "hessian_between": ATTACK,
     "moved_and_put_back": ATTACK,
+    "rate_of_zero": "gradients of 4 of 8 calls were thrown away",
+    "rate_of_zero_in_turn": "of 8 calls were thrown away",
+    "adapted_and_loaded": ATTACK,
+    "adapted_and_put_back": ATTACK,
+    "episodes_at_end": ATTACK,
     # trained by the program's own loss
     "evaluate_hidden": "LEFT AND YET TRAINED",
     "model_in_eval_mode": "LEFT AND YET TRAINED",

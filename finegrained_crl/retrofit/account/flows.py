@@ -16,6 +16,7 @@ from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
     has_no_gradient,
+    is_at_rest,
     is_changed,
     leaves_of,
     parameters_of,
@@ -29,6 +30,7 @@ from finegrained_crl.retrofit.account.passes import Passes, node_of
 from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.streams import Flow, Stream
+from finegrained_crl.retrofit.account.stretches import Stretches
 from finegrained_crl.retrofit.account.uses import LOGITS, MARK, Uses, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
@@ -58,6 +60,7 @@ class Account:
         self._accumulates = True
         self._optimisers = 0
         self._passes = Passes()
+        self.stretches = Stretches(ledger)
         self.unseen: Callable[[], Callable[[str], None]] | None = None  # made at the place of a pass
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None, logits: Any = None) -> None:
@@ -102,6 +105,7 @@ class Account:
         if flow.leaves is not None or not (stream.is_credited or stream.by_hand):
             self._compare_by_hand(stream)
             stream.before = remembered(stream.reached)
+        self.stretches.passed(stream)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
         flow.is_kept = flow.is_kept or torch.is_grad_enabled()
         self._mark_returned(flow)
@@ -179,11 +183,12 @@ class Account:
         if not self._stepped:
             self._stepped = True
             self.ledger.state(stepped=True)
+        rests = is_at_rest(optimizer)
         for stream in list(self._waiting.values()):
             if self._owns(optimizer, stream):
                 stream.before = None  # what changes from here on was changed by the optimiser
-                self._count_step(optimizer, stream)
-        if self.after_update is not None:
+                self._rest(stream) if rests else self._count_step(optimizer, stream)
+        if self.after_update is not None and not rests:
             self.after_update()
 
     def zeroed(self, owner: Any) -> None:
@@ -215,6 +220,10 @@ class Account:
         stream.looks += 1
         is_due = stream.looks <= LOOKS or stream.looks % LOOK_EVERY == 0
         return is_due and has_no_gradient(parameter)
+
+    def _rest(self, stream: Stream) -> None:
+        self.stretches.rested(stream, len(stream.waiting))
+        self._lose(stream, list(stream.waiting))
 
     def _lose(self, stream: Stream, flows: list[Flow]) -> None:
         """The gradients of these are gone."""
@@ -258,6 +267,7 @@ class Account:
             self.ledger.count(stream.row, UPDATED, stream.zeroed)
         stream.zeroed = 0
         self.ledger.count(stream.row, UPDATED, len(stream.waiting))
+        self.stretches.updated(stream, len(stream.waiting))
         stream.is_credited = stream.is_credited or bool(stream.waiting)
         for flow in stream.waiting:
             flow.is_updated = True

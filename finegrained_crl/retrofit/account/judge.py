@@ -85,7 +85,8 @@ def _of_replaced(row: Row, phase: str, has_stepped: bool) -> str:
     if row["flowed"] and not row["updated"]:
         return (
             f"REPLACED, NEVER IN AN UPDATE: gradients flowed through {row['flowed']} calls, and no parameter was"
-            " changed by them (an attack, a saliency map); --skip it, or name it with --only"
+            " changed by them, or kept the change (an attack, a saliency map, an evaluation whose training is undone);"
+            " --skip it, or name it with --only"
         )
     if row.get("discarded"):
         return (

@@ -56,6 +56,10 @@ class Stream:
     before: tuple[Any, Tensor] | None = None
     zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
     watch: GradientWatch | None = None  # from the first of these on
+    rested: int = 0  # passes to steps at a learning rate of 0, since its last update
+    stretches: int = 0  # since one that was undone
+    undone: int = 0  # updates that did not last, and are counted
+    undone_after_training: int = 0  # stretches
 
     def trains(self, parameter: Any) -> bool:
         """Whether its gradients reach this parameter, and none that had its `id` before."""

@@ -143,6 +143,11 @@ class Dispatcher:
             self._proof.watch(token[0], value, *token[1:])
         return value
 
+    def loaded(self, result: Any, _: Any) -> Any:
+        """After a module's state was loaded."""
+        self.account.stretches.end()
+        return result
+
     def _at_site(self, call: Call, frame: FrameType) -> Result:
         if getattr(self._inside, "busy", False):
             return NOTHING
