@@ -136,6 +136,21 @@ by_gradient.fault(
     "        with contextlib.nullcontext():  # freed",
 )
 
+by_gradient.fault("dropped call", " if ours not in node.metadata][:NODES]:\n        with", "][:NODES]:\n        with")
+by_gradient.fault("dropped call", " and ours not in getattr(node_of(root)", " and ours in getattr(node_of(root)")
+
+layers = Source(R + "account/layers.py", T + "account/test_layers.py", SHAPES)
+layers.fault("dropped call", "[] if name_of(node) in LINEAR else", "")
+layers.fault(
+    "swapped part", "return _parameter(node.next_functions[0][0]).t()", "return _parameter(node.next_functions[0][0])"
+)
+layers.fault("swapped part", 'if name_of(layer) == "Addmm" else scores', 'if name_of(layer) == "Mm" else scores')
+
+unseen = Source(R + "account/unseen.py", SHAPES)
+unseen.fault("dropped call", "    watch_softmaxes(uses.nodes, LOGITS, tell)\n", "")
+unseen.fault("dropped call", "    if not start.goes_on:\n", "    if True:\n")
+unseen.fault("dropped call", " if node not in watched], LOGITS", "], LOGITS")
+
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
@@ -199,7 +214,7 @@ flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):
 flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
 flows.fault("dropped call", "        if torch._C._current_graph_task_id() == NO_PASS:", "        if True:")
 flows.fault("dropped call", "and leaf.shape in shapes:", "and True:", SHAPES)
-flows.fault("dropped call", "            watch_softmaxes(uses.nodes, LOGITS, tell)\n", "            pass\n", SHAPES)
+flows.fault("dropped call", "self._goes_on or not stream.parameters", "False", SHAPES)
 flows.fault(
     "dropped call", "            self.ledger.add(stream.row, note=OF_COPIES)\n", "            pass\n", INPROCESS
 )

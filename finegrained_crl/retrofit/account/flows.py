@@ -6,13 +6,12 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
     has_no_gradient,
@@ -31,7 +30,8 @@ from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.streams import Flow, Stream
 from finegrained_crl.retrofit.account.stretches import Stretches
-from finegrained_crl.retrofit.account.uses import LOGITS, MARK, Uses, uses_of_values
+from finegrained_crl.retrofit.account.unseen import Start, tell_unseen
+from finegrained_crl.retrofit.account.uses import LOGITS, MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
@@ -58,6 +58,7 @@ class Account:
         self._stepped = False
         self._is_in_step = False
         self._accumulates = True
+        self._goes_on = False  # the pass that begins goes on with gradients of watched values
         self._optimisers = 0
         self._passes = Passes()
         self.stretches = Stretches(ledger)
@@ -122,15 +123,17 @@ class Account:
             if stream.by_hand:
                 self._credit(stream)
 
-    def backward_starts(self, roots: Any, accumulates: bool = True) -> None:
+    def backward_starts(self, roots: Any, accumulates: bool = True, given: Sequence[Any] = ()) -> None:
         """Before a backward pass: look at the way from its roots to values that were not looked at.
 
         Args:
-            roots: of the pass.
+            roots, given: of the pass, and the gradients that it starts from.
             accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
         """
         self._accumulates = accumulates
         roots = roots if isinstance(roots, tuple | list) else (roots,)
+        goes_on = torch._C._current_graph_task_id() != NO_PASS or self._goes_on
+        self._goes_on = False
         if torch._C._current_graph_task_id() == NO_PASS:  # else of a checkpoint: gradients are still on their way
             for stream in list(self._waiting.values()):
                 self._find_removed(stream)
@@ -140,7 +143,7 @@ class Account:
             return
         uses = uses_of_values(roots)
         if self.unseen is not None:
-            self._tell_unseen(uses, self.unseen())
+            tell_unseen(uses, Start(roots, given, goes_on), self.unseen())
         for flow, reason in uses.values:
             if not flow.unchecked:
                 continue
@@ -148,12 +151,6 @@ class Account:
             self.unchecked -= 1
             if reason:
                 flow.stream.refuse(reason)
-
-    def _tell_unseen(self, uses: Uses, tell: Callable[[str], None]) -> None:
-        if uses.unseen:
-            tell(uses.unseen)
-        else:
-            watch_softmaxes(uses.nodes, LOGITS, tell)
 
     def handed_on(self, gradients: Iterable[Tensor]) -> None:
         """Before a backward pass that starts from these gradients, which earlier passes computed, of any leaves."""
@@ -166,6 +163,7 @@ class Account:
             leaf = stream.reached() if stream.reached is not None else None
             if leaf is not None and not isinstance(leaf, torch.nn.Parameter) and leaf.shape in shapes:
                 stream.parameters.clear()
+            self._goes_on = self._goes_on or not stream.parameters
 
     def optimiser_made(self, *_: Any) -> None:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""

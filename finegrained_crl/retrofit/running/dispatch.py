@@ -130,7 +130,7 @@ class Dispatcher:
             tables = [gradient for gradient in given if isinstance(gradient, Tensor) and gradient.numel() > 1]
             if tables:
                 self.account.handed_on(tables)
-            self.account.backward_starts(roots)
+            self.account.backward_starts(roots, given=given)
 
     def grad(self, roots: Any, *_: Any) -> None:
         """The hook of `torch.autograd.grad`, which returns gradients and leaves none in parameters."""
