@@ -96,6 +96,7 @@ REPORTED = {
     "zeroed_by_hand": ATTACK,
     "hessian_between": ATTACK,
     "moved_and_put_back": ATTACK,
+    "shown_and_returned": ATTACK,
     "rate_of_zero": "gradients of 4 of 8 calls were thrown away",
     "rate_of_zero_in_turn": "of 8 calls were thrown away",
     "adapted_and_loaded": ATTACK,

@@ -6,6 +6,7 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -58,6 +59,7 @@ class Account:
         self._stepped = False
         self._is_in_step = False
         self._accumulates = True
+        self._is_outer = False  # the pass that runs returns gradients, and goes through those of other values
         self._goes_on = False  # the pass that begins goes on with gradients of watched values
         self._optimisers = 0
         self._passes = Passes()
@@ -108,7 +110,7 @@ class Account:
             stream.before = remembered(stream.reached)
         self.stretches.passed(stream)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
-        flow.is_kept = flow.is_kept or torch.is_grad_enabled()
+        flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()
         self._mark_returned(flow)
         if stream.to_parameters or flow.is_kept:
             if flow.open:
@@ -130,15 +132,14 @@ class Account:
             roots, given: of the pass, and the gradients that it starts from.
             accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
         """
-        self._accumulates = accumulates
         roots = roots if isinstance(roots, tuple | list) else (roots,)
-        goes_on = torch._C._current_graph_task_id() != NO_PASS or self._goes_on
-        self._goes_on = False
-        if torch._C._current_graph_task_id() == NO_PASS:  # else of a checkpoint: gradients are still on their way
+        is_inside = torch._C._current_graph_task_id() != NO_PASS
+        goes_on, self._goes_on = is_inside or self._goes_on, False
+        if not is_inside:  # else of a checkpoint: gradients are still on their way
             for stream in list(self._waiting.values()):
                 self._find_removed(stream)
-        if accumulates:
-            mark_what_is_read(self._waiting.values(), map(node_of, roots))
+        reads = mark_what_is_read(self._waiting.values(), map(node_of, roots), None if accumulates else MARK)
+        self._accumulates, self._is_outer = accumulates or reads, reads and not accumulates
         if not self._passes.is_due(roots) and not self.unchecked:
             return
         uses = uses_of_values(roots)
@@ -203,7 +204,8 @@ class Account:
     def _find_removed(self, stream: Stream) -> None:
         """A parameter without a gradient, although a pass went to it: the program has removed it by hand."""
         parameter = stream.reached() if stream.reached is not None else None
-        if parameter is None or self._is_in_step or not self._has_lost_gradient(stream, parameter):
+        is_elsewhere = stream.thread != threading.get_ident()  # where its passes may be on their way
+        if parameter is None or self._is_in_step or is_elsewhere or not self._has_lost_gradient(stream, parameter):
             return
         self._compare_by_hand(stream)
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ class Stream:
     is_cut: bool = False
     tries: int = 0
     optimisers: int = 0  # that were made when its graph was walked
+    thread: int = field(default_factory=threading.get_ident)
     calls: int = 0
     looks: int = 0  # at its gradient, whether it was set to zero by hand
     walks: int = 0
