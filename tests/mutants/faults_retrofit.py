@@ -40,11 +40,18 @@ gain.fault("dropped call", "    used = base > 1e-12\n", "    used = base > -1\n"
 gain.fault("dropped call", "value is not None and math.isfinite(value) else None", "value is not None else None")
 
 judge = Source(R + "account/judge.py", SHAPES, T + "account", PROGRAMS, LEARN)
-judge.fault("ignored option", 'if row.get("takes_evaluation") or phase != "train":', "if False:")
+judge.fault("ignored option", 'if row.get("takes_evaluation") or run.phase != "train":', "if False:")
 judge.fault("dropped call", 'calls = row["count"] - row["skipped"]', 'calls = row["count"]')
-judge.fault("off-by-one", "    if idle > 0:\n", "    if idle > 1:\n")
-judge.fault("ignored option", 'if not has_stepped or row["reason"].startswith("--only "):', "if not has_stepped:")
-judge.fault("ignored option", 'if not has_stepped or row["reason"]', 'if row["reason"]')
+judge.fault("off-by-one", "    if idle > excused:\n", "    if idle > 1:\n")
+judge.fault(
+    "ignored option",
+    'if not run.has_stepped or row["reason"].startswith("--only ") or (',
+    "if not run.has_stepped or (",
+)
+judge.fault("ignored option", 'if not run.has_stepped or row["reason"]', 'if row["reason"]')
+judge.fault("ignored option", "(run.is_stopped and not", "(not", LEDGER)
+judge.fault("ignored option", 'run.is_stopped and not row.get("zeroed")', "run.is_stopped", LEDGER)
+judge.fault("ignored option", " if run.is_stopped else 0", "", LEDGER)
 judge.fault("sign", '    if row["flowed"] and not row["updated"]:', '    if row["flowed"] and row["updated"]:')
 judge.fault("dropped call", '    if row.get("discarded"):', "    if False:")
 judge.fault("dropped call", '    if row.get("unseen"):', "    if False:")
@@ -52,13 +59,8 @@ judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(
 judge.fault("ignored option", "startswith((*BY_CHOICE, *BY_ROLE))", "startswith(BY_CHOICE)")
 judge.fault("swapped part", "        return _of_refused(row)\n", "        return _of_left(row)\n")
 judge.fault("ignored option", 'startswith(BY_ROLE) and row.get("updated")', "startswith(BY_ROLE)", LEDGER)
-judge.fault("sign", "    if unused > 0 and has_stepped:", "    if unused >= 0 and has_stepped:", LEDGER)
-judge.fault(
-    "dropped call",
-    """(row.get("discarded") and not row["reason"].startswith("--only "))""",
-    'row.get("discarded")',
-    LEDGER,
-)
+judge.fault("sign", "    if unused > 0 and run.has_stepped:", "    if unused >= 0 and run.has_stepped:", LEDGER)
+judge.fault("dropped call", '"replace" or _problem(row, run):', '"replace" or row.get("discarded"):', LEDGER)
 
 misfit = Source(R + "account/misfit.py", MISFIT, SHAPES)
 misfit.fault("wrong reduction", "call.expected for call in calls]).sum(0)", "call.expected for call in calls]).mean(0)")
@@ -136,6 +138,21 @@ by_gradient.fault(
     "        with contextlib.nullcontext():  # freed",
 )
 
+by_gradient.fault("dropped call", " if ours not in node.metadata][:NODES]:\n        with", "][:NODES]:\n        with")
+by_gradient.fault("dropped call", " and ours not in getattr(node_of(root)", " and ours in getattr(node_of(root)")
+
+layers = Source(R + "account/layers.py", T + "account/test_layers.py", SHAPES)
+layers.fault("dropped call", "[] if name_of(node) in LINEAR else", "")
+layers.fault(
+    "swapped part", "return _parameter(node.next_functions[0][0]).t()", "return _parameter(node.next_functions[0][0])"
+)
+layers.fault("swapped part", 'if name_of(layer) == "Addmm" else scores', 'if name_of(layer) == "Mm" else scores')
+
+unseen = Source(R + "account/unseen.py", SHAPES)
+unseen.fault("dropped call", "    watch_softmaxes(uses.nodes, LOGITS, tell)\n", "")
+unseen.fault("dropped call", "    if not start.goes_on:\n", "    if True:\n")
+unseen.fault("dropped call", " if node not in watched], LOGITS", "], LOGITS")
+
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
@@ -143,6 +160,8 @@ uses.fault("dropped call", "name in LOSSES and node.metadata.get(MARK) is None a
 uses.fault("dropped call", " and not _is_inside(node, children):", ":")
 uses.fault("dropped call", """any("Backward" in name_of(other) for other in graph) and comes_from""", "comes_from")
 uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = min(deepest, level)")
+
+uses.fault("dropped call", " and float(node._saved_exponent) == 1)", ")")
 
 passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
 passes.fault("off-by-one", "<= FIRST or", "< FIRST or")
@@ -161,9 +180,12 @@ flows = Source(R + "account/flows.py", T + "account/test_flows.py", SHAPES, INPR
 flows.fault(
     "dropped call", "            self._compare_by_hand(stream)\n            stream.before", "            stream.before"
 )
-flows.fault("ignored option", "flow.is_kept = flow.is_kept or torch.is_grad_enabled()", "flow.is_kept = False")
+flows.fault(
+    "ignored option", "flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()", "flow.is_kept = False"
+)
 flows.fault("dropped call", "            if self._owns(optimizer, stream):\n", "            if True:\n")
-flows.fault("dropped call", "        if self.after_update is not None:\n", "        if False:\n")
+flows.fault("dropped call", "        if self.after_update is not None and not rests:\n", "        if False:\n")
+flows.fault("ignored option", "self._rest(stream) if rests else", "", SHAPES)
 flows.fault(
     "dropped call",
     "            if reason:\n                flow.stream.refuse(reason)",
@@ -196,9 +218,10 @@ flows.fault("dropped call", "is_due and has_no_gradient", "has_no_gradient")
 flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
 flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
 flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
-flows.fault("dropped call", "        if torch._C._current_graph_task_id() == NO_PASS:", "        if True:")
+flows.fault("dropped call", "        if not is_inside:", "        if True:")
 flows.fault("dropped call", "and leaf.shape in shapes:", "and True:", SHAPES)
-flows.fault("dropped call", "            watch_softmaxes(uses.nodes, LOGITS, tell)\n", "            pass\n", SHAPES)
+flows.fault("dropped call", "or self._is_outer or torch", "or torch", SHAPES)
+flows.fault("dropped call", "self._goes_on or not stream.parameters", "False", SHAPES)
 flows.fault(
     "dropped call", "            self.ledger.add(stream.row, note=OF_COPIES)\n", "            pass\n", INPROCESS
 )
@@ -220,8 +243,21 @@ returned.fault("dropped call", "flow.logits in nodes or not", "not")
 returned.fault(
     "dropped call", "flow.logits in nodes or not moved.isdisjoint(stream.parameters)", "flow.logits in nodes"
 )
+returned.fault(
+    "ignored option", "    if values is not None and not any(values in", "    if False and not any(values in"
+)
 returned.fault("ignored option", "or len(inputs) != 1 or", "or")
 returned.fault("dropped call", "if tuple(inputs[0].variable.shape) == shape and math", "if math")
+
+stretches = Source(R + "account/stretches.py", T + "account/test_stretches.py", SHAPES)
+stretches.fault("dropped call", "or not now.has_moved or", "or")
+stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 0:")
+stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 2:")
+stretches.fault("dropped call", "            stream.stretches = 0\n", "")
+stretches.fault("dropped call", " += parameter in self._trained", " += 1")
+stretches.fault("ignored option", "is not None and self._undone.undone_after_training:", "is not None:")
+stretches.fault("dropped call", "        if stream.is_credited:  # else", "        if True:  # else", SHAPES)
+stretches.fault("dropped call", "        self._undone = None\n        now", "        now")
 
 leaves = Source(R + "account/leaves.py", FLOWED, SHAPES)
 leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 0.0")
@@ -263,13 +299,13 @@ receipt.fault("dropped call", "self.replaced > 0 and (self", "(self")
 receipt.fault("sign", '(row.get("error") or 0.0) > GAIN_ERROR', '(row.get("error") or 0.0) < GAIN_ERROR')
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
-    'problems_of(self.sites, "train", self._has_stepped)',
+    "return Run(self.settings.phase, has_stepped,",
+    'return Run("train", has_stepped,',
 )
 receipt.fault(
     "ignored option",
-    "problems_of(self.sites, self.settings.phase, self._has_stepped)",
-    "problems_of(self.sites, self.settings.phase, True)",
+    "return Run(self.settings.phase, has_stepped,",
+    "return Run(self.settings.phase, True,",
 )
 receipt.fault(
     "sign", "self.exit_code is None else self.exit_code != 0", "self.exit_code is None else self.exit_code == 0"

@@ -452,3 +452,20 @@ def test_what_torch_func_differentiates_has_a_note():
     with retrofit() as receipt:
         torch.func.grad(lambda z: F.cross_entropy(z, Y))(Z)
     assert "is not seen" in receipt.sites[0]["note"]
+
+
+def test_training_that_is_undone_at_the_end_of_a_block_is_said():
+    net = torch.nn.Linear(6, 5)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    x = torch.randn(len(Y), 6)
+    with retrofit() as receipt:
+        for _ in range(2):
+            F.cross_entropy(net(x), Y).backward()
+            optimiser.step()
+        before = [parameter.detach().clone() for parameter in net.parameters()]
+        for _ in range(2):
+            F.cross_entropy(net(x), Y).backward()
+            optimiser.step()
+        torch.nn.utils.vector_to_parameters(torch.nn.utils.parameters_to_vector(before), net.parameters())
+    assert [site["updated"] for site in receipt.sites] == [2, 0]
+    assert "an evaluation whose training is undone" in "".join(receipt.problems.values())

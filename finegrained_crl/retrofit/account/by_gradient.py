@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.layers import layers_among, scores_of
+from finegrained_crl.retrofit.account.passes import node_of
 from finegrained_crl.retrofit.account.softmax_nodes import child_of, comes_from, name_of
 
 GRADIENT = "a loss of the target's probability that is written by hand (its gradient is that of a cross-entropy)"
@@ -36,6 +38,35 @@ def watch_softmaxes(nodes: Iterable[Any], ours: str, tell: Callable[[str], None]
     for node in [node for node in softmaxes if ours not in node.metadata and not comes_from(node, ours)][:NODES]:
         with contextlib.suppress(Exception):  # freed by an earlier pass, or odd
             _watch(node, ours, tell)
+
+
+def watch_layers(nodes: Iterable[Any], ours: str, tell: Callable[[str], None]) -> None:
+    """The same at the outputs of linear layers: whatever a loss is made of, it gives these a gradient.
+
+    Args:
+        nodes: of the graph, the nearest to the root first, without the layers that scored for watched calls.
+        ours: key of the nodes that watched calls got their scores from.
+        tell: takes what is found.
+    """
+    for layer in [node for node in layers_among(nodes) if ours not in node.metadata][:NODES]:
+        with contextlib.suppress(Exception):
+            p = scores_of(layer, ROWS).softmax(1)
+            layer.register_prehook(lambda gradients, p=p: _look(gradients, 0, 1, p, tell))
+
+
+def look_at_given(roots: Iterable[Any], given: Iterable[Any], ours: str, tell: Callable[[str], None]) -> None:
+    """Look at the gradients that a pass starts from.
+
+    Args:
+        roots: of the pass.
+        given: a gradient, or None, for each of them.
+        ours: key of the nodes that watched calls got their scores from.
+        tell: takes what is found.
+    """
+    for root, gradient in zip(roots, given, strict=False):
+        is_table = isinstance(gradient, Tensor) and isinstance(root, Tensor) and gradient.dim() > 1
+        if is_table and root.shape == gradient.shape and ours not in getattr(node_of(root), "metadata", ()):
+            _look([gradient.detach()], 0, 1, _rows(root.detach(), 1).softmax(1), tell)
 
 
 def _watch(node: Any, ours: str, tell: Callable[[str], None]) -> None:

@@ -6,16 +6,17 @@ A hook sits on the graph node of each call's value; it costs some microseconds. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
     has_no_gradient,
+    is_at_rest,
     is_changed,
     leaves_of,
     parameters_of,
@@ -29,7 +30,9 @@ from finegrained_crl.retrofit.account.passes import Passes, node_of
 from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.streams import Flow, Stream
-from finegrained_crl.retrofit.account.uses import LOGITS, MARK, Uses, uses_of_values
+from finegrained_crl.retrofit.account.stretches import Stretches
+from finegrained_crl.retrofit.account.unseen import Start, tell_unseen
+from finegrained_crl.retrofit.account.uses import LOGITS, MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
@@ -56,8 +59,11 @@ class Account:
         self._stepped = False
         self._is_in_step = False
         self._accumulates = True
+        self._is_outer = False  # the pass that runs returns gradients, and goes through those of other values
+        self._goes_on = False  # the pass that begins goes on with gradients of watched values
         self._optimisers = 0
         self._passes = Passes()
+        self.stretches = Stretches(ledger)
         self.unseen: Callable[[], Callable[[str], None]] | None = None  # made at the place of a pass
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None, logits: Any = None) -> None:
@@ -102,8 +108,9 @@ class Account:
         if flow.leaves is not None or not (stream.is_credited or stream.by_hand):
             self._compare_by_hand(stream)
             stream.before = remembered(stream.reached)
+        self.stretches.passed(stream)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
-        flow.is_kept = flow.is_kept or torch.is_grad_enabled()
+        flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()
         self._mark_returned(flow)
         if stream.to_parameters or flow.is_kept:
             if flow.open:
@@ -118,25 +125,26 @@ class Account:
             if stream.by_hand:
                 self._credit(stream)
 
-    def backward_starts(self, roots: Any, accumulates: bool = True) -> None:
+    def backward_starts(self, roots: Any, accumulates: bool = True, given: Sequence[Any] = ()) -> None:
         """Before a backward pass: look at the way from its roots to values that were not looked at.
 
         Args:
-            roots: of the pass.
+            roots, given: of the pass, and the gradients that it starts from.
             accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
         """
-        self._accumulates = accumulates
         roots = roots if isinstance(roots, tuple | list) else (roots,)
-        if torch._C._current_graph_task_id() == NO_PASS:  # else of a checkpoint: gradients are still on their way
+        is_inside = torch._C._current_graph_task_id() != NO_PASS
+        goes_on, self._goes_on = is_inside or self._goes_on, False
+        if not is_inside:  # else of a checkpoint: gradients are still on their way
             for stream in list(self._waiting.values()):
                 self._find_removed(stream)
-        if accumulates:
-            mark_what_is_read(self._waiting.values(), map(node_of, roots))
+        reads = mark_what_is_read(self._waiting.values(), map(node_of, roots), None if accumulates else MARK)
+        self._accumulates, self._is_outer = accumulates or reads, reads and not accumulates
         if not self._passes.is_due(roots) and not self.unchecked:
             return
         uses = uses_of_values(roots)
         if self.unseen is not None:
-            self._tell_unseen(uses, self.unseen())
+            tell_unseen(uses, Start(roots, given, goes_on), self.unseen())
         for flow, reason in uses.values:
             if not flow.unchecked:
                 continue
@@ -144,12 +152,6 @@ class Account:
             self.unchecked -= 1
             if reason:
                 flow.stream.refuse(reason)
-
-    def _tell_unseen(self, uses: Uses, tell: Callable[[str], None]) -> None:
-        if uses.unseen:
-            tell(uses.unseen)
-        else:
-            watch_softmaxes(uses.nodes, LOGITS, tell)
 
     def handed_on(self, gradients: Iterable[Tensor]) -> None:
         """Before a backward pass that starts from these gradients, which earlier passes computed, of any leaves."""
@@ -162,6 +164,7 @@ class Account:
             leaf = stream.reached() if stream.reached is not None else None
             if leaf is not None and not isinstance(leaf, torch.nn.Parameter) and leaf.shape in shapes:
                 stream.parameters.clear()
+            self._goes_on = self._goes_on or not stream.parameters
 
     def optimiser_made(self, *_: Any) -> None:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
@@ -179,11 +182,12 @@ class Account:
         if not self._stepped:
             self._stepped = True
             self.ledger.state(stepped=True)
+        rests = is_at_rest(optimizer)
         for stream in list(self._waiting.values()):
             if self._owns(optimizer, stream):
                 stream.before = None  # what changes from here on was changed by the optimiser
-                self._count_step(optimizer, stream)
-        if self.after_update is not None:
+                self._rest(stream) if rests else self._count_step(optimizer, stream)
+        if self.after_update is not None and not rests:
             self.after_update()
 
     def zeroed(self, owner: Any) -> None:
@@ -200,7 +204,8 @@ class Account:
     def _find_removed(self, stream: Stream) -> None:
         """A parameter without a gradient, although a pass went to it: the program has removed it by hand."""
         parameter = stream.reached() if stream.reached is not None else None
-        if parameter is None or self._is_in_step or not self._has_lost_gradient(stream, parameter):
+        is_elsewhere = stream.thread != threading.get_ident()  # where its passes may be on their way
+        if parameter is None or self._is_in_step or is_elsewhere or not self._has_lost_gradient(stream, parameter):
             return
         self._compare_by_hand(stream)
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
@@ -215,6 +220,10 @@ class Account:
         stream.looks += 1
         is_due = stream.looks <= LOOKS or stream.looks % LOOK_EVERY == 0
         return is_due and has_no_gradient(parameter)
+
+    def _rest(self, stream: Stream) -> None:
+        self.stretches.rested(stream, len(stream.waiting))
+        self._lose(stream, list(stream.waiting))
 
     def _lose(self, stream: Stream, flows: list[Flow]) -> None:
         """The gradients of these are gone."""
@@ -258,6 +267,7 @@ class Account:
             self.ledger.count(stream.row, UPDATED, stream.zeroed)
         stream.zeroed = 0
         self.ledger.count(stream.row, UPDATED, len(stream.waiting))
+        self.stretches.updated(stream, len(stream.waiting))
         stream.is_credited = stream.is_credited or bool(stream.waiting)
         for flow in stream.waiting:
             flow.is_updated = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from finegrained_crl.retrofit.sites.rows import Row
 
@@ -11,81 +12,98 @@ UNWATCHED = ("inside torch.vmap", "inside an autograd function")
 BY_ROLE = ("distillation: ", "contrastive: ")
 
 
-def problems_of(sites: Iterable[Row], phase: str, has_stepped: bool) -> dict[str, str]:
+@dataclass(frozen=True)
+class Run:
+    """Of the program.
+
+    Args:
+        phase: "train", "eval" or "both", as the user chose.
+        has_stepped: an optimiser's step was seen.
+        is_stopped: it did not end by itself and well.
+    """
+
+    phase: str
+    has_stepped: bool
+    is_stopped: bool
+
+
+def problems_of(sites: Iterable[Row], run: Run) -> dict[str, str]:
     """Site -> what is wrong there, for each site where something is.
 
     Args:
         sites: rows of the receipt with their counters.
-        phase: "train", "eval" or "both", as the user chose.
-        has_stepped: an optimiser's step was seen.
+        run: of the program.
     """
     problems: dict[str, list[str]] = {}
     for row in sites:
-        problem = _problem(row, phase, has_stepped)
+        problem = _problem(row, run)
         if problem:
             problems.setdefault(row["site"], []).append(problem)
     return {site: "; and ".join(dict.fromkeys(texts)) for site, texts in problems.items()}
 
 
-def notes_of(sites: Iterable[Row], has_stepped: bool) -> list[tuple[str, str]]:
+def notes_of(sites: Iterable[Row], run: Run) -> list[tuple[str, str]]:
     """Site and text of what is no fault, and yet to be known.
 
     Args:
         sites: rows of the receipt with their counters.
-        has_stepped: an optimiser's step was seen.
+        run: of the program.
     """
     notes = []
     for row in sites:
-        notes += [(row["site"], text) for text in (row.get("note", ""), _counted_note(row, has_stepped)) if text]
+        notes += [(row["site"], text) for text in (row.get("note", ""), _counted_note(row, run)) if text]
     return notes
 
 
-def _counted_note(row: Row, has_stepped: bool) -> str:
+def _counted_note(row: Row, run: Run) -> str:
     if row["action"] == "leave" and row["reason"].startswith(BY_ROLE) and row.get("updated"):
         return f"left by its role, and gradients of {row['updated']} of its {row['count']} calls took part in updates"
-    if row["action"] != "replace" or (row.get("discarded") and not row["reason"].startswith("--only ")):
+    if row["action"] != "replace" or _problem(row, run):
         return ""
     if row.get("zeroed"):
         return f"gradients of {row['zeroed']} of {row['flowed']} calls were set to zero unused"
     unused = row.get("flowed", 0) - row.get("updated", 0)
-    if unused > 0 and has_stepped:
+    if unused > 0 and run.has_stepped:
         return f"gradients of {unused} of {row['flowed']} calls took part in no update"
     return ""
 
 
-def _problem(row: Row, phase: str, has_stepped: bool) -> str:
+def _problem(row: Row, run: Run) -> str:
     if "flowed" not in row:
         return ""
     if row["action"] == "replace":
-        return _of_replaced(row, phase, has_stepped)
+        return _of_replaced(row, run)
     if row["action"] == "refuse":
         return _of_refused(row)
     return _of_left(row)
 
 
-def _of_replaced(row: Row, phase: str, has_stepped: bool) -> str:
+def _of_replaced(row: Row, run: Run) -> str:
     if row.get("ingredient"):
         return f"NOT A LOSS THERE: {row['ingredient']}"
-    if row.get("takes_evaluation") or phase != "train":
+    if row.get("takes_evaluation") or run.phase != "train":
         return ""
     calls = row["count"] - row["skipped"]
     idle = calls - row["flowed"]
-    if calls > 0 and not row["flowed"]:
+    # The program may have been stopped between a call and its backward pass, and before an update.
+    excused = row.get("processes", 1) if run.is_stopped else 0
+    if calls > excused and not row["flowed"]:
         return (
             f"REPLACED AND NEVER TRAINED: no backward pass reached parameters through any of {calls} calls; it is"
             " evaluation, or its value is only shown (--skip it, or name it with --phase both)"
         )
-    if idle > 0:
+    if idle > excused:
         return (
             f"REPLACED IN EVALUATION: no backward pass went through {idle} of {calls} replaced calls; --learn N tells"
             " them apart by what is seen, --only by the caller's line"
         )
-    if not has_stepped or row["reason"].startswith("--only "):
+    if not run.has_stepped or row["reason"].startswith("--only ") or (run.is_stopped and not row.get("zeroed")):
         return ""
     if row["flowed"] and not row["updated"]:
         return (
             f"REPLACED, NEVER IN AN UPDATE: gradients flowed through {row['flowed']} calls, and no parameter was"
-            " changed by them (an attack, a saliency map); --skip it, or name it with --only"
+            " changed by them, or kept the change (an attack, a saliency map, an evaluation whose training is undone);"
+            " --skip it, or name it with --only"
         )
     if row.get("discarded"):
         return (

@@ -29,6 +29,11 @@ def parameters_of(owner: Any) -> Iterable[Any]:
         yield from group["params"]
 
 
+def is_at_rest(optimizer: Any) -> bool:
+    """Whether its step changes nothing: the learning rate of each group is 0."""
+    return all(group.get("lr", 1) == 0 for group in optimizer.param_groups)
+
+
 def are_finite(owner: Any) -> bool:
     """Whether no gradient of an optimiser, or of a module, overflowed."""
     gradients = (parameter.grad for parameter in parameters_of(owner))
@@ -118,6 +123,12 @@ def is_changed(before: tuple[Any, Tensor]) -> bool:
         return False
     now, then = few_values(parameter).double(), values.to(parameter.device).double()
     return bool(((now - then).abs() > RESTORED * then.abs()).any())
+
+
+def is_as_before(before: tuple[Any, Tensor]) -> bool:
+    """Whether a parameter has the very values that it had."""
+    now, then = few_values(before[0]()).double(), before[1].double()
+    return torch.equal(now, then.to(now.device))
 
 
 def has_no_gradient(parameter: Tensor) -> bool:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.retrofit.account.judge import notes_of, problems_of
+from finegrained_crl.retrofit.account.judge import Run, notes_of, problems_of
 from finegrained_crl.retrofit.account.merge import merge_rows
 from finegrained_crl.retrofit.sites.place import Place, names_place
 from finegrained_crl.retrofit.sites.rows import Facts, Part, Row
@@ -87,16 +87,17 @@ class Receipt:
     @property
     def problems(self) -> dict[str, str]:
         """What happened at a site against its decision: trained and left, replaced and never trained, an ingredient."""
-        return problems_of(self.sites, self.settings.phase, self._has_stepped)
+        return problems_of(self.sites, self._run)
 
     @property
     def notes(self) -> list[tuple[str, str]]:
         """Site and text of what is no fault, and yet to be known."""
-        return notes_of(self.sites, self._has_stepped)
+        return notes_of(self.sites, self._run)
 
     @property
-    def _has_stepped(self) -> bool:
-        return any(fact.get("stepped") for fact in self.facts)
+    def _run(self) -> Run:
+        has_stepped = any(fact.get("stepped") for fact in self.facts)
+        return Run(self.settings.phase, has_stepped, is_stopped=self.exit_code not in (None, 0))
 
     @property
     def is_success(self) -> bool:

@@ -16,21 +16,30 @@ from finegrained_crl.retrofit.account.softmax_nodes import name_of, shape_of
 NODES = 20_000  # of a graph that is walked
 
 
-def mark_what_is_read(streams: Iterable[Any], roots: Iterable[Any]) -> None:
+def mark_what_is_read(streams: Iterable[Any], roots: Iterable[Any], values: str | None = None) -> bool:
     """Let returned gradients that a backward pass reads count like those that it accumulates.
 
     Args:
         streams: whose flows wait for an update.
         roots: graph nodes that the pass starts from.
+        values: key of watched values, of which the pass must be one's (its gradients are returned, too: weights of rows
+            that are learned, say, and no Hessian that is only shown); None for any.
+    Returns:
+        whether it reads any.
     """
     returned = [(stream, flow) for stream in streams for flow in stream.waiting if not flow.accumulates]
+    if values is not None:
+        returned = [(stream, flow) for stream, flow in returned if flow.logits is not None]
     if not returned:
-        return
+        return False
     nodes = nodes_below([root for root in roots if root is not None], NODES)
+    if values is not None and not any(values in node.metadata for node in nodes):
+        return False
     moved = {id(leaf.variable) for node in nodes if (leaf := _moved_parameter(node)) is not None}
-    for stream, flow in returned:
-        if flow.logits in nodes or not moved.isdisjoint(stream.parameters):
-            flow.accumulates = True
+    read = [flow for stream, flow in returned if flow.logits in nodes or not moved.isdisjoint(stream.parameters)]
+    for flow in read:
+        flow.accumulates = True
+    return bool(read)
 
 
 def _moved_parameter(node: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ class Stream:
     is_cut: bool = False
     tries: int = 0
     optimisers: int = 0  # that were made when its graph was walked
+    thread: int = field(default_factory=threading.get_ident)
     calls: int = 0
     looks: int = 0  # at its gradient, whether it was set to zero by hand
     walks: int = 0
@@ -56,6 +58,10 @@ class Stream:
     before: tuple[Any, Tensor] | None = None
     zeroed: int = 0  # whose gradients were set to zero before any update, since the last one
     watch: GradientWatch | None = None  # from the first of these on
+    rested: int = 0  # passes to steps at a learning rate of 0, since its last update
+    stretches: int = 0  # since one that was undone
+    undone: int = 0  # updates that did not last, and are counted
+    undone_after_training: int = 0  # stretches
 
     def trains(self, parameter: Any) -> bool:
         """Whether its gradients reach this parameter, and none that had its `id` before."""

@@ -109,13 +109,18 @@ def _explored(roots: Iterable[Any]) -> tuple[dict[Any, list[Any]], list[tuple[An
 
 def _spoiled(value: Any, parents: dict[Any, list[Any]]) -> str:
     above = _ancestors(value, parents)
-    odd = [node for node in above if name_of(node) not in LINEAR and not name_of(node).startswith(OPAQUE)]
+    odd = [node for node in above if not _is_linear(node) and not name_of(node).startswith(OPAQUE)]
     if odd:
         return _described({name_of(node) for node in odd})
     for node in above:
         if name_of(node) in PRODUCTS and _is_product(node, value, above):
             return "it is multiplied with, or divided by, a function of itself"
     return ""
+
+
+def _is_linear(node: Any) -> bool:
+    """Of the kinds that are, or a power of one."""
+    return name_of(node) in LINEAR or (name_of(node) == "Pow" and float(node._saved_exponent) == 1)
 
 
 def _ancestors(node: Any, parents: dict[Any, list[Any]]) -> dict[Any, None]:

@@ -5,6 +5,7 @@ Nothing heavier than the standard library is loaded before the program itself as
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -96,7 +97,8 @@ def actions(settings: Settings, ledger: Ledger) -> dict[str, Callable[[ModuleTyp
         from finegrained_crl.retrofit.running.recorder import Recorder
 
         if settings.mode != "patched":
-            state["instruments"] = Instruments(settings, ledger)
+            instruments = state["instruments"] = Instruments(settings, ledger)
+            atexit.register(instruments.dispatcher.account.stretches.finish)
         if settings.record:
             Recorder(settings, ledger).start()
         ledger.state(torch=str(torch.__version__), armed=True)

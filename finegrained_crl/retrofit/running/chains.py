@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
@@ -21,6 +22,9 @@ COMPILE_REASON = "inside torch.compile, whose traced code is not changed; switch
 FUSED_REASON = "linear_cross_entropy is fused with the classifier: it has no per-sample cross-entropy to start from"
 VMAP_REASON = "inside torch.vmap, where no gradient can be watched; move the loss out of it to replace it"
 NO_GRADIENT = "evaluation: no gradient can flow through it (grad mode is off, or the logits need none)"
+FORWARD_MODE = (
+    "evaluation: inside torch.func.jvp, which no backward pass follows; what becomes of its result is not seen"
+)
 SHAPES_ONLY = "evaluation: on the meta device, which computes shapes and no values"
 OWN_GRADIENT = "inside an autograd function of the program, which writes its gradient by hand; edit it by hand"
 
@@ -61,7 +65,7 @@ class Chains:
         self.constructions, self.learned = constructions, learned
         self.base: FrameType | None = None  # of a `with retrofit():`
         self._misused: dict[tuple[str, int], str] = {}  # spots whose value turned out to be an ingredient
-        self._by_key: dict[tuple[tuple[int, ...], str], Chain] = {}
+        self._by_key: dict[tuple[tuple[int, ...], str, int], Chain] = {}
 
     def forget(self) -> None:
         """A fork has rows of its own, and begins without chains."""
@@ -75,9 +79,10 @@ class Chains:
             call: of a loss.
             frame: that it stands in.
         """
-        chain = self._by_key.get((key, call.loss))
+        place = key, call.loss, threading.get_ident()  # two threads may train a network each
+        chain = self._by_key.get(place)
         if chain is None:
-            chain = self._by_key[key, call.loss] = self._looked_at(call, frame)
+            chain = self._by_key[place] = self._looked_at(call, frame)
         return chain
 
     def refuse(self, misused: Chain, why: str) -> None:
@@ -137,6 +142,8 @@ class Chains:
         if not call.can_train and chain.checkpoint != "first":
             if chain.has_own_gradient:
                 return OWN_GRADIENT
+            if torch._C._functorch.is_gradtrackingtensor(call.input):
+                return FORWARD_MODE
             is_vmapped = torch.is_grad_enabled() and torch._C._functorch.is_functorch_wrapped_tensor(call.input)
             return VMAP_REASON if is_vmapped else NO_GRADIENT
         return ""

@@ -130,7 +130,7 @@ class Dispatcher:
             tables = [gradient for gradient in given if isinstance(gradient, Tensor) and gradient.numel() > 1]
             if tables:
                 self.account.handed_on(tables)
-            self.account.backward_starts(roots)
+            self.account.backward_starts(roots, given=given)
 
     def grad(self, roots: Any, *_: Any) -> None:
         """The hook of `torch.autograd.grad`, which returns gradients and leaves none in parameters."""
@@ -142,6 +142,11 @@ class Dispatcher:
         if token is not None and isinstance(value, Tensor):
             self._proof.watch(token[0], value, *token[1:])
         return value
+
+    def loaded(self, result: Any, _: Any) -> Any:
+        """After a module's state was loaded."""
+        self.account.stretches.end()
+        return result
 
     def _at_site(self, call: Call, frame: FrameType) -> Result:
         if getattr(self._inside, "busy", False):

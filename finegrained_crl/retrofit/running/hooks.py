@@ -50,6 +50,8 @@ class Instruments:
         zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
         self._look(zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed")
         self._look(nn.Module.zero_grad, lambda owner, *_: account.zeroed(owner), "_fgcrl_zeroed_module")
+        load = nn.Module.load_state_dict
+        self._undo.append(inject(load, lambda *_: (None, None), "_fgcrl_loaded", d.loaded))
         self._look(torch.optim.Optimizer.__init__, account.optimiser_made, "_fgcrl_optimiser")
         self._undo.append(register_optimizer_step_pre_hook(account.step_starts).remove)
         self._undo.append(register_optimizer_step_post_hook(account.updated).remove)
@@ -70,6 +72,7 @@ class Instruments:
 
     def remove(self) -> None:
         """Give PyTorch back as it was."""
+        self.dispatcher.account.stretches.finish()
         while self._undo:
             self._undo.pop()()
 

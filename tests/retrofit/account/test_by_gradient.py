@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from finegrained_crl.retrofit.account.by_gradient import watch_softmaxes
+from finegrained_crl.retrofit.account.by_gradient import look_at_given, watch_layers, watch_softmaxes
 from finegrained_crl.retrofit.account.uses import LOGITS, uses_of_values
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -75,3 +75,58 @@ def test_a_graph_that_was_freed_is_no_hindrance():
     told = []
     watch_softmaxes(nodes, LOGITS, told.append)
     assert told == []
+
+
+WITHOUT_A_SOFTMAX = {
+    "log1p": lambda z: ((z - z[ROWS, Y][:, None]).exp() * (1 - HOT)).sum(1).log1p().mean(),
+    "softplus": lambda z: F.softplus(z.masked_fill(HOT > 0, -torch.inf).logsumexp(1) - z[ROWS, Y]).mean(),
+    "constants": lambda z: (z * (z.detach().softmax(1) - HOT)).sum(),
+}
+
+
+def told_at_layer(loss, scored=False):
+    """Whether a layer's output shows it."""
+    layer = torch.nn.Linear(8, 6)
+    with torch.no_grad():
+        layer.weight.copy_(Z.T)
+    z, said = layer(torch.eye(8)), []
+    if scored:
+        z.grad_fn.metadata[LOGITS] = True
+    value = loss(z)
+    watch_layers(uses_of_values((value,)).nodes, LOGITS, said.append)
+    value.backward()
+    return bool(said)
+
+
+@pytest.mark.parametrize("loss", [*WITHOUT_A_SOFTMAX.values(), BY_HAND["means apart"], BY_HAND["smoothed"]])
+def test_a_layers_output_shows_it_without_a_softmax(loss):
+    assert told_at_layer(loss)
+    assert not told_at_layer(loss, scored=True)
+
+
+@pytest.mark.parametrize("name", [name for name in ELSE if name != "logits that are known"])
+def test_other_losses_of_a_layers_output_are_not_told(name):
+    assert not told_at_layer(ELSE[name])
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        (Z.softmax(1) - HOT, True),
+        (Z.softmax(1) - TEACHER, False),
+        (HOT - Z.softmax(1), False),
+        ((Z.softmax(1) - HOT).T, False),
+        (None, False),
+    ],
+)
+def test_a_gradient_that_a_pass_starts_from_shows_it(given, is_told):
+    said = []
+    look_at_given([Z], [given], LOGITS, said.append)
+    assert bool(said) is is_told
+
+
+def test_gradients_of_watched_scores_may_be_given():
+    said, z = [], Z.clone().requires_grad_() * 1.0
+    z.grad_fn.metadata[LOGITS] = True
+    look_at_given([z], [Z.softmax(1) - HOT], LOGITS, said.append)
+    assert said == []

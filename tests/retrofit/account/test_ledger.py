@@ -98,3 +98,31 @@ def test_what_is_no_fault_and_yet_to_be_known_is_a_note(facts, note):
     receipt = make_receipt(Settings(), [{"pid": 1, "rows": [row], "facts": {"armed": True, "stepped": True}}])
     assert [(site, note in text) for site, text in receipt.notes] == ([("a.py:1", True)] if note else [])
     assert len(receipt.as_dict()["notes"]) == len(receipt.notes)
+
+
+def told(exit_code, **counters):
+    """Problems and notes of a site with two passes that no update came after, where others had one."""
+    row = {**CALL, "kind": "call", "callers": [], "built": [], "skipped": 0, "zeroed": 0, "updated": 0, **counters}
+    part = {"pid": 1, "rows": [row], "facts": {"armed": True, "stepped": True}}
+    receipt = make_receipt(Settings(), [part], exit_code=exit_code)
+    return list(receipt.problems), [text for _, text in receipt.notes]
+
+
+@pytest.mark.parametrize("exit_code", [1, -15])
+def test_a_program_that_was_stopped_may_have_been_so_before_an_update(exit_code):
+    note = "gradients of 2 of 2 calls took part in no update"
+    assert told(exit_code, count=2, flowed=2) == ([], [note])
+    assert told(exit_code, count=3, flowed=2) == ([], [note])
+
+
+@pytest.mark.parametrize("exit_code", [0, None])
+def test_one_that_came_to_its_end_was_not(exit_code):
+    for calls in (2, 3):
+        assert told(exit_code, count=calls, flowed=2)[0] == ["a.py:1"]
+
+
+def test_a_stop_explains_no_more_than_that():
+    assert told(1, count=4, flowed=2)[0] == ["a.py:1"]
+    assert told(1, count=2, flowed=2, zeroed=2)[0] == ["a.py:1"]
+    assert told(1, count=2, flowed=0)[0] == ["a.py:1"]
+    assert told(1, count=1, flowed=0)[0] == []
