@@ -21,6 +21,13 @@ def run_benchmark(*words):
         return _run(script, words)
 
 
+def tool(name):
+    """A module of tools/."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [str(TOOLS), *sys.path])
+        return importlib.import_module(name)
+
+
 def _run(script, words):
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         code = script.main(list(words))

@@ -2,7 +2,7 @@
 
     python tools/benchmark.py input                              # 32 px, pad 4, crop and flip, as on CIFAR
     python tools/benchmark.py input --kind photos --image-size 224 448 --workers 1 2
-    python tools/benchmark.py input --stages                     # where the time of one picture goes
+    python tools/benchmark.py input --stages --kind photos --backbone resnet18   # where the time of a picture goes
 
     small     10,000 random pictures in CIFAR-10's Python files; the peer is torchvision's way: RandomCrop(32,
               padding=4), RandomHorizontalFlip, ToTensor, Normalize in a DataLoader over arrays
@@ -32,6 +32,7 @@ import torch
 from finegrained_crl.data.images import read_image
 from finegrained_crl.data.loading import batches, collate
 from finegrained_crl.data.picture_source import source_bytes
+from finegrained_crl.training.loop import Loop
 from finegrained_crl.training.recipe import Component, Recipe
 from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.run_options import RunOptions
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--pictures", type=int, default=10_000, help="of the small kind [10000]")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a turn [2]")
-    parser.add_argument("--stages", action="store_true", help="time the stages of the file route")
+    parser.add_argument("--stages", action="store_true", help="time the stages of the file route, and say which limits")
+    parser.add_argument("--backbone", default="test_resnet", help="whose step is timed with --stages [test_resnet]")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args(argv)
     from finegrained_crl.cli.show import print_table
@@ -67,15 +69,21 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = make_small(Path(folder), asked.pictures) if asked.kind == "small" else make_photos(Path(folder))
         rows = stages(data, asked) if asked.stages else rates(data, asked)
+    limits = [line for size in _sizes(asked) for line in limits_of(rows, size, asked.workers)] if asked.stages else []
     if asked.json:
-        print(json.dumps(rows, indent=2))
+        print(json.dumps({"stages": rows, "limits": limits} if asked.stages else rows, indent=2))
     else:
         print_table(
             f"{asked.kind}, batch {asked.batch_size}, {torch.get_num_threads()} threads",
             rows[0],
             [*map(dict.values, rows)],
         )
+        print(*limits, sep="\n")
     return 0
+
+
+def _sizes(asked: argparse.Namespace) -> list[int]:
+    return [32] if asked.kind == "small" else asked.image_size
 
 
 def make_small(folder: Path, pictures: int) -> Path:
@@ -125,7 +133,7 @@ def make_session(data: Path, asked: argparse.Namespace, size: int, workers: int,
     recipe = Recipe(
         dataset=Component(dataset),
         data=str(data),
-        backbone="test_resnet",
+        backbone=asked.backbone,
         weights="none",
         batch_size=asked.batch_size,
         allow_leaks=True,
@@ -139,9 +147,8 @@ def make_session(data: Path, asked: argparse.Namespace, size: int, workers: int,
 
 def rates(data: Path, asked: argparse.Namespace) -> Rows:
     """One row per size, number of workers and loader."""
-    sizes = [32] if asked.kind == "small" else asked.image_size
     rows: Rows = []
-    for size in sizes:
+    for size in _sizes(asked):
         for workers in asked.workers:
             rows += compare(data, asked, size, workers)
     return rows
@@ -270,42 +277,82 @@ def turn(loader: Iterator[torch.Tensor], seconds: float) -> float:
     return pictures / (time.perf_counter() - begin)
 
 
+IN_LOADERS = ("read", "decode", "resize", "augment", "collate")
+
+
 def stages(data: Path, asked: argparse.Namespace) -> Rows:
-    """Microseconds per picture of each stage of the file route, one after the other on one core."""
+    """Microseconds per picture of each stage of the file route and of an update, one after the other; the loaders'
+    stages on one core.
+    """
     rows: Rows = []
-    for size in [32] if asked.kind == "small" else asked.image_size:
+    for size in _sizes(asked):
         session = make_session(data, asked, size, 0, "files")
-        table, pictures, transform = session.records, session.train_pictures, session.train_transform
-        paths = [table.root / path for path in table.table["path"].iloc[session.parts.train[: asked.batch_size]]]
-        decoded = [read_image(path) for path in paths]
-        prepared = [transform.prepare(picture) for picture in decoded]
-        items = [pictures[(0, int(row))] for row in session.parts.train[: asked.batch_size]]
-        batch: Any = collate(items)
-        work: dict[str, Callable[[], Any]] = {
-            "read": lambda paths=paths: [source_bytes(path) for path in paths],
-            "read and decode": lambda paths=paths: [read_image(path) for path in paths],
-            "resize": lambda decoded=decoded, t=transform: [t.prepare(picture) for picture in decoded],
-            "augment": lambda prepared=prepared, t=transform: [
-                t.vary(picture, 0, i) for i, picture in enumerate(prepared)
-            ],
-            "collate": lambda items=items: collate(items),
-            "copy and normalise": lambda batch=batch, session=session: session.scorer.inputs(batch.images),
-        }
+        work = {**loader_work(session, asked.batch_size), **training_work(session)}
         times = {name: [_seconds(job) for _ in range(asked.rounds)] for name, job in work.items()}
-        each = {name: 1e6 * statistics.median(values) / len(paths) for name, values in times.items()}
-        each["read and decode"] -= each["read"]
-        named = {"read and decode": "decode"}
+        each = {name: 1e6 * statistics.median(values) / asked.batch_size for name, values in times.items()}
+        each["decode"] -= each["read"]
+        each["step"] -= each["copy and normalise"]
         whole = sum(each.values())
         rows += [
             {
                 "size": size,
-                "stage": named.get(name, name),
+                "stage": name,
+                "where": "loader" if name in IN_LOADERS else "training process",
                 "us per picture": round(value, 1),
                 "share": f"{100 * value / whole:.0f} %",
             }
             for name, value in each.items()
         ]
     return rows
+
+
+def loader_work(session: Session, count: int) -> dict[str, Callable[[], Any]]:
+    """What a loader does with a batch, stage by stage; "decode" reads, too."""
+    table, pictures, transform = session.records, session.train_pictures, session.train_transform
+    chosen = session.parts.train[:count]
+    paths = [table.root / path for path in table.table["path"].iloc[chosen]]
+    decoded = [read_image(path) for path in paths]
+    prepared = [transform.prepare(picture) for picture in decoded]
+    items = [pictures[(0, int(row))] for row in chosen]
+    return {
+        "read": lambda: [source_bytes(path) for path in paths],
+        "decode": lambda: [read_image(path) for path in paths],
+        "resize": lambda: [transform.prepare(picture) for picture in decoded],
+        "augment": lambda: [transform.vary(picture, 0, i) for i, picture in enumerate(prepared)],
+        "collate": lambda: collate(items),
+    }
+
+
+def training_work(session: Session) -> dict[str, Callable[[], Any]]:
+    """What the process that trains does with a batch; "step" is an update, which copies and normalises, too."""
+    loop = Loop(session)
+    loop.begin(session.stages[0])
+    loop.stage.train_mode()
+    group = next(iter(loop.stage.groups()))
+    images = group[0].images
+    return {
+        "copy and normalise": lambda: session.scorer.inputs(images),
+        "step": lambda: loop.update(group),
+    }
+
+
+def limits_of(rows: Rows, size: int, workers: list[int]) -> list[str]:
+    """What limits an epoch by the times of the stages, a line for each number of loader processes."""
+    sides = {
+        where: [row for row in rows if row["size"] == size and row["where"] == where]
+        for where in ("loader", "training process")
+    }
+    lines = []
+    for count in workers:
+        seconds = {where: sum(row["us per picture"] for row in stages) for where, stages in sides.items()}
+        seconds["loader"] /= max(1, count)
+        slowest = max(sides[max(seconds, key=seconds.__getitem__)], key=lambda row: row["us per picture"])
+        speeds = {where: 1e6 / value for where, value in seconds.items()}
+        lines.append(
+            f"{size} px, {count} loader process{'es' * (count > 1)}: {speeds['loader']:,.0f} images/s from the loaders,"
+            f" {speeds['training process']:,.0f} in the training process: {slowest['stage']} limits"
+        )
+    return lines
 
 
 def _seconds(job: Callable[[], Any]) -> float:
