@@ -39,7 +39,7 @@ gain.fault("swapped part", "_finite(_ratio(expected, theirs, 1))", "_finite(_rat
 gain.fault("dropped call", "    used = base > 1e-12\n", "    used = base > -1\n")
 gain.fault("dropped call", "value is not None and math.isfinite(value) else None", "value is not None else None")
 
-judge = Source(R + "account/judge.py", SHAPES, T + "account", PROGRAMS, LEARN)
+judge = Source(R + "account/judge.py", T + "account/test_judge.py", SHAPES, T + "account", PROGRAMS, LEARN)
 judge.fault("ignored option", 'if row.get("takes_evaluation") or phase != "train":', "if False:")
 judge.fault("dropped call", 'calls = row["count"] - row["skipped"]', 'calls = row["count"]')
 judge.fault("off-by-one", "    if idle > 0:\n", "    if idle > 1:\n")

@@ -118,7 +118,6 @@ TESTED_ELSEWHERE = {
             "finegrained_crl.retrofit.account.streams",
         ),
         "retrofit/account/softmax_nodes.py": ("retrofit/account/test_by_hand.py", "stable_log_softmax"),
-        "retrofit/account/judge.py": (SHAPES, "LEFT AND YET TRAINED"),
         "retrofit/account/receipt.py": ("retrofit/account/test_ledger.py", "finegrained_crl.retrofit.account.receipt"),
         "retrofit/launch.py": (FAITHFUL, "finegrained_crl.retrofit.launch"),
         "retrofit/lock.py": (LEARN, "retrofit.lock"),
