@@ -203,7 +203,7 @@ flows.fault(
     "dropped call", "            self.ledger.add(stream.row, note=OF_COPIES)\n", "            pass\n", INPROCESS
 )
 
-streams = Source(R + "account/streams.py", SHAPES, INPROCESS)
+streams = Source(R + "account/streams.py", T + "account/test_streams.py", SHAPES, INPROCESS)
 streams.fault(
     "dropped call",
     "        if not self.is_updated:\n            self.account.passed(self)",
