@@ -1,5 +1,6 @@
 """Studies and single runs read as one."""
 
+import pandas as pd
 import pytest
 from made_study import write_study
 
@@ -35,6 +36,14 @@ def test_single_runs(tmp_path):
     both = gather(runs)
     assert list(both.by_variant) == ["ce of=ce_s0", "crl of=crl_s0"]
     assert len(both.collected.cells) == 2
+
+
+def test_a_changed_byte_of_a_single_run_is_refused(tmp_path):
+    run = write_study(tmp_path / "s", {"ce": 1.0}, folds=(None,), seeds=(0,)) / "cells" / "ce_s0"
+    frame = pd.read_parquet(run / "predictions.parquet")
+    frame.assign(label=frame["label"].iloc[::-1].to_numpy()).to_parquet(run / "predictions.parquet")
+    with pytest.raises(FinegrainedError, match=r"ce_s0 is damaged: predictions\.parquet"):
+        gather([run])
 
 
 def test_what_can_not_stand_side_by_side(tmp_path):

@@ -142,7 +142,8 @@ def test_each_cell_is_started_with_its_own_recipe_and_goes_on(started):
 
 
 def test_the_machines_settings_reach_the_cells(started):
-    words, _ = started(jobs=3, device="cpu", checkpoint_seconds=7.0, accept_changed_data=True)[0]
+    words, _ = started(jobs=3, device="cpu", checkpoint_seconds=7.0, accept_changed_data=True, data_in="memory")[0]
+    assert value(words, "--data-in") == "memory"
     assert (value(words, "--device"), value(words, "--checkpoint-seconds")) == ("cpu", "7.0")
     assert "--accept-changed-data" in words
     on_gpus = started(jobs=3, gpus=("4", "6"))

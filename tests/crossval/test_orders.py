@@ -14,6 +14,8 @@ def test_an_order_is_for_those_that_run(tmp_path, monkeypatch):
     for orders in (running, submitted):
         with pytest.raises(CancelledError, match="go on with: fgcrl crossval --out"):
             orders.check()
+    with pytest.raises(CancelledError):  # of a task that began after the order, for a job that was given before it
+        Orders(tmp_path, before=0).check()
     later = Orders(tmp_path)
     later.check()
     assert give_order(tmp_path) == count_orders(tmp_path) == 2

@@ -151,6 +151,7 @@ def test_a_dead_worker_is_followed_once_its_lease_is_over_and_not_forever(launch
     launcher, tasks = launch(outcome, cells=2)
     assert [order.over for order, _ in tasks if order.cell == "ce_s0"] == [0, 1]
     assert launcher.failed == {"ce_s1": "its worker died 3 times: worker crashed"}
+    assert [order.cell for order, _ in tasks].count("ce_s1") == 3
 
 
 def test_what_another_launcher_has_is_left_to_it(launch):

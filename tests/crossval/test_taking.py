@@ -67,6 +67,15 @@ def test_what_others_gave_back_is_taken(workers):
     assert (taken, again.number) == (cell, 2)
 
 
+def test_what_was_given_back_here_is_taken_again_after_the_others(workers):
+    taking, _ = workers("a")
+    cell, lease = taking.next()
+    taking.give_back(cell, lease, End("released"))
+    taken = [taking.next() for _ in range(3)]
+    assert [one.name for one, _ in taken] == ["ce_s1", "ce_s2", cell.name]
+    assert taken[-1][1].number == lease.number + 1
+
+
 def test_a_failure_elsewhere_is_not_repeated_here(workers):
     (a, _), (b, _), (c, _) = workers("a"), workers("b"), workers("c")
     cell, lease = a.next()

@@ -113,13 +113,8 @@ TESTED_ELSEWHERE = {
         "probes/owners.py": ("probes/test_heads.py", "owner_alone"),
         "retrofit/account/arrival.py": (SHAPES, '"half_poly"'),
         "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
-        "retrofit/account/streams.py": (
-            "retrofit/account/test_returned.py",
-            "finegrained_crl.retrofit.account.streams",
-        ),
         "retrofit/account/softmax_nodes.py": ("retrofit/account/test_by_hand.py", "stable_log_softmax"),
         "retrofit/account/unseen.py": (SHAPES, '"hand_gradient_given"'),
-        "retrofit/account/judge.py": (SHAPES, "LEFT AND YET TRAINED"),
         "retrofit/account/receipt.py": ("retrofit/account/test_ledger.py", "finegrained_crl.retrofit.account.receipt"),
         "retrofit/launch.py": (FAITHFUL, "finegrained_crl.retrofit.launch"),
         "retrofit/lock.py": (LEARN, "retrofit.lock"),

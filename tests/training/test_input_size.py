@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.explain import grad_cam
+from finegrained_crl.training.input_size import size_options
 from finegrained_crl.training.method import ModelSpec, TrainBatch
 from finegrained_crl.training.recipe import Component
 from finegrained_crl.training.trainee import Trainee
@@ -39,6 +40,14 @@ METHODS = {
 
 def spec(backbone, size, weights="none"):
     return ModelSpec(backbone, 3, str(weights), 0.0, 0.0, size)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "options"),
+    [("test_vit", {"img_size": 64}), ("test_resnet", {}), ("resnet50", {}), ("no_such_net", {})],
+)
+def test_a_size_is_an_option_of_networks_that_are_built_for_one(backbone, options):
+    assert size_options(backbone, 64) == options
 
 
 STEPS = [(name, "test_vit") for name in METHODS] + [("resnet", "vit_small_patch14_dinov2")]

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from sklearn.metrics import accuracy_score
 
+from finegrained_crl.metrics.decision import choose
 from finegrained_crl.training.model_card import model_card
 
 RANDOM = np.random.default_rng(0)
@@ -57,6 +58,23 @@ def test_ordered_faces_state_their_limits():
     card = model_card(results(data=data), predictions())
     assert "Age groups of faces are groups, not years" in card
     assert "| exact % |" in card
+
+
+def test_figures_are_by_the_run_s_decoder():
+    data, protocol = {**results()["data"], "ordered": True}, {**results()["protocol"], "decoder": "median"}
+    frame = predictions().assign(logits=list(0.5 * LOGITS))
+    median, argmax = (100 * accuracy_score(LABELS, choose(0.5 * LOGITS, how)) for how in ("median", "argmax"))
+    assert median != argmax
+    assert f"| exact % | {median:.2f} |" in model_card(results(data=data, protocol=protocol), frame)
+    assert f"| exact % | {argmax:.2f} |" in model_card(results(data=data), frame)
+
+
+def test_pictures_of_one_person_are_drawn_together():
+    cards = [model_card(results(), predictions().assign(**subject)) for subject in ({}, {"subject": None})]
+    rows = [next(line for line in card.splitlines() if line.startswith("| top-1 %")) for card in cards]
+    (_, _, *first), (_, _, *second) = (row.split("|") for row in rows)
+    assert first[0] == second[0]  # the value
+    assert first[1] != second[1]  # its interval
 
 
 def test_selected_weights_are_the_ones_described():

@@ -94,7 +94,12 @@ def test_what_is_no_cross_entropy_is_left_alone(z, name):
 
 
 @pytest.mark.parametrize(
-    "loss", [F.binary_cross_entropy_with_logits, lambda z, y: F.binary_cross_entropy(z.sigmoid(), y)]
+    "loss",
+    [
+        F.binary_cross_entropy_with_logits,
+        lambda z, y: F.binary_cross_entropy(z.sigmoid(), y),
+        lambda z, y: -(y * F.logsigmoid(z) + (1 - y) * F.logsigmoid(-z)).mean(),
+    ],
 )
 def test_a_binary_cross_entropy_of_one_class_each_is_told(z, loss):
     labels = torch.tensor([[1.0, 0, 1, 0, 0]] * 6)

@@ -125,3 +125,15 @@ def test_who_waits_for_an_update_is_told(parameter, optimiser):
     assert told == []
     watched.account.updated(optimiser)
     assert told == ["updated"]
+
+
+def test_the_graph_of_what_torch_func_differentiates_is_not_walked(parameter):
+    watched = Watched(parameter)
+
+    def loss(values):
+        value = (2 * values).sum()
+        watched.account.watch(watched.stream, value)
+        return value
+
+    torch.func.grad(loss)(parameter.detach())
+    assert (watched.stream.tries, watched.account.unchecked) == (0, 0)

@@ -100,6 +100,7 @@ def test_what_is_no_fault_and_yet_to_be_known_is_a_note(facts, note):
     assert len(receipt.as_dict()["notes"]) == len(receipt.notes)
 
 
+<<<<<<< HEAD
 def told(exit_code, **counters):
     """Problems and notes of a site with two passes that no update came after, where others had one."""
     row = {**CALL, "kind": "call", "callers": [], "built": [], "skipped": 0, "zeroed": 0, "updated": 0, **counters}
@@ -126,3 +127,54 @@ def test_a_stop_explains_no_more_than_that():
     assert told(1, count=2, flowed=2, zeroed=2)[0] == ["a.py:1"]
     assert told(1, count=2, flowed=0)[0] == ["a.py:1"]
     assert told(1, count=1, flowed=0)[0] == []
+=======
+def receipt_of(*rows, facts=(), **settings):
+    """A receipt of rows that say what differs from a call that was replaced ten times and always trained."""
+    whole = {**CALL, "kind": "call", "callers": [], "built": [], "count": 10, "flowed": 10, "updated": 10, "skipped": 0}
+    part = {"pid": 1, "rows": [{**whole, **row} for row in rows], "facts": {"armed": True, **dict(facts)}}
+    return make_receipt(Settings(**settings), [part])
+
+
+def test_replaced_calls_stand_first_and_those_that_were_never_called_nowhere():
+    actions = ("leave", "refuse", "replace", "replace")
+    rows = [{"site": f"a.py:{9 - i}", "action": action} for i, action in enumerate(actions)]
+    receipt = receipt_of(*rows, {"site": "b.py:1", "count": 0})
+    assert [row["site"] for row in receipt.sites] == ["a.py:6", "a.py:7", "a.py:8", "a.py:9"]
+    assert receipt.replaced == 20
+
+
+def test_words_that_no_call_answered_to_are_told():
+    receipt = receipt_of({}, only=("a.py:1", "b.py:7"), skip=("c.py:9",))
+    assert receipt.unmatched == ["b.py:7", "c.py:9"]
+
+
+def test_a_success_has_no_problem_or_is_lenient():
+    never = {"flowed": 0, "updated": 0}
+    assert receipt_of({}).is_success
+    assert not receipt_of(never).is_success
+    assert receipt_of(never, lenient=True).is_success
+    assert receipt_of(never, phase="both").is_success
+    assert not receipt_of({"action": "leave", "updated": 0}, lenient=True).is_success
+
+
+def test_updates_are_missed_only_where_an_optimiser_stepped():
+    assert receipt_of({"updated": 0}).problems == {}
+    assert list(receipt_of({"updated": 0}, facts={"stepped": True}).problems) == ["a.py:1"]
+
+
+def test_gradients_off_the_formula_are_wrong():
+    rows = [{"site": f"a.py:{i}", "error": error} for i, error in enumerate((1e-6, 1e-3, None))]
+    assert receipt_of(*rows).wrong_gains == ["a.py:1"]
+
+
+def test_the_loss_is_told_with_its_numbers():
+    assert receipt_of({}, alpha=2.5, beta=0.5).as_dict()["loss"] == {"name": "crl", "alpha": 2.5, "beta": 0.5}
+
+
+def test_the_first_values_stand_in_their_columns(capsys):
+    show(receipt_of({"first_ce": 1.25, "first_loss": 2.5}), None)
+    cells = [[cell.strip() for cell in line.strip("│").split("│")] for line in capsys.readouterr().err.splitlines()]
+    (row,) = [line for line in cells if line[0] == "a.py:1"]
+    (place,) = [i for i, cell in enumerate(row) if cell.startswith("1.25")]
+    assert row[place + 1].startswith("2.5")
+>>>>>>> mutants-last

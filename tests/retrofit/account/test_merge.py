@@ -53,3 +53,9 @@ def test_callers_that_are_updated_in_another_process_train():
     row = {**ROW, "callers": ["a.py:9"], "count": 2, "flowed": 2}
     (merged,) = merge_rows([part(1, {**row, "updated": 0}), part(2, {**row, "updated": 2})])
     assert merged["discarded"] == 0
+
+
+@pytest.mark.parametrize(("flowed", "discarded"), [(1, 0), (2, 2)])
+def test_one_pass_without_an_update_may_be_the_last_one(flowed, discarded):
+    (row,) = merge_rows([part(1, {**ROW, "count": flowed, "flowed": flowed, "updated": 0})])
+    assert row["discarded"] == discarded

@@ -62,6 +62,56 @@ def test_factors_may_be_weights_but_not_a_function_of_the_value():
     assert (finding(None, masked, "none").kind, "4 of its rows" in finding(None, masked, "none").text) == ("note", True)
 
 
+def compared(rows, target=Y, scores=Z, extra=None, gone=0):
+    """What is found of rows with these factors, under "none"; the first `gone` get no gradient at the logits."""
+    logits = scores.clone().requires_grad_()
+    value = (competing_ratio_loss(logits, target, reduction="none") * rows).sum()
+    (value if extra is None else value + extra(logits)).backward()
+    actual = logits.grad.clone()
+    actual[:gone] = 0
+    return judge(actual, [Rows(scores, target, rows, Options(None, -100, 0.0, "none"), (1.5, 1.0), [])], torch.float32)
+
+
+def test_two_losses_of_one_batch_are_added():
+    logits, calls = Z.clone().requires_grad_(), []
+    for target, share in ((Y, 0.3), (Y.flip(0), 0.7)):
+        (share * competing_ratio_loss(logits, target)).backward()
+        rows = torch.full((20,), share / 20)
+        calls.append(Rows(Z, target, rows, Options(None, -100, 0.0, "mean"), (1.5, 1.0), []))
+    assert judge(logits.grad, calls, torch.float32).kind == "fits"
+
+
+def test_a_single_negative_factor_is_told():
+    weights = torch.rand(20, generator=torch.Generator().manual_seed(1)) + 0.1
+    weights[7] *= -1
+    assert "negative factor" in compared(weights).text
+
+
+def test_rows_without_a_label_say_nothing_of_the_factors():
+    target = torch.where(torch.arange(20) % 4 == 0, -100, Y)
+    focal = (1 - probability(Z)) ** 2
+    factors = torch.where(target == -100, torch.rand(20, generator=torch.Generator().manual_seed(1)), focal)
+    assert "follow the loss's own value" in compared(factors, target).text
+
+
+def test_weights_of_classes_may_follow_how_well_these_are_known():
+    p = 0.1 + 0.15 * Y + 0.005 * (torch.arange(20) // 5)
+    scores = torch.where(F.one_hot(Y, 5) == 1, p[:, None], (1 - p[:, None]) / 4).log()
+    assert compared((1.0 + Y) / 60, scores=scores).kind == "fits"
+    assert "follow the loss's own value" in compared(p, scores=scores).text
+
+
+def test_rows_without_a_gradient_at_the_logits_are_a_note():
+    result = compared(torch.full((20,), 0.05), gone=4)
+    assert (result.kind, result.text) == ("note", "4 of 20 rows get no gradient at the logits (a mask)")
+
+
+def test_smoothing_by_hand_is_known_whatever_the_rows_weigh():
+    weights = torch.rand(20, generator=torch.Generator().manual_seed(1)) + 0.1
+    result = compared(weights, extra=lambda z: -0.1 * (weights * z.log_softmax(1).mean(1)).sum())
+    assert "label smoothing by hand" in result.text
+
+
 @pytest.mark.parametrize("shape", [(6, 7), (4, 3, 5, 6), (7,), (2, 100_000), (2, 3, 90, 90)])
 def test_rows_and_pixels_are_sampled_where_they_stand(shape):
     scores = torch.randn(shape, generator=GENERATOR)
