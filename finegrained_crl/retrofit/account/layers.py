@@ -45,7 +45,7 @@ def scores_of(layer: Any, rows: int) -> Tensor:
     weight = _kept(layer, "mat2")
     if weight is None:  # its input needs no gradient
         weight = _parameter(layer.next_functions[-1][0])
-    scores = x[:rows] @ weight
+    scores: Tensor = x[:rows] @ weight
     return (scores + _parameter(layer.next_functions[0][0]) if name_of(layer) == "Addmm" else scores).double()
 
 
