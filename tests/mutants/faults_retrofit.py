@@ -284,6 +284,9 @@ leaves.fault(
 
 by_engine = Source(R + "account/set_by_hand.py", T + "account/test_set_by_hand.py", FLOWED, SHAPES)
 by_engine.fault("sign", ".norm()) > ALIKE", ".norm()) < ALIKE")
+by_engine.fault("dropped call", "return len(now) >= LEAST and not", "return not")
+by_engine.fault("dropped call", "not self._is_mixed and bool(alike)", "bool(alike)")
+by_engine.fault("dropped call", "and bool(alike) and not any(alike)", "and bool(alike)")
 
 merge = Source(R + "account/merge.py", T + "account/test_merge.py", LEDGER)
 merge.fault("off-by-one", 'chain["flowed"] >= AGAIN', 'chain["flowed"] > AGAIN')

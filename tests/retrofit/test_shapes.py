@@ -97,6 +97,8 @@ REPORTED = {
     "hessian_between": ATTACK,
     "moved_and_put_back": ATTACK,
     "shown_and_returned": ATTACK,
+    "shown_before_clipping": ATTACK,
+    "returned_and_shown": "gradients of 3 of 4 calls were thrown away",
     "rate_of_zero": "gradients of 4 of 8 calls were thrown away",
     "rate_of_zero_in_turn": "of 8 calls were thrown away",
     "adapted_and_loaded": ATTACK,

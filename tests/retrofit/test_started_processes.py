@@ -43,6 +43,22 @@ def test_both_ranks_of_a_distributed_run_are_reached(workshop, same_bits):
     assert (site["count"], site["processes"]) == (12, 2)
 
 
+RESTLESS = """
+import os, sys, tempfile, zipfile
+import torch
+if len(sys.argv) == 2:
+    zipfile.ZipFile("code.zip", "w").write("step.py", "zipped.py")
+    os.execv(sys.executable, [sys.executable, *sys.argv, "again"])
+sys.path.insert(0, os.path.abspath("code.zip"))
+sys.excepthook = lambda kind, error, trace: print("own hook:", kind.__name__)
+os.chdir(tempfile.gettempdir())
+import zipped
+before = [parameter.detach().clone() for parameter in zipped.net.parameters()]
+torch.nn.functional.cross_entropy(zipped.net(torch.ones(2, 4)), torch.tensor([2, 2])).backward()
+zipped.optimizer.step()
+torch._foreach_copy_([parameter.data for parameter in zipped.net.parameters()], before)
+raise ValueError("over")
+"""
 STEP = """
 import torch
 net = torch.nn.Linear(4, 3)
@@ -52,6 +68,18 @@ for _ in range(3):
     loss.backward()
     optimizer.step()
 """
+
+
+def test_a_program_may_replace_itself_move_about_and_import_from_an_archive(workshop):
+    """What it trains last of all, and undoes, is seen when its process ends."""
+    for name, text in (("restless.py", RESTLESS), ("step.py", STEP)):
+        (workshop.folder / name).write_text(text)
+    done = workshop.retrofit("--", "python", "restless.py", "first")
+    assert (done.returncode, "own hook: ValueError" in done.stdout) == (1, True)
+    sites = workshop.receipt()["sites"]
+    assert [site["site"] for site in sites] == ["code.zip/zipped.py:6", "restless.py:12"]
+    counted = [[site[name] for name in ("action", "count", "flowed", "updated")] for site in sites]
+    assert counted == [["replace", 3, 3, 3], ["replace", 1, 1, 0]]
 
 
 def test_processes_started_inside_a_block_share_its_receipt(tmp_path):

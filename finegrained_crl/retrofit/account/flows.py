@@ -248,6 +248,8 @@ class Account:
             flow.logits = None
         if not flow.accumulates:
             self._watch_gradient(flow.stream)
+        if flow.stream.watch is not None:
+            flow.stream.watch.is_own = True
 
     def _count_step(self, optimizer: Any, stream: Stream) -> None:
         """Gradients that were returned took part in a step where they were added to those that the engine left, or

@@ -45,8 +45,8 @@ def scores_of(layer: Any, rows: int) -> Tensor:
     weight = _kept(layer, "mat2")
     if weight is None:  # its input needs no gradient
         weight = _parameter(layer.next_functions[-1][0])
-    scores = x[:rows].double() @ weight.double()
-    return scores + _parameter(layer.next_functions[0][0]).double() if name_of(layer) == "Addmm" else scores
+    scores: Tensor = x[:rows] @ weight
+    return (scores + _parameter(layer.next_functions[0][0]) if name_of(layer) == "Addmm" else scores).double()
 
 
 def _kept(layer: Any, part: str) -> Any:

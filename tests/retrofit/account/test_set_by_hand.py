@@ -47,3 +47,37 @@ def test_a_gradient_that_is_added_to_has_another_direction(parameter, change, is
     (parameter.sum() * 2).backward()
     change(parameter.grad)
     assert watch.is_added_to() is is_added
+
+
+class Losses:
+    """Gradients of a watched loss and of others, which the program puts in place."""
+
+    def __init__(self, values=4):
+        self.parameter = torch.nn.Parameter(torch.ones(values))
+        self.watch = GradientWatch(self.parameter)
+
+    def gradient(self, is_own, power):
+        self.watch.is_own = is_own
+        scale = torch.arange(1.0, 1 + len(self.parameter))
+        (gradient,) = torch.autograd.grad((self.parameter * scale**power).sum(), self.parameter)
+        return gradient
+
+    def is_set(self, *shares):
+        """Whether the sum of shares of the watched loss's gradient and of another one's is put there by hand for it."""
+        own, others = self.gradient(True, 2), self.gradient(False, 1)
+        self.parameter.grad = shares[0] * own + shares[1] * others
+        return self.watch.is_set_by_hand()
+
+
+@pytest.mark.parametrize(("shares", "is_its_own"), [((0.5, 0), True), ((0, 0.5), False), ((0.5, 0.5), True)])
+def test_another_losss_gradient_alone_is_not_set_for_this_one(shares, is_its_own):
+    assert Losses().is_set(*shares) is is_its_own
+
+
+def test_one_number_is_like_any_other():
+    assert Losses(values=1).is_set(0, 0.5)
+
+
+def test_gradients_that_are_weighed_may_have_no_weight_at_times():
+    losses = Losses()
+    assert [losses.is_set(*shares) for shares in ((0, 1), (0.5, 0.5), (0, 1))] == [False, True, True]
