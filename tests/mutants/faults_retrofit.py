@@ -39,13 +39,8 @@ gain.fault("swapped part", "_finite(_ratio(expected, theirs, 1))", "_finite(_rat
 gain.fault("dropped call", "    used = base > 1e-12\n", "    used = base > -1\n")
 gain.fault("dropped call", "value is not None and math.isfinite(value) else None", "value is not None else None")
 
-<<<<<<< HEAD
-judge = Source(R + "account/judge.py", SHAPES, T + "account", PROGRAMS, LEARN)
-judge.fault("ignored option", 'if row.get("takes_evaluation") or run.phase != "train":', "if False:")
-=======
 judge = Source(R + "account/judge.py", T + "account/test_judge.py", SHAPES, T + "account", PROGRAMS, LEARN)
-judge.fault("ignored option", 'if row.get("takes_evaluation") or phase != "train":', "if False:")
->>>>>>> mutants-last
+judge.fault("ignored option", 'if row.get("takes_evaluation") or run.phase != "train":', "if False:")
 judge.fault("dropped call", 'calls = row["count"] - row["skipped"]', 'calls = row["count"]')
 judge.fault("off-by-one", "    if idle > excused:\n", "    if idle > 1:\n")
 judge.fault(

@@ -2,16 +2,17 @@
 
 import pytest
 
-from finegrained_crl.retrofit.account.judge import problems_of
+from finegrained_crl.retrofit.account.judge import Run, problems_of
 
 ROW = {
     "site": "a.py:1", "action": "replace", "reason": "r", "count": 10, "skipped": 0, "flowed": 10, "updated": 10,
 }  # fmt: skip
 NEVER = {"flowed": 0, "updated": 0}
+WHOLE = Run("train", has_stepped=True, is_stopped=False)
 
 
 def problem(facts, phase="train", has_stepped=True):
-    return problems_of([{**ROW, **facts}], phase, has_stepped).get("a.py:1", "")
+    return problems_of([{**ROW, **facts}], Run(phase, has_stepped, is_stopped=False)).get("a.py:1", "")
 
 
 @pytest.mark.parametrize(
@@ -72,12 +73,12 @@ def test_evaluation_that_was_asked_for_is_no_problem(phase):
 
 def test_of_a_row_without_counters_nothing_is_said():
     counters = ("flowed", "updated", "skipped")
-    assert problems_of([{name: value for name, value in ROW.items() if name not in counters}], "train", True) == {}
+    assert problems_of([{name: value for name, value in ROW.items() if name not in counters}], WHOLE) == {}
 
 
 def test_problems_of_one_site_are_said_together_and_each_once():
     rows = [{**ROW, "updated": 0}, {**ROW, "updated": 0}, {**ROW, **NEVER}, {**ROW, "site": "b.py:2"}]
-    told = problems_of(rows, "train", True)
+    told = problems_of(rows, WHOLE)
     assert list(told) == ["a.py:1"]
     first, second = told["a.py:1"].split("; and ")
     assert (first[:24], second[:26]) == ("REPLACED, NEVER IN AN UP", "REPLACED AND NEVER TRAINED")

@@ -100,7 +100,6 @@ def test_what_is_no_fault_and_yet_to_be_known_is_a_note(facts, note):
     assert len(receipt.as_dict()["notes"]) == len(receipt.notes)
 
 
-<<<<<<< HEAD
 def told(exit_code, **counters):
     """Problems and notes of a site with two passes that no update came after, where others had one."""
     row = {**CALL, "kind": "call", "callers": [], "built": [], "skipped": 0, "zeroed": 0, "updated": 0, **counters}
@@ -127,7 +126,8 @@ def test_a_stop_explains_no_more_than_that():
     assert told(1, count=2, flowed=2, zeroed=2)[0] == ["a.py:1"]
     assert told(1, count=2, flowed=0)[0] == ["a.py:1"]
     assert told(1, count=1, flowed=0)[0] == []
-=======
+
+
 def receipt_of(*rows, facts=(), **settings):
     """A receipt of rows that say what differs from a call that was replaced ten times and always trained."""
     whole = {**CALL, "kind": "call", "callers": [], "built": [], "count": 10, "flowed": 10, "updated": 10, "skipped": 0}
@@ -177,4 +177,3 @@ def test_the_first_values_stand_in_their_columns(capsys):
     (row,) = [line for line in cells if line[0] == "a.py:1"]
     (place,) = [i for i, cell in enumerate(row) if cell.startswith("1.25")]
     assert row[place + 1].startswith("2.5")
->>>>>>> mutants-last
