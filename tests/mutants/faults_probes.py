@@ -60,7 +60,7 @@ study.fault(
     "part_figures(records, self.rows[part][::-1], scores",
 )
 
-features = Source(P + "features.py", T + "test_study.py")
+features = Source(P + "features.py", T + "test_features.py", T + "test_study.py")
 features.fault("ignored option", '        "views": views,\n', "")
 features.fault("index", "(len(batch.labels), -1)).mean(1)", "(len(batch.labels), -1))[:, 0]")
 features.fault(

@@ -95,6 +95,8 @@ def test_a_region_in_points_holds_for_figures_in_percent(made):
     assert wide.loc[~shares, "probability_better"].tolist() == plain.loc[~shares, "probability_better"].tolist()
     assert (wide.loc[shares, "probability_equivalent"] > 0.5).all()
     assert plain["probability_equivalent"].max() < 1e-12
+    narrow = compare(parts, find_baselines(list(STRENGTHS)), rope=1)
+    assert (narrow.loc[shares, "probability_equivalent"] < 0.5).any()
 
 
 def test_better_follows_the_figures_direction(made):

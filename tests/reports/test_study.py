@@ -1,5 +1,7 @@
 """Figures of a study from folders that the test writes itself: no training, no torch."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +13,11 @@ from finegrained_crl.metrics.calibration import expected_calibration_error, soft
 from finegrained_crl.metrics.catalogue import find_figure, make_scores
 from finegrained_crl.metrics.ordinal import quadratic_weighted_kappa
 from finegrained_crl.reports.breakdown import subgroup_values
-from finegrained_crl.reports.study import study_figures
+from finegrained_crl.reports.parts import grouped, runs_of
+from finegrained_crl.reports.study import _fold_means, study_figures
 from finegrained_crl.reports.study_report import report_sheets, report_text
 from finegrained_crl.reports.tables import Sheet, latex
+from finegrained_crl.statistics.estimate import estimate
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,30 @@ def test_spread_is_over_folds_after_averaging_seeds(figures):
     found = row(figures[0].variants, variant="ce", figure="exact_accuracy")
     assert (found["mean"], found["deviation"]) == (pytest.approx(per_fold.mean()), pytest.approx(per_fold.std(ddof=1)))
     assert (found["over"], found["n"], found["images"], found["clusters"]) == ("folds", 3, 120, 30)
+
+
+@pytest.mark.parametrize("name", ["ece", "quadratic_weighted_kappa"])
+def test_the_mean_is_that_of_folds_also_where_pooling_gives_another(figures, name):
+    cells = figures[0].cells[figures[0].cells["variant"] == "ce"]
+    found = row(figures[0].variants, variant="ce", figure=name)
+    assert found["mean"] == pytest.approx(cells.groupby("fold")[name].mean().mean())
+    assert found["mean"] != pytest.approx(found["pooled"], rel=1e-3)
+
+
+def test_the_interval_of_a_share_is_computed_in_log_odds(figures):
+    group = next(group for group in grouped(figures[0].parts) if group[0].cell.variant == "crl")
+    exact = find_figure("exact_accuracy")
+    found = row(figures[0].variants, variant="crl", figure="exact_accuracy")
+    share, plain = (estimate(runs_of(group, exact), exact.statistic, scale=scale) for scale in ("share", "plain"))
+    assert (found["low"], found["high"]) == (pytest.approx(share.low), pytest.approx(share.high))
+    assert share.low != pytest.approx(plain.low, abs=1e-4)
+
+
+def test_the_oracle_of_a_fold_is_the_mean_over_its_seeds():
+    cells = [SimpleNamespace(fold=fold) for fold in (0, 1, 0, 1)]
+    assert _fold_means(list(zip(cells, (0.25, 0.5, 0.75, 0.75), strict=True))) == [0.5, 0.625]
+    one_split = [(SimpleNamespace(fold=None), value) for value in (0.25, 0.75)]
+    assert _fold_means(one_split) == [0.25, 0.75]
 
 
 def test_pooled_figures_are_those_of_all_pictures(figures):
