@@ -176,6 +176,7 @@ SLOW = {
     # What takes seconds, and the fast line or test of the same.
     "results.md: fgcrl crossval --recipe demo-faces": "README.md: fgcrl crossval --method adience",
     "results.md: fgcrl probe": "ages.md: fgcrl probe",
+    "results.md: fgcrl crossval --recipe small-cpu --label-smoothing": "ages.md: fgcrl finetune --recipe small-cpu",
     "training.md: fgcrl crossval --study crl-2019/table-1": "training.md: fgcrl crossval --study crl-2019/table-3",
     "training.md: fgcrl crossval --methods": "README.md: fgcrl crossval --methods",
     "README.md: fgcrl explain runs/first": "training.md: fgcrl explain runs/first",
