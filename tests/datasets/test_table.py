@@ -317,3 +317,14 @@ def test_the_folds_are_those_of_the_seed(tmp_path: Path, seed: int) -> None:
     data = write(tmp_path / "a.csv", "\n".join(["path,label", *rows]))
     table = Table(num_folds=4, split_seed=seed).read(data).table
     assert table["fold"].tolist() == seeded_folds(labels, pd.Series(range(40)), 4, seed).tolist()
+
+
+@pytest.mark.realdata
+def test_real_faces_in_years(shared_data: Path) -> None:
+    shared: dict[str, Any] = {"path_column": "filename", "label_column": "age", "target": "age", "image_root": "images"}
+    utkface = Table(**shared, age_range="0,116").read(shared_data / "utkface_subset")
+    assert utkface.table["split"].value_counts().to_dict() == {"train": 1408, "test": 352}
+    assert (utkface.table["age"].min(), utkface.table["age"].max()) == (1, 99)
+    fgnet = Table(**shared, subject_column="subject_id", num_folds=11).read(shared_data / "fgnet_subset")
+    assert fgnet.table.groupby("fold")["subject"].nunique().tolist() == [1] * 11  # leave one person out
+    assert len(fgnet.class_names) == 101
