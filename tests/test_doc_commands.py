@@ -90,6 +90,13 @@ def make_utkface(folder, source):
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
 
 
+def make_named_faces(folder, source):
+    """Faces as UTKFace has them: the age is in the name."""
+    folder.mkdir()
+    for i, path in enumerate(sorted(source.rglob("*.png"))):
+        shutil.copy(path, folder / f"{5 + 2 * i}_0_1_2017{i:04}.jpg.chip.png")
+
+
 def make_parquet(folder, source):
     """Two Parquet tables with pictures inside, classes by number and, as from a note, by name."""
     folder.mkdir()
@@ -130,6 +137,7 @@ def desk(tmp_path_factory, tiny_folder):
     Image.open(tiny_folder / "test" / "left" / "0.png").save(desk / "photo.jpg")
     make_table(desk, desk / "my_images")
     make_utkface(desk / "utkface_subset", desk / "my_images")
+    make_named_faces(desk / "utkface_names", desk / "my_images")
     make_parquet(desk / "birds_parquet", desk / "my_images")
     demo_birds.make_demo_birds(desk / "birds", num_classes=3, images_per_class=12, size=64)
     shutil.copytree(desk / "birds" / "CUB_200_2011", desk / "CUB_200_2011")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -24,6 +26,8 @@ from finegrained_crl_datasets.tables.columns import (
     whole_numbers,
 )
 from finegrained_crl_datasets.tables.shards import SPLIT_NAMES, parquet_shards, read_parquet_shards, shards_told
+
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,17 @@ class Table:
             raise FinegrainedError(
                 f"no image folder {root}; name it with --dataset.image-root (relative to the table's folder)"
             )
-        raw = self._load(path)
+        return self.records_of(self._load(path), path, root)
+
+    def records_of(self, raw: pd.DataFrame, path: Path, root: Path, dropped: Mapping[str, int] = NONE) -> Records:
+        """What a table that was read says.
+
+        Args:
+            raw: every cell is text.
+            path: where it comes from, for messages and the protocol.
+            root: folder of the images.
+            dropped: reason -> pictures that were left out before.
+        """
         self._check_columns(raw, path)
         if raw.empty:
             raise FinegrainedError(f"{path}: no row below the header; add one row per image")
@@ -133,7 +147,7 @@ class Table:
             class_names=told.names,
             root=root,
             protocol=protocol,
-            dropped=told.dropped,
+            dropped={**dropped, **told.dropped},
             ordered=told.ordered,
             ages=told.scale,
         )
@@ -231,7 +245,7 @@ class Table:
             return self._make_folds(columns, classes, path, root)
         if "fold" in columns:
             return f"{path.name}, its own folds (column '{self.fold_column}')"
-        if path.is_dir():
+        if "split" in columns and path.is_dir():
             return f"{path.name}, {shards_told(path)}"
         if "split" in columns:
             return f"{path.name}, its own split (column '{self.split_column}')"

@@ -51,6 +51,13 @@ inside.fault("swapped part", 'whole[split_column].replace({"val": "test"})', "wh
 inside.fault("dropped call", "name=shard.as_posix())", "name=shard.name)")
 inside.fault("sign", 'return "test" not in', 'return "test" in')
 
+named = Source(S + "age_files.py", "tests/datasets/test_age_files.py")
+named.fault("ignored option", "test_fraction=self.test_fraction", "test_fraction=0.2")
+named.fault("ignored option", "num_folds=self.num_folds", "num_folds=0")
+named.fault("dropped call", "{NO_AGE: without} if without else {}", "{}")
+named.fault("swapped part", "(?P<age>\\d{1,3})_(?P<subject>.+)_\\d{4}", "\\d{1,3}_(?P<subject>.+)_(?P<age>\\d{4})")
+named.fault("ignored option", "NAMES[self.naming].fullmatch", 'NAMES["utkface"].fullmatch')
+
 rows = Source(D + "parquet_pictures.py", "tests/data/test_parquet_pictures.py")
 rows.fault("off-by-one", 'side="right")) - 1', 'side="left")) - 1')
 rows.fault("index", "[index - int(self.starts[group])]", "[index % 4]")
