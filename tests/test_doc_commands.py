@@ -187,6 +187,7 @@ SLOW = {
     "results.md: fgcrl crossval --recipe small-cpu --label-smoothing": "ages.md: fgcrl finetune --recipe small-cpu",
     "training.md: fgcrl crossval --study crl-2019/table-1": "training.md: fgcrl crossval --study crl-2019/table-3",
     "training.md: fgcrl crossval --methods": "README.md: fgcrl crossval --methods",
+    "results.md: fgcrl crossval --methods resnet dfl": "README.md: fgcrl crossval --methods",
     "README.md: fgcrl explain runs/first": "training.md: fgcrl explain runs/first",
     "README.md: fgcrl export runs/first": "tests/cli/test_export.py",
     "using.md: fgcrl export runs/first --format onnx": "tests/cli/test_export.py",
