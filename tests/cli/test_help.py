@@ -43,7 +43,7 @@ def test_an_unknown_verb_is_one_line(capsys):
 def test_a_missing_name_lists_the_names(capsys):
     assert main(["data", "verify"]) == 1
     error = capsys.readouterr().err
-    assert "needs a name, one of: adience, cars196, cifar10, cifar100, cub200" in error
+    assert "needs a name, one of: adience, age_files, cars196, cifar10, cifar100, cub200" in error
     assert error.count("\n") == 1
 
 
