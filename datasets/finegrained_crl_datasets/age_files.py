@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 import pandas as pd
 
+from finegrained_crl.data.identity import require_unicode
 from finegrained_crl.data.layout import require_folder
 from finegrained_crl.data.records import Records
 from finegrained_crl.data.suffixes import IMAGE_SUFFIXES
@@ -57,13 +58,14 @@ class AgeFiles:
         """Read the names of all pictures below `data` (see `DataSource.read`).
 
         Raises:
-            FinegrainedError: no such folder or naming, or no name that says an age.
+            FinegrainedError: no such folder or naming, names that are not UTF-8, or none that says an age.
         """
         require_folder(data, self.where)
         if self.naming not in NAMES:
             raise FinegrainedError(f"--dataset.naming {self.naming}: it must be one of {', '.join(NAMES)}")
         images = (path for path in data.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         pictures = sorted(path.relative_to(data) for path in images)
+        require_unicode(map(str, pictures), data)
         told = {path: match for path in pictures if (match := NAMES[self.naming].fullmatch(path.name))}
         if not told:
             raise FinegrainedError(

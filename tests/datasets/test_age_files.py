@@ -1,5 +1,7 @@
 """Ages and people from the names of files, as four public sets have them."""
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -62,6 +64,13 @@ def test_what_is_wrong_is_one_line(tmp_path):
         AgeFiles("morph").read(tmp_path)
     with pytest.raises(FinegrainedError, match="40"):
         AgeFiles("cacd", age_range="0,35").read(tmp_path)
+
+
+def test_names_that_are_not_utf_8_are_one_line(tmp_path):
+    write(tmp_path, "utkface", [30, 40])
+    (tmp_path / os.fsdecode(b"25_0_1_2017.\xff.jpg")).touch()
+    with pytest.raises(FinegrainedError, match=r"1 names are not UTF-8 \(first: 25_0_1_2017"):
+        AgeFiles().read(tmp_path)
 
 
 @pytest.mark.realdata
