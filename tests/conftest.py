@@ -24,6 +24,8 @@ from no_charts import no_charts, no_charts_here  # noqa: F401  (fixtures)
 from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
+from finegrained_crl.crossval.machine import available_cores
+
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.register_profile(
@@ -36,7 +38,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One process more than cores: some test always waits for a program that it started, and a core would idle."""
-    return 1 + len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1 + (os.cpu_count() or 1)
+    return 1 + available_cores()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

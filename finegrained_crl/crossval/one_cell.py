@@ -23,7 +23,7 @@ class Order:
     Attributes:
         study: folder of the study.
         cell: name.
-        over: number of its last lease, which is over.
+        over: number of its last lease, which is over; None: see for oneself.
         words: of `fgcrl finetune`, but for --recipe, --out and --resume.
         threads: of the cell.
         gpus: share of a card.
@@ -32,7 +32,7 @@ class Order:
 
     study: Path
     cell: str
-    over: int
+    over: int | None
     words: tuple[str, ...]
     threads: int
     gpus: float = 0.0

@@ -77,6 +77,13 @@ class Job:
     lease: Lease | None = None
 
 
+def claim_and_run(order: Order, term: float) -> End | None:
+    """Run a cell in the study's folder, on whatever node this is."""
+    worker, starter = worker_here(term, order.threads, order.gpus > 0)
+    with Heart(LeaseFiles(order.study).workers, worker) as beating:
+        return run_one(order, Leases(order.study, beating, known={}), starter, own_paths())
+
+
 class RayLauncher(StudyLauncher):
     """Runs what is missing of a study as tasks of Ray.
 
@@ -85,6 +92,9 @@ class RayLauncher(StudyLauncher):
         machine: how cells run; its jobs are Ray's business.
         cluster: where Ray is.
     """
+
+    task_function: ClassVar[Callable[..., Any]] = staticmethod(claim_and_run)
+    """What runs on a node."""
 
     def __init__(
         self,
@@ -138,9 +148,6 @@ class RayLauncher(StudyLauncher):
             task = self.task.options(max_retries=0, name=job.cell.name, **options)
             jobs[task.remote(order, *self.told(job))] = job
             self.taking.set(job.cell, Status("running"))
-
-    task_function: ClassVar[Callable[..., Any]]
-    """What runs on a node."""
 
     def take(self) -> Job | None:
         """A cell that nobody has; its task will claim it."""
@@ -198,16 +205,6 @@ class RayLauncher(StudyLauncher):
 
     def _most_shares(self) -> int:
         return int(1 / self.gpus + 1e-9) if self.gpus else self.slots
-
-
-def claim_and_run(order: Order, term: float) -> End | None:
-    """Run a cell in the study's folder, on whatever node this is."""
-    worker, starter = worker_here(term, order.threads, order.gpus > 0)
-    with Heart(LeaseFiles(order.study).workers, worker) as beating:
-        return run_one(order, Leases(order.study, beating, known={}), starter, own_paths())
-
-
-RayLauncher.task_function = staticmethod(claim_and_run)
 
 
 def own_paths() -> dict[str, str]:

@@ -77,16 +77,18 @@ def _read_parquet(path: Path, name: str) -> pd.DataFrame:
         content = parquet.read(columns=[column for column in schema.names if column not in pictures])
         content.validate(full=True)  # text that is no UTF-8 would be found by whoever looks at it first
         cells: pd.DataFrame = content.to_pandas().astype("string").fillna("").reset_index(drop=True)
-    for column in pictures[:1]:
-        cells[column] = pd.Series([item_name(name, row) for row in range(parquet.metadata.num_rows)], dtype="string")
+    if pictures:
+        cells[pictures[0]] = pd.Series(
+            [item_name(name, row) for row in range(parquet.metadata.num_rows)], dtype="string"
+        )
     return _with_class_names(cells, class_names(schema))
 
 
 def _with_class_names(cells: pd.DataFrame, names: dict[str, list[str]]) -> pd.DataFrame:
-    for column in set(names) & set(cells.columns):
-        texts = dict(zip(map(str, range(len(names[column]))), names[column], strict=True))
-        if f"{column}_name" not in cells:
-            cells[f"{column}_name"] = cells[column].map(texts).fillna("")
+    for column, texts in names.items():
+        if column in cells and f"{column}_name" not in cells:
+            of_number = {str(number): text for number, text in enumerate(texts)}
+            cells[f"{column}_name"] = cells[column].map(of_number).fillna("")
     return cells
 
 

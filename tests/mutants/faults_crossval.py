@@ -303,7 +303,7 @@ apart.fault("dropped call", 'f"{order.cell}-{digest}"', "order.cell")
 apart.fault("dropped call", "    shutil.rmtree(home, ignore_errors=True)  #", "    #")
 apart.fault("sign", '!= record[name]["sha256"]:', '== record[name]["sha256"]:')
 apart.fault("dropped call", '    if end.outcome != "committed":', "    if True:")
-apart.fault("off-by-one", "over=number, scratch", "over=number + 1, scratch")
+apart.fault("index", "over=None, scratch", "over=0, scratch")
 
 ray_apart = Source(C + "ray_apart.py", "tests/crossval/test_ray_apart.py")
 ray_apart.fault("dropped call", "or not self.taking.leases.holds(job.lease)", "")

@@ -78,7 +78,8 @@ def main(argv: list[str]) -> int:
             rows[0],
             [*map(dict.values, rows)],
         )
-        print(*limits, sep="\n")
+        for line in limits:
+            print(line)
     return 0
 
 
