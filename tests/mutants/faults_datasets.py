@@ -58,6 +58,16 @@ named.fault("dropped call", "{NO_AGE: without} if without else {}", "{}")
 named.fault("swapped part", "(?P<age>\\d{1,3})_(?P<subject>.+)_\\d{4}", "\\d{1,3}_(?P<subject>.+)_(?P<age>\\d{4})")
 named.fault("ignored option", "NAMES[self.naming].fullmatch", 'NAMES["utkface"].fullmatch')
 
+note = Source(D + "tables.py", "tests/datasets/test_parquet_tables.py")
+note.fault("off-by-one", "enumerate(texts)}", "enumerate(texts, 1)}")
+note.fault("dropped call", "return _with_class_names(cells, class_names(schema))", "return cells")
+note.fault("swapped part", "if column not in pictures]", "if column in pictures]")
+
+limits = Source("tools/benchmarks/input.py", "tests/data/test_input_benchmark.py")
+limits.fault("swapped part", "max(sides[max(seconds", "max(sides[min(seconds")
+limits.fault("ignored option", '        seconds["loader"] /= max(1, count)\n', "")
+limits.fault("ignored option", 'row["size"] == size and row', "row")
+
 rows = Source(D + "parquet_pictures.py", "tests/data/test_parquet_pictures.py")
 rows.fault("off-by-one", 'side="right")) - 1', 'side="left")) - 1')
 rows.fault("index", "[index - int(self.starts[group])]", "[index % 4]")
