@@ -44,9 +44,7 @@ class AgeTeller:
         return decode_ages(self.calibration.probabilities(scores), self.scale, self.decoder)
 
     def rows(self, scores: np.ndarray) -> list[dict[str, Any]]:
-        """Ages in years, to a hundredth."""
-        if not len(scores):
-            return []
+        """Ages in years, to a hundredth, of one picture at least."""
         said = self.said(scores)
         columns = [said, *(self.interval.ends(said, self.scale) if self.interval else ())]
         rounded = np.stack(columns, axis=1).round(2).tolist()
@@ -89,6 +87,8 @@ class Answers:
             names: what each picture is called.
             scores: float, (batch, num_classes).
         """
+        if not names:  # nothing of the batch could be read
+            return []
         probabilities, chosen = self.calibration.probabilities(scores), self.choose(scores)
         best = ranking(scores)[:, : self.top]
         told = self.ages.rows(scores) if self.ages else [{}] * len(names)

@@ -99,6 +99,17 @@ def test_less_error_is_better_whatever_the_accuracy(mae, best):
     assert _merit({"val_top1": 0.25}) == 0.25
 
 
+def test_nothing_that_can_be_read_is_errors_and_no_row(run, tmp_path, capsys):
+    """A decoder that computes something of the scores has none to compute with."""
+    for name in (tmp_path / "broken.png", tmp_path / "video.mp4"):
+        name.write_bytes(b"no picture, no frames")
+        assert main(["predict", str(run), str(name), "--out", str(tmp_path / "p.csv")]) == 1
+        assert name.name in capsys.readouterr().err
+        assert len(pd.read_csv(tmp_path / "p.csv")) == 0
+        assert len(pd.read_csv(tmp_path / "p.errors.csv")) == 1
+    assert len(Predictor(run).predict([tmp_path / "broken.png"]).table) == 0
+
+
 def test_predict_tells_ages_and_intervals(run, faces, tmp_path):
     pictures = [str(faces / path) for path in rows_of(run, "test")["path"]]
     assert main(["predict", str(run), *pictures, "--interval", "0.8", "--out", str(tmp_path / "p.csv")]) == 0
