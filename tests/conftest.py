@@ -24,7 +24,7 @@ from no_charts import no_charts, no_charts_here  # noqa: F401  (fixtures)
 from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
-from finegrained_crl.crossval.machine import available_cores
+from finegrained_crl.cores import available_cores
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)

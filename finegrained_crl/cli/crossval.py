@@ -19,9 +19,10 @@ from finegrained_crl.cli.study_how import add_how, is_only_how, machine_of, site
 from finegrained_crl.cli.study_plan import ParserOf, Plan, add_axes, plan_study, study_parser
 from finegrained_crl.cli.study_view import StudyView
 from finegrained_crl.cli.study_words import parts_of, with_study
+from finegrained_crl.cores import available_cores
 from finegrained_crl.crossval.census import take_census
 from finegrained_crl.crossval.launch import Launcher, StudyLauncher, expected_seconds
-from finegrained_crl.crossval.machine import Machine, available_cores
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.orders import give_order
 from finegrained_crl.crossval.planning import write_plan
 from finegrained_crl.crossval.processes import Processes, processes

@@ -15,7 +15,7 @@ from finegrained_crl.training import sittings
 from finegrained_crl.training.interruption import Interrupted, Interruption
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_folder import RunFolder
-from finegrained_crl.training.run_options import DataIn, RunOptions, Tracker
+from finegrained_crl.training.run_options import DataIn, RunOptions, Threads, Tracker
 from finegrained_crl.training.trackers import require_tracker
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _parser(words: list[str]) -> settings.SettingsParser:
 
 
 def _add_run_flags(parser: settings.SettingsParser) -> None:
-    how = parser.add_argument_group("how to run (nothing here changes a result)")
+    how = parser.add_argument_group("how to run (nothing here changes a result, rounding aside)")
     settings.add_flag(how, "recipe", str | None, None, "recipe file, or name of a shipped one (`fgcrl list recipes`)")
     settings.add_flag(how, "out", str | None, None, "run folder [runs/DATASET-METHOD-BACKBONE-LOSS-sSEED]")
     settings.add_flag(how, "resume", bool, False, "go on with the run in --out, wherever it was interrupted")
@@ -128,6 +128,9 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
     )
     settings.add_flag(how, "json", bool, False, "print facts as JSON")
     settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
+    settings.add_flag(
+        how, "threads", Threads, 0, "CPU threads of the network; auto times some counts, 0 leaves torch's choice"
+    )
     settings.add_flag(how, "device", str, "auto", "auto, or cpu")
     settings.add_flag(
         how, "data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"
@@ -180,8 +183,16 @@ def _run_options(parsed: Any) -> RunOptions:
     if not parsed.checkpoint_seconds >= 0:  # NaN is no time either
         raise FinegrainedError(f"--checkpoint-seconds must not be negative, got {parsed.checkpoint_seconds}")
     require_tracker(parsed.tracker)
-    how = (parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in)
-    return RunOptions(parsed.workers, parsed.device, *how, tracker=parsed.tracker, cuda_graphs=parsed.cuda_graphs)
+    return RunOptions(
+        workers=parsed.workers,
+        device=parsed.device,
+        checkpoint_seconds=parsed.checkpoint_seconds,
+        accept_changed_data=parsed.accept_changed_data,
+        data_in=parsed.data_in,
+        tracker=parsed.tracker,
+        cuda_graphs=parsed.cuda_graphs,
+        threads=parsed.threads,
+    )
 
 
 def _announce(session: Any, loop: Any) -> None:
@@ -196,10 +207,10 @@ def _announce(session: Any, loop: Any) -> None:
     say(f"{session.records.protocol}: {sizes}, {session.records.num_classes} classes")
     say(f"{r.method}, {r.backbone} ({'; '.join(session.trainee.model.notes)}), loss {r.loss}, seed {r.seed}")
     if session.timings:
-        timed = ", ".join(map(str, session.timings))
-        say(f"auto took {r.precision}, {r.memory_format} (per step: {timed})")
+        timed = "; ".join(map(str, session.timings))
+        say(f"auto took {session.setting} (per step: {timed})")
     machine = (
-        f"{session.accelerator.device}, {r.precision}, {r.memory_format}, pictures from {session.route},"
+        f"{session.accelerator.device}, {session.setting}, pictures from {session.route},"
         f" {session.options.workers} loader processes"
     )
     say(f"{machine}; run folder {session.run.folder}")

@@ -14,7 +14,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import docstring_parser
 import jsonargparse
@@ -94,7 +94,7 @@ def _argument_texts(cls: Any) -> dict[str, str]:
 def add_flag(parser: Any, name: str, hint: Any, default: Any, text: str) -> None:
     """Add one flag: hyphens for underscores, a bare `--flag` for true, several words for a list."""
     extra: dict[str, Any] = {}
-    if hint is bool:
+    if hint is bool or bool in typing.get_args(hint):
         extra = {"nargs": "?", "const": True}
     elif typing.get_origin(hint) is list:
         extra, hint = {"nargs": "*"}, typing.get_args(hint)[0]
@@ -105,7 +105,16 @@ def add_flag(parser: Any, name: str, hint: Any, default: Any, text: str) -> None
     )
 
 
-METAVARS: dict[Any, str] = {int: "N", float: "X", str: "NAME", int | None: "N", float | None: "X", str | None: "NAME"}
+METAVARS: dict[Any, str] = {
+    int | Literal["auto"]: "N|auto",
+    bool | Literal["auto"]: "{true,false,auto}",
+    int: "N",
+    float: "X",
+    str: "NAME",
+    int | None: "N",
+    float | None: "X",
+    str | None: "NAME",
+}
 
 
 class SettingsParser(jsonargparse.ArgumentParser):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from finegrained_crl.cores import available_cores
 from finegrained_crl.training.run_options import DataIn
 
 
@@ -51,11 +52,6 @@ class Machine:
         words = ["--device", self.device, "--data-in", self.data_in, "--workers", str(workers)]
         words += ["--checkpoint-seconds", str(self.checkpoint_seconds)]
         return [*words, "--accept-changed-data"] if self.accept_changed_data else words
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus() -> tuple[str, ...]:

@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, ClassVar
 
+from finegrained_crl.cores import available_cores
 from finegrained_crl.crossval.apart import Bring
 from finegrained_crl.crossval.launch import StudyLauncher
 from finegrained_crl.crossval.leases import End, Lease, LeaseFiles, Leases
-from finegrained_crl.crossval.machine import Machine, available_cores
+from finegrained_crl.crossval.machine import Machine
 from finegrained_crl.crossval.one_cell import Order, run_one
 from finegrained_crl.crossval.orders import Orders
 from finegrained_crl.crossval.plan import Cell

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
+from finegrained_crl.cores import available_cores
 from finegrained_crl.data import workers as loader_processes
 from finegrained_crl.data.images import read_image
 from finegrained_crl.data.records import Records
@@ -234,5 +235,5 @@ def bytes_per_picture(pictures: Pictures, row: int) -> int:
 
 def default_workers(on_gpu: bool) -> int:
     """Worker processes where the user named no number: on a CPU the model itself wants the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     return min(8, cores) if on_gpu else min(4, cores // 2)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from finegrained_crl.cores import available_cores
 from finegrained_crl.errors import FinegrainedError
 
 
@@ -80,6 +81,20 @@ def seed_step(*key: int) -> None:
     torch.manual_seed(state)
     np.random.seed(state)
     random.seed(state)
+
+
+def set_threads(threads: int | str) -> None:
+    """Let the network have so many CPU threads; 0 and "auto" leave torch's own choice.
+
+    Raises:
+        FinegrainedError: a count that this process can't have.
+    """
+    if threads in (0, "auto"):
+        return
+    cores = available_cores()
+    if not isinstance(threads, int) or not 0 < threads <= cores:
+        raise FinegrainedError(f"--threads must be auto, or from 0 (torch's own choice) to {cores} here, got {threads}")
+    torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

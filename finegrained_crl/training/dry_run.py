@@ -50,6 +50,8 @@ def dry_run(recipe: Recipe, options: RunOptions) -> dict[str, Any]:
         "device": str(session.accelerator.device),
         "precision": r.precision,
         "memory_format": r.memory_format,
+        "compile": bool(r.compile),
+        "threads": torch.get_num_threads(),
         "memory_mib": round(_memory(session.accelerator.device) / 2**20),
         "updates_per_epoch": loop.stage.updates_per_epoch,
         "images_per_second": round(r.batch_size * r.accumulate * session.accelerator.num_processes / seconds, 1),

@@ -20,32 +20,36 @@ from finegrained_crl import files
 from finegrained_crl.data.regular import status
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Recipe
-from finegrained_crl.training.speed import Timing
+from finegrained_crl.training.run_options import Threads
+from finegrained_crl.training.timing import Setting, Timing
 from finegrained_crl.training.trainee import Trainee
 from finegrained_crl.training.versions import versions
 
 VARIABLE = "FINEGRAINED_CRL_CACHE"
 
 
-def recall(trainee: Trainee, recipe: Recipe, device: torch.device) -> list[Timing]:
+def recall(trainee: Trainee, recipe: Recipe, device: torch.device, threads: Threads = 0) -> list[Timing]:
     """What was timed for the same network on the same machine, fastest first; empty where nothing was."""
     try:
-        rows = files.read_json(_place(trainee, recipe, device))["timings"]
-        return [Timing(**row) for row in rows]
+        rows = files.read_json(_place(trainee, recipe, device, threads))["timings"]
+        return [Timing(**row | {"setting": Setting(**row["setting"])}) for row in rows]
     except (FinegrainedError, KeyError, TypeError):
         return []
 
 
-def remember(timings: list[Timing], trainee: Trainee, recipe: Recipe, device: torch.device) -> None:
+def remember(
+    timings: list[Timing], trainee: Trainee, recipe: Recipe, device: torch.device, threads: Threads = 0
+) -> None:
     """Keep what was timed; where nothing can be written, the next run times again."""
     rows = [dataclasses.asdict(timing) for timing in timings]
     with contextlib.suppress(FinegrainedError, ValueError):
-        files.write_json(_place(trainee, recipe, device), {"timings": rows})
+        files.write_json(_place(trainee, recipe, device, threads), {"timings": rows})
 
 
-def _place(trainee: Trainee, recipe: Recipe, device: torch.device) -> Path:
+def _place(trainee: Trainee, recipe: Recipe, device: torch.device, threads: Threads) -> Path:
     root = os.environ.get(VARIABLE) or Path.home() / ".cache" / "finegrained-crl"
-    key = hashlib.sha256(json.dumps(_circumstances(trainee, recipe, device), sort_keys=True).encode()).hexdigest()
+    circumstances = _circumstances(trainee, recipe, device) | {"asked threads": threads}
+    key = hashlib.sha256(json.dumps(circumstances, sort_keys=True).encode()).hexdigest()
     return Path(root) / "speed" / f"{key[:32]}.json"
 
 
@@ -58,7 +62,7 @@ def _circumstances(trainee: Trainee, recipe: Recipe, device: torch.device) -> di
         "method": recipe.method.as_dict(),
         "loss": recipe.loss.as_dict(),
         "sizes": [recipe.batch_size, recipe.image_size],
-        "asked": [recipe.precision, recipe.memory_format],
+        "asked": [recipe.precision, recipe.memory_format, recipe.compile],
         "machine": [platform.machine(), torch.cuda.get_device_name(device) if on_gpu else _processor()],
         "threads": torch.get_num_threads(),
         "versions": versions(),

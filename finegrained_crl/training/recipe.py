@@ -126,7 +126,11 @@ class Recipe:
     memory_format: Literal["channels_last", "contiguous", "auto"] = _set(
         "channels_last", "run", "layout of image tensors"
     )
-    compile: bool = _set(False, "run", "torch.compile the network: a minute at the start, faster steps after it")
+    compile: bool | Literal["auto"] = _set(
+        False,
+        "run",
+        "torch.compile the network: a minute at the start, faster steps after it; 'auto' tries whether the run gains",
+    )
     sync_batchnorm: bool = _set(
         False, "run", "batch normalisation over the batches of all GPUs, not of each alone; of one process: no change"
     )

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
+Threads = int | Literal["auto"]
 DataIn = Literal["auto", "files", "memory", "device"]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run: nothing here changes a result.
+    """How to run: nothing here changes a result by more than rounding.
 
     Attributes:
         workers: loader processes; negative: chosen from the number of cores.
@@ -22,6 +23,7 @@ class RunOptions:
         data_in: where pictures come from (routes.py).
         tracker: where the figures of epochs go beside epochs.csv (trackers.py).
         cuda_graphs: replay the kernels of a compiled network as CUDA graphs (compilation.py).
+        threads: of the CPU, for the network; 0: as many as torch takes, "auto": the count whose step is fastest.
     """
 
     workers: int = -1
@@ -31,3 +33,4 @@ class RunOptions:
     data_in: DataIn = "auto"
     tracker: Tracker = "tensorboard"
     cuda_graphs: bool = False
+    threads: Threads = 0

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from finegrained_crl.data import loading
 from finegrained_crl.data.fingerprint import fingerprint
@@ -24,7 +25,7 @@ from finegrained_crl.training.assembly import (
     require_no_leaks,
 )
 from finegrained_crl.training.compilation import require_graphs_possible
-from finegrained_crl.training.device import keep_freed_memory, make_accelerator
+from finegrained_crl.training.device import keep_freed_memory, make_accelerator, set_threads
 from finegrained_crl.training.known_speeds import recall, remember
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Recipe
@@ -32,15 +33,16 @@ from finegrained_crl.training.routes import choose_route, make_pictures
 from finegrained_crl.training.run_folder import RunFolder
 from finegrained_crl.training.run_options import RunOptions
 from finegrained_crl.training.scorer import Scorer, make_scorer
-from finegrained_crl.training.speed import Timing, choose
+from finegrained_crl.training.speed import choose, fastest
 from finegrained_crl.training.stages import place
+from finegrained_crl.training.timing import Setting, Timing
 
 
 class Session:
     """Everything that a loop needs; building one checks recipe, data, model and run folder.
 
     Args:
-        recipe: what to train; "auto" settings are timed and resolved here.
+        recipe: what to train; "auto" settings are timed and resolved here, those of `options` too.
         run: where; checked here, claimed by whoever trains.
         options: how.
         resume: go on with the run that the folder holds.
@@ -49,6 +51,7 @@ class Session:
     def __init__(self, recipe: Recipe, run: RunFolder, options: RunOptions, *, resume: bool = False) -> None:
         check_recipe(recipe)
         run.check(recipe.as_dict(), resume=resume)
+        set_threads(options.threads)
         self.run, self.options = run, options
         self.records = read_records(recipe)
         self.data = fingerprint(self.records)
@@ -60,7 +63,8 @@ class Session:
         if run.holds_run:
             recipe = _with_stored_choices(recipe, run)
         self.trainee = make_trainee(recipe, self.records.num_classes)
-        self.recipe, self.timings = self._resolve(recipe)
+        self.timings: list[Timing] = []
+        self.recipe = self._resolve(recipe)
         self.accelerator: Any = make_accelerator(self.recipe.precision, options.device)
         if options.cuda_graphs:
             require_graphs_possible(self.recipe, self.accelerator.device)
@@ -68,7 +72,7 @@ class Session:
             keep_freed_memory()
         if options.workers < 0:
             self.options = dataclasses.replace(
-                options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
+                self.options, workers=loading.default_workers(self.accelerator.device.type == "cuda")
             )
         self.route = choose_route(self, options.data_in)
         self.cutters: dict[str, Cutter] = {}
@@ -81,6 +85,12 @@ class Session:
     def is_main(self) -> bool:
         """Whether this is the process that writes and prints."""
         return bool(self.accelerator.is_main_process)
+
+    @property
+    def setting(self) -> Setting:
+        """How steps are computed."""
+        r, threads = self.recipe, self.options.threads
+        return Setting(r.precision, r.memory_format, 0 if threads == "auto" else threads, bool(r.compile))
 
     @cached_property
     def order(self) -> loading.EpochOrder:
@@ -124,23 +134,31 @@ class Session:
         workers, told = that_fit(self.options.workers, each * self.recipe.batch_size)
         return dataclasses.replace(self.options, workers=workers), told
 
-    def _resolve(self, recipe: Recipe) -> tuple[Recipe, list[Timing]]:
-        if "auto" not in (recipe.precision, recipe.memory_format):
-            return recipe, []
+    def _resolve(self, recipe: Recipe) -> Recipe:
+        """The recipe without "auto"; the best thread count is set."""
+        threads = self.options.threads
+        if "auto" not in (recipe.precision, recipe.memory_format, recipe.compile, threads):
+            return recipe
         accelerator = make_accelerator("fp32", self.options.device)
-        timings = recall(self.trainee, recipe, accelerator.device)
-        if not timings:
-            timings = choose(self.trainee, recipe, accelerator.device, self.records.num_classes)
-            remember(timings, self.trainee, recipe, accelerator.device)
-        best = timings[0]
+        known = recall(self.trainee, recipe, accelerator.device, threads)
+        self.timings = known or choose(
+            self.trainee, recipe, accelerator.device, self.records.num_classes, threads=threads
+        )
+        if not known:
+            remember(self.timings, self.trainee, recipe, accelerator.device, threads)
+        batches = len(self.parts.train) // (recipe.batch_size * accelerator.num_processes)
+        best = fastest(self.timings, recipe.epochs * batches).setting
         if accelerator.num_processes > 1:
             from accelerate.utils import broadcast_object_list
 
             best = broadcast_object_list([best])[0]
-        return recipe.replace(precision=best.precision, memory_format=best.memory_format), timings
+        if threads == "auto":
+            self.options = dataclasses.replace(self.options, threads=best.threads)
+            torch.set_num_threads(best.threads or torch.get_num_threads())
+        return recipe.replace(precision=best.precision, memory_format=best.memory_format, compile=best.compile)
 
 
 def _with_stored_choices(recipe: Recipe, run: RunFolder) -> Recipe:
-    """A resumed run keeps the precision and layout that were timed when it began."""
+    """A resumed run keeps the precision, layout and compilation that were chosen when it began."""
     stored = run.read_recipe()
-    return recipe.replace(precision=stored["precision"], memory_format=stored["memory_format"])
+    return recipe.replace(**{name: stored[name] for name in ("precision", "memory_format", "compile")})

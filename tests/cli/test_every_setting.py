@@ -496,6 +496,8 @@ def test_weights_are_those_of_the_file(session, tmp_path):
         (["--data-in", "files"], "data_in", "files"),
         (["--accept-changed-data"], "accept_changed_data", True),
         (["--cuda-graphs"], "cuda_graphs", True),
+        (["--threads", "2"], "threads", 2),
+        (["--threads", "auto"], "threads", "auto"),
     ],
 )
 def test_a_way_of_running_reaches_the_run(flags, name, value, pictures, tmp_path, monkeypatch):

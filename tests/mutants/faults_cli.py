@@ -142,29 +142,13 @@ finetune.fault("ignored option", "if parsed.dry_run:", "if False:")
 finetune.fault(
     "ignored option", "train(recipe, run, options, resume=parsed.resume)", "train(recipe, run, options, resume=False)"
 )
+EVERY_WAY = "tests/cli/test_every_setting.py"
+finetune.fault("ignored option", "workers=parsed.workers,", "workers=-1,", EVERY_WAY)
+finetune.fault("ignored option", "device=parsed.device,", 'device="auto",', EVERY_WAY)
+finetune.fault("ignored option", "=parsed.checkpoint_seconds,", "=300.0,", EVERY_WAY)
+finetune.fault("ignored option", "threads=parsed.threads,", "threads=0,", EVERY_WAY)
 finetune.fault(
-    "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
-    "300.0, parsed.accept_changed_data, parsed.data_in",
-    "tests/cli/test_every_setting.py",
-)
-finetune.fault(
-    "ignored option",
-    "parsed.checkpoint_seconds, parsed.accept_changed_data, parsed.data_in",
-    "parsed.checkpoint_seconds, False, parsed.data_in",
-    ACCEPTED,
-)
-finetune.fault(
-    "ignored option",
-    "RunOptions(parsed.workers, parsed.device, *how",
-    'RunOptions(parsed.workers, "auto", *how',
-    "tests/cli/test_every_setting.py",
-)
-finetune.fault(
-    "ignored option",
-    "RunOptions(parsed.workers, parsed.device, *how",
-    "RunOptions(-1, parsed.device, *how",
-    "tests/cli/test_every_setting.py",
+    "ignored option", "accept_changed_data=parsed.accept_changed_data", "accept_changed_data=False", ACCEPTED
 )
 finetune.fault("dropped call", "str(Path(recipe.data).absolute()) if recipe.data", "recipe.data if recipe.data")
 finetune.fault("dropped call", "else str(Path(recipe.weights).absolute())", "else recipe.weights")

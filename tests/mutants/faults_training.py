@@ -298,6 +298,12 @@ assembly.fault("ignored option", "cls(**recipe.method.options)", "cls()", MEANS)
 assembly.fault("ignored option", "check_header(path, convert)", "check_header(path, True)")
 
 session = Source(T + "session.py", "tests/training/test_session.py", "tests/cli/test_finetune.py")
+session.fault("swapped part", "recipe.epochs * batches)", "batches)")
+session.fault(
+    "dropped call", "            torch.set_num_threads(best.threads or torch.get_num_threads())\n", "            pass\n"
+)
+session.fault("swapped part", '("precision", "memory_format", "compile")}', '("precision", "memory_format")}')
+session.fault("dropped call", "        set_threads(options.threads)\n", "")
 session.fault("dropped call", "        check_images(self.records, used, convert=recipe.convert_images)\n", "")
 session.fault("ignored option", "if self.recipe.class_balanced", "if False")
 session.fault("ignored option", "r.batch_size, r.seed, weights", "r.batch_size, 0, weights")
@@ -347,7 +353,9 @@ routes.fault("sign", "if needed > free:", "if False:")
 routes.fault("wrong reduction", "np.mean(sizes) * len(rows)", "np.sum(sizes)")
 session.fault("ignored option", "if run.holds_run:\n", "if False:\n")
 session.fault("ignored option", "**self.records.order", "ordered=False", MEANS)
-session.fault("index", "best = timings[0]", "best = timings[-1]")
+session.fault(
+    "index", "best = fastest(self.timings, recipe.epochs * batches).setting", "best = self.timings[-1].setting"
+)
 
 targets = Source(T + "targets.py", "tests/training/test_targets.py", MEANS)
 targets.fault("sign", "mul_(1 - smoothing)", "mul_(1 + smoothing)")
@@ -611,11 +619,34 @@ answers.fault("dropped call", "self.calibration.probabilities(scores), self.scal
 predictor.fault("dropped call", "    if not np.isfinite(interval.radius):\n", "    if False:\n", YEARS)
 
 speed = Source(T + "speed.py", "tests/training/test_speed.py")
-speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return False")
-speed.fault("sign", "return not self.cosine >= LEAST_COSINE", "return self.cosine < LEAST_COSINE")
 speed.fault("dropped call", "key=lambda timing: (timing.refused, timing.seconds)", "key=lambda timing: timing.seconds")
-speed.fault("dropped call", "    seed_step(0)\n", "")
-speed.fault("dropped call", "    model.to(memory_format=memory_format(combo[1]))\n    batch = ", "    batch = ")
+speed.fault("dropped call", "(timing.refused, timing.of_run(steps))", "timing.of_run(steps)")
+speed.fault("swapped part", "(timing.refused, timing.of_run(steps))", "(timing.refused, timing.seconds)")
+speed.fault("off-by-one", "torch.get_num_threads() // 2", "torch.get_num_threads()")
+speed.fault("ignored option", 'threads == "auto" and device.type == "cpu"', "False")
+speed.fault("ignored option", 'if recipe.compile == "auto":', "if False:")
+speed.fault(
+    "swapped part", "replace(self.best().setting, compile=True)", "replace(next(iter(self.seconds)), compile=True)"
+)
+speed.fault("dropped call", "with _the_same_chance() if is_random else", "with")
+speed.fault(
+    "swapped part",
+    "gradients(model, setting, self.batch), whole)",
+    "gradients(self.model, setting, self.batch), whole)",
+)
+speed.fault("wrong reduction", "cosine, compile_seconds)", "cosine)")
+timing = Source(T + "timing.py", "tests/training/test_speed.py")
+timing.fault("sign", "or not self.cosine >= LEAST_COSINE", "or False")
+timing.fault("sign", "or not self.cosine >= LEAST_COSINE", "or self.cosine < LEAST_COSINE")
+timing.fault("dropped call", "bool(self.failure) or", "")
+timing.fault("dropped call", "self.compile_seconds + steps * self.seconds", "steps * self.seconds")
+timing.fault("ignored option", "seed_step(seed)", "seed_step(0)")
+timing.fault("dropped call", "    seed_step(seed)\n", "")
+timing.fault("dropped call", "        torch.set_num_threads(before)\n", "        pass\n")
+timing.fault("ignored option", "torch.set_num_threads(threads or before)", "torch.set_num_threads(before)")
+timing.fault(
+    "dropped call", "    model.to(memory_format=memory_format(setting.memory_format))\n    batch = ", "    batch = "
+)
 speed.fault(
     "wrong reduction", "        squares += float(a.square().sum())\n", "        squares = float(a.square().sum())\n"
 )
@@ -679,7 +710,9 @@ speeds.fault(
 speeds.fault("ignored option", '        "threads": torch.get_num_threads(),\n', "")
 speeds.fault("ignored option", '        "loss": recipe.loss.as_dict(),\n', "")
 speeds.fault("ignored option", "[recipe.weights, _version_of(Path(recipe.weights))]", "[recipe.weights]")
-speeds.fault("ignored option", "[recipe.precision, recipe.memory_format]", "[recipe.precision]")
+speeds.fault("ignored option", "[recipe.precision, recipe.memory_format, recipe.compile]", "[recipe.precision]")
+speeds.fault("ignored option", "recipe.memory_format, recipe.compile]", "recipe.memory_format]")
+speeds.fault("ignored option", ' | {"asked threads": threads}', "")
 speeds.fault("wrong reduction", '"network": _network(trainee),', '"network": recipe.backbone,')
 speeds.fault(
     "dropped call", "with contextlib.suppress(FinegrainedError, ValueError):", "with contextlib.nullcontext():"

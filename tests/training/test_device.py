@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.training.device import memory_format, seed_step, synchronise_batch_norm
+from finegrained_crl.training import device
+from finegrained_crl.training.device import memory_format, seed_step, set_threads, synchronise_batch_norm
 
 
 def drawn(*key):
@@ -50,3 +51,22 @@ def test_batch_norm_of_one_process_or_of_cpus():
     assert isinstance(network[1], nn.BatchNorm2d)
     with pytest.raises(FinegrainedError, match="--sync-batchnorm needs GPUs"):
         synchronise_batch_norm(network, 2, torch.device("cpu"))
+
+
+def test_threads_are_those_asked_for_and_nothing_asked_leaves_them():
+    before = torch.get_num_threads()
+    try:
+        set_threads(1)
+        assert torch.get_num_threads() == 1
+        set_threads(0)
+        set_threads("auto")
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [-1, 3, 10**6])
+def test_threads_that_there_are_no_cores_for_are_refused(threads, monkeypatch):
+    monkeypatch.setattr(device, "available_cores", lambda: 2)
+    with pytest.raises(FinegrainedError, match=rf"auto, or from 0 \(torch's own choice\) to 2 here, got {threads}"):
+        set_threads(threads)

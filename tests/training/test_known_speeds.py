@@ -10,13 +10,16 @@ from finegrained_crl.training.criteria import build_criteria
 from finegrained_crl.training.known_speeds import recall, remember
 from finegrained_crl.training.method import ModelSpec
 from finegrained_crl.training.recipe import Component, Recipe
-from finegrained_crl.training.speed import Timing
+from finegrained_crl.training.timing import Setting, Timing
 from finegrained_crl.training.trainee import Trainee
 from finegrained_crl_plugins.resnet.method import ResNet
 
 CPU = torch.device("cpu")
 AUTO = Recipe(precision="auto", memory_format="auto", image_size=32, batch_size=4, weights="none")
-TIMINGS = [Timing("bf16", "channels_last", 0.25, 0.99), Timing("fp32", "contiguous", 0.125, 0.5)]
+TIMINGS = [
+    Timing(Setting("bf16", "channels_last", 2), 0.25, 0.99),
+    Timing(Setting("fp32", "contiguous", compile=True), 0.125, 0.5, 40.0),
+]
 
 
 def trainee_of(classes=3):
@@ -42,6 +45,7 @@ CHANGES = {
     "image_size": 64,
     "precision": "fp32",
     "memory_format": "contiguous",
+    "compile": "auto",
     "weights": "pretrained",
     "loss": Component("ce"),
     "method": Component("bcnn"),
@@ -95,13 +99,20 @@ def test_a_run_takes_what_an_earlier_one_timed(tiny_flags, tmp_path, monkeypatch
 
     calls = []
 
-    def choose(*_):
-        calls.append(1)
-        return [Timing("fp32", "contiguous", 0.5), Timing("fp32", "channels_last", 1.0)]
+    def choose(*_, threads):
+        calls.append(threads)
+        return [Timing(Setting("fp32", "contiguous"), 0.5), Timing(Setting("fp32", "channels_last"), 1.0)]
 
     monkeypatch.setattr(session, "choose", choose)
     for number in range(2):
         out = ["--epochs", "1", "--memory-format", "auto", "--out", str(tmp_path / str(number))]
         assert main(["finetune", *tiny_flags, *out]) == 0
-    assert len(calls) == 1
-    assert capsys.readouterr().err.count("auto took fp32, contiguous (per step: fp32 contiguous 500 ms") == 2
+    assert calls == [0]
+    assert capsys.readouterr().err.count("auto took fp32, contiguous (per step: fp32, contiguous 500 ms") == 2
+
+
+def test_thread_counts_that_were_not_tried_are_not_known():
+    remember(TIMINGS, trainee_of(), AUTO, CPU)
+    assert recall(trainee_of(), AUTO, CPU, "auto") == []
+    remember(TIMINGS, trainee_of(), AUTO, CPU, "auto")
+    assert recall(trainee_of(), AUTO, CPU, "auto") == TIMINGS

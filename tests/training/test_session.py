@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -9,7 +10,8 @@ from finegrained_crl.data.transforms import EvalTransform, TrainTransform
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import committed
 from finegrained_crl.training import session as module
-from finegrained_crl.training.speed import Timing
+from finegrained_crl.training.run_options import RunOptions
+from finegrained_crl.training.timing import Setting, Timing
 
 
 def rows(session, epoch=0):
@@ -62,15 +64,53 @@ def test_files_are_looked_at_before_anything_is_built(make_session, known, tmp_p
 
 
 def test_the_fastest_choice_is_taken_and_kept_on_resume(make_session, monkeypatch):
-    fast, slow = Timing("bf16", "contiguous", 0.1), Timing("fp32", "channels_last", 0.2)
-    monkeypatch.setattr(module, "choose", lambda *_: [fast, slow])
+    fast, slow = Timing(Setting("bf16", "contiguous"), 0.1), Timing(Setting("fp32", "channels_last"), 0.2)
+    monkeypatch.setattr(module, "choose", lambda *_, threads: [fast, slow])
     made = make_session("--precision", "auto", "--memory-format", "auto")
     assert (made.recipe.precision, made.recipe.memory_format) == ("bf16", "contiguous")
     made.run.recipe.write_text(committed.sealed(yaml.safe_dump(made.recipe.as_dict())))
-    monkeypatch.setattr(module, "choose", lambda *_: pytest.fail("timed again"))
+    monkeypatch.setattr(module, "choose", lambda *_, threads: pytest.fail("timed again"))
     monkeypatch.setattr(module, "recall", lambda *_: [slow])  # what another run has timed since
     again = make_session("--precision", "auto", "--memory-format", "auto", resume=True)
     assert again.recipe.precision == "bf16"
+
+
+@pytest.fixture
+def threads():
+    """Torch's thread count, put back afterwards."""
+    before = torch.get_num_threads()
+    yield before
+    torch.set_num_threads(before)
+
+
+def test_the_best_thread_count_is_set_and_told(make_session, threads, monkeypatch):
+    fast, slow = Timing(Setting("fp32", "contiguous", 3), 0.1), Timing(Setting("fp32", "contiguous"), 0.2)
+    monkeypatch.setattr(module, "choose", lambda *_, threads: [fast, slow] if threads == "auto" else [])
+    made = make_session("--memory-format", "contiguous", options=RunOptions(threads="auto"))
+    assert torch.get_num_threads() == 3
+    assert str(made.setting) == "fp32, contiguous, 3 threads"
+
+
+def test_compilation_is_weighed_against_the_steps_of_this_run(make_session, monkeypatch):
+    plain, compiled = Timing(Setting("fp32", "contiguous"), 2.0), Setting("fp32", "contiguous", compile=True)
+    batches = 2 * (len(make_session().parts.train) // 8)
+    for seconds, is_compiled in ((batches - 0.5, True), (batches + 0.5, False)):
+        timings = [plain, Timing(compiled, 1.0, compile_seconds=seconds)]
+        monkeypatch.setattr(module, "choose", lambda *_, threads, timings=timings: timings)
+        monkeypatch.setattr(module, "recall", lambda *_: [])
+        made = make_session("--compile", "auto", "--epochs", "2", "--batch-size", "8", out=str(seconds))
+        assert made.recipe.compile is is_compiled
+
+
+def test_a_run_goes_on_compiled_as_it_began(make_session, monkeypatch):
+    monkeypatch.setattr(
+        module, "choose", lambda *_, threads: [Timing(Setting("fp32", "channels_last", compile=True), 1)]
+    )
+    monkeypatch.setattr(module, "recall", lambda *_: [])
+    made = make_session("--compile", "auto")
+    made.run.recipe.write_text(committed.sealed(yaml.safe_dump(made.recipe.as_dict())))
+    monkeypatch.setattr(module, "choose", lambda *_, threads: pytest.fail("timed again"))
+    assert make_session("--compile", "auto", resume=True).recipe.compile is True
 
 
 def test_classes_with_an_order_are_decoded(make_session):

@@ -213,7 +213,7 @@ def steps(options: Any) -> list[dict[str, Any]]:
 def _step(method: str, batch_size: int, options: Any) -> Callable[[], None]:
     from finegrained_crl.training.assembly import make_trainee
     from finegrained_crl.training.device import make_accelerator
-    from finegrained_crl.training.speed import random_batch
+    from finegrained_crl.training.timing import random_batch
 
     device = make_accelerator("fp32", options.device).device
     recipe = Recipe(

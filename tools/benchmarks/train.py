@@ -10,6 +10,7 @@ the peak of the process that trains (its loader processes, which are timm's or t
 
     equal    both with the same precision and memory format
     auto     ours with `--precision auto --memory-format auto`, timm's with its defaults (fp32, contiguous)
+    compiled the same with `--compile auto`, for a run so long that compiling repays itself wherever steps get faster
 """
 
 import argparse
@@ -22,7 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -70,9 +71,14 @@ class Setting:
     precision: str
     memory_format: str
     timm_channels_last: bool
+    compile: Literal[False, "auto"] = False
 
 
-SETTINGS = {"equal": Setting("fp32", "channels_last", True), "auto": Setting("auto", "auto", False)}
+SETTINGS = {
+    "equal": Setting("fp32", "channels_last", True),
+    "auto": Setting("auto", "auto", False),
+    "compiled": Setting("auto", "auto", False, compile="auto"),
+}
 
 
 def compare(model: str, setting: Setting, name: str, part: str, folder: Path, options: Any) -> dict[str, Any]:
@@ -157,10 +163,10 @@ def our_chunks(model: str, setting: Setting, part: str, folder: Path, options: A
         lr=1e-3,
         precision=setting.precision,
         memory_format=setting.memory_format,
+        compile=setting.compile,
     )
-    session = Session(
-        recipe, RunFolder(folder / f"run-{model}-{setting.precision}-{part}"), RunOptions(workers=options.workers)
-    )
+    name = f"run-{model}-{setting.precision}-{setting.compile}-{part}"
+    session = Session(recipe, RunFolder(folder / name), RunOptions(workers=options.workers))
     loop = Loop(session)
     loop.begin(session.stages[0])
 
@@ -172,10 +178,7 @@ def our_chunks(model: str, setting: Setting, part: str, folder: Path, options: A
                 loop.update(group)
                 yield
 
-    return (
-        chunks(updates(), session.accelerator.device, options),
-        f"{session.recipe.precision}, {session.recipe.memory_format}",
-    )
+    return chunks(updates(), session.accelerator.device, options), str(session.setting)
 
 
 def timm_chunks(model: str, setting: Setting, part: str, folder: Path, options: Any) -> tuple[Iterator[float], str]:
