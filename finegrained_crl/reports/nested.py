@@ -7,6 +7,7 @@ decides, the first of equals. The chosen runs stand for the variant.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -31,7 +32,8 @@ def choose_settings(parts: list[Part], select: tuple[str, ...], figure: Figure) 
         figure: by which.
     Returns:
         the chosen parts under their variant's name without these settings, and a row per choice: variant, weights,
-        fold, setting, validation, test, grid_test (mean over the grid: what a blind choice would have given), tried.
+        fold, setting, validation, test, grid_test (mean over the grid: what a blind choice would have given), tried,
+        edge (chosen values with nothing tried beyond them).
     Raises:
         FinegrainedError: a cell without a validation part.
     """
@@ -87,4 +89,22 @@ def _row(base: str, best: Group, candidates: dict[str, Group], figure: Figure) -
         "test": tests[best[0].cell.variant],
         "grid_test": float(np.mean(list(tests.values()))),
         "tried": len(candidates),
+        "edge": ", ".join(_at_the_edge(setting, list(candidates))),
     }
+
+
+def _at_the_edge(chosen: str, variants: list[str]) -> Iterator[str]:
+    """Words such as "lr largest": of a setting with three values or more, where a wider grid may hold a better one."""
+    for name, value in _numbers(chosen).items():
+        tried = sorted({numbers[name] for variant in variants if name in (numbers := _numbers(variant))})
+        if len(tried) > 2 and value in (tried[0], tried[-1]):
+            yield f"{name} {'smallest' if value == tried[0] else 'largest'}"
+
+
+def _numbers(variant: str) -> dict[str, float]:
+    """Settings of a variant's name, "ce lr=0.1 ..", that are numbers."""
+    numbers = {}
+    for name, _, value in (word.partition("=") for word in variant.split(" ")):
+        with contextlib.suppress(ValueError):
+            numbers[name] = float(value)
+    return numbers

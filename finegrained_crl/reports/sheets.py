@@ -223,11 +223,14 @@ def _choice_sheet(tag: str, weights: str, figures: StudyFigures) -> Sheet:
     for _, row in table.iterrows():
         fold = "-" if pd.isna(row["fold"]) else str(row["fold"])
         numbers = [show(row[name]) for name in ("validation", "test", "grid_test")]
-        rows.append([variant_title(row["variant"]), fold, row["setting"], *numbers, str(row["tried"])])
-    columns = ["variant", "fold", "chosen", "validation", "test", "test, mean of grid", "tried"]
+        rows.append(
+            [variant_title(row["variant"]), fold, row["setting"], *numbers, str(row["tried"]), row["edge"] or "-"]
+        )
+    columns = ["variant", "fold", "chosen", "validation", "test", "test, mean of grid", "tried", "edge of the grid"]
     text = (
         f"{figures.primary.title}, seeds averaged. Chosen on the validation part of each fold; all other tables hold"
-        " the chosen runs alone. What tuning bought is test less the mean of the grid."
+        " the chosen runs alone. What tuning bought is test less the mean of the grid. Edge of the grid: the chosen"
+        " value is the smallest or largest of three or more, and a wider grid may hold a better one."
     )
     return Sheet(f"choices-{tag}", f"Settings chosen on validation, {weights} weights", columns, rows, text)
 

@@ -216,6 +216,9 @@ nested.fault(
     "value = _mean([part.validation for part in group], figure)",
     "value = _mean([part.scores for part in group], figure)",
 )
+nested.fault("off-by-one", "len(tried) > 2", "len(tried) > 1")
+nested.fault("index", "value in (tried[0], tried[-1])", "value == tried[-1]")
+nested.fault("index", "value in (tried[0], tried[-1])", "value == tried[0]")
 nested.fault("sign", 'return -value if figure.better == "lower" else value', "return value")
 nested.fault("wrong reduction", "most = max(map(len", "most = min(map(len")
 nested.fault("index", "part.cell.fold)\n        table.setdefault", "0)\n        table.setdefault")

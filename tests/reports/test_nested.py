@@ -7,7 +7,7 @@ from made_study import row, write_study
 from finegrained_crl.crossval.collect import collect
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.metrics.catalogue import find_figure
-from finegrained_crl.reports.nested import choose_settings
+from finegrained_crl.reports.nested import _at_the_edge, choose_settings
 from finegrained_crl.reports.parts import read_parts
 from finegrained_crl.reports.sheets import make_sheets
 from finegrained_crl.reports.study import study_figures
@@ -68,7 +68,7 @@ def test_the_report_compares_the_choices_alone(study):
     sheet = {s.name: s for s in make_sheets(figures, "adience", "made up")}["choices-last"]
     first = figures.choices.iloc[0]
     shown = [f"{100 * first[name]:.2f}" for name in ("validation", "test", "grid_test")]
-    assert sheet.rows[0] == ["CE", "0", first["setting"], *shown, "2"]
+    assert sheet.rows[0] == ["CE", "0", first["setting"], *shown, "2", "-"]
     assert len(sheet.rows) == 6
 
 
@@ -83,3 +83,23 @@ def test_without_validation_nothing_can_be_chosen(tmp_path):
     folder = write_study(tmp_path / "s", VARIANTS, validation=False, select=["lr"])
     with pytest.raises(FinegrainedError, match="has no validation part to choose lr on"):
         study_figures(collect(folder))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "edge"),
+    [
+        ("lr=0.1 loss.alpha=1", "lr smallest"),
+        ("lr=0.3 loss.alpha=1", ""),
+        ("lr=1e1 loss.alpha=2", "lr largest"),
+    ],
+)
+def test_a_choice_at_the_edge_of_three_or_more_values_is_told(chosen, edge):
+    variants = [
+        f"ce {lr} {alpha}" for lr in ("lr=0.1", "lr=0.3", "lr=1e1") for alpha in ("loss.alpha=1", "loss.alpha=2")
+    ]
+    assert ", ".join(_at_the_edge(chosen, variants)) == edge
+
+
+def test_values_that_are_no_numbers_have_no_edge():
+    variants = [f"ce optimizer={name}" for name in ("sgd", "adamw", "lamb")]
+    assert list(_at_the_edge("optimizer=sgd", variants)) == []
