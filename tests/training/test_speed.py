@@ -173,6 +173,15 @@ def test_the_best_setting_is_compiled_and_its_gradients_are_looked_at(trainee, u
     assert "compiled 1000 ms and 0 s to compile" in str(best)
 
 
+def test_what_is_compiled_is_the_best_of_all_that_was_timed(trainee, uncompiled, monkeypatch):
+    def seconds(model, setting, batch):
+        return 1.0 if (setting.precision, setting.memory_format) == ("bf16", "channels_last") else 2.0
+
+    monkeypatch.setattr(speed, "step_seconds", seconds)
+    compiled = [t.setting for t in choose(trainee, AUTO.replace(compile="auto"), CPU, 3) if t.setting.compile]
+    assert compiled == [Setting("bf16", "channels_last", compile=True)]
+
+
 def test_compiled_code_whose_gradients_stray_is_refused(trainee, uncompiled, monkeypatch):
     def backward(model, setting, batch):
         real(model, setting, batch)
