@@ -91,6 +91,12 @@ def test_the_best_thread_count_is_set_and_told(make_session, threads, monkeypatc
     assert str(made.setting) == "fp32, contiguous, 3 threads"
 
 
+def test_a_thread_count_that_is_asked_for_is_set(make_session, threads):
+    torch.set_num_threads(2)
+    assert str(make_session(options=RunOptions(workers=0, threads=1)).setting).endswith("1 threads")
+    assert torch.get_num_threads() == 1
+
+
 def test_compilation_is_weighed_against_the_steps_of_this_run(make_session, monkeypatch):
     plain, compiled = Timing(Setting("fp32", "contiguous"), 2.0), Setting("fp32", "contiguous", compile=True)
     batches = 2 * (len(make_session().parts.train) // 8)
