@@ -311,7 +311,8 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
     if not flat:
         return  # checking the defaults would take as long as everything else here
     try:
-        parser.parse_object(_nest(flat))
+        # Without defaults: only what the file says is checked, which takes a third of the time.
+        parser.parse_object(_nest(flat), defaults=False)
     except (argparse.ArgumentError, TypeError) as error:
         raise FinegrainedError(f"recipe: {readable(error)}") from None
     parser.set_defaults(flat)
