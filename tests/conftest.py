@@ -15,6 +15,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What `auto` timed is kept between runs, but not between tests: nothing can be written there.
 os.environ["FINEGRAINED_CRL_CACHE"] = os.devnull
 
+# Collecting imports five thousand modules, of which nothing becomes garbage; looked for again at its end.
+gc.disable()
+
 import hypothesis
 import pytest
 from forked import fork_early, server, start_fgcrl  # noqa: F401  (fixtures)
@@ -51,6 +54,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not session.config.option.collectonly:
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
+        gc.enable()
         fork_early(session.items)
 
 

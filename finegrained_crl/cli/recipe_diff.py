@@ -57,7 +57,7 @@ def read_recipe(name: str) -> Recipe:
 
 def complete(content: dict[str, Any]) -> Recipe:
     """What a recipe file says, and the defaults of what it does not say, by the parser that a run reads it with."""
-    return settings.to_recipe(settings.recipe_parser([], content, lambda parser: None).parse([]))
+    return settings.recipe_of(content)
 
 
 def recipe_differences(one: Recipe, other: Recipe) -> dict[str, tuple[Any, Any]]:

@@ -176,7 +176,7 @@ def completed(recipe: Recipe) -> Recipe:
 
 @functools.lru_cache(maxsize=1000)  # a study by its name asks twice for most of its variants
 def _completed(recipe: str) -> Recipe:
-    completed = settings.to_recipe(settings.recipe_parser([], json.loads(recipe), lambda parser: None).parse([]))
+    completed = settings.recipe_of(json.loads(recipe))
     check_recipe(completed)
     return completed
 

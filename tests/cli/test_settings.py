@@ -88,3 +88,19 @@ def test_where_the_loss_stands():
 def test_mistakes_are_named(words, base, message):
     with pytest.raises(FinegrainedError, match=message.replace("(", r"\(")):
         recipe(*words, base=base)
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"lr": 1, "loss": {"name": "crl", "beta": 2}}, {"decay_epochs": [3], "seed": 4}]
+)
+def test_the_recipe_of_a_files_content_is_that_of_a_command_with_the_file(content):
+    by_command = settings.to_recipe(settings.recipe_parser([], content, lambda parser: None).parse([]))
+    again = [settings.recipe_of(content) for _ in range(2)]  # by a parser that is kept
+    assert [repr(recipe) for recipe in again] == [repr(by_command)] * 2
+
+
+def test_the_recipe_of_a_files_content_is_complete_or_refused():
+    with pytest.raises(FinegrainedError, match="recipe: unknown setting 'epoch'"):
+        settings.recipe_of({"epoch": 3})
+    with pytest.raises(FinegrainedError, match="recipe: --epochs"):
+        settings.recipe_of({"epochs": "many"})

@@ -95,7 +95,8 @@ settings.fault("dropped call", "            flat[other] = None", "            pa
 settings.fault("index", "            value = argv[i + 1]\n", "            return argv[i + 1]\n")
 settings.fault("dropped call", 'name = name.replace("_", "-")\n', "pass\n")
 settings.fault("dropped call", "        self._refuse_unknown(argv)\n", "")
-settings.fault("ignored option", "_file_component(base, setting.name) or default.name", "default.name")
+settings.fault("ignored option", " or _file_component(base, setting.name)\n", "\n")
+settings.fault("ignored option", "            parsed[key] = value  # a 2", "            pass  # a 2")
 settings.fault(
     "swapped part",
     'peek(argv, f"--{setting.name}.name") or _file_component(base, setting.name)',
