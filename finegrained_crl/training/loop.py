@@ -10,21 +10,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from finegrained_crl import files
 from finegrained_crl.data.loading import Batch, batches, eval_loader
-from finegrained_crl.errors import FinegrainedError
-from finegrained_crl.metrics.ages import AgeAnswers, age_truth, decode_ages
-from finegrained_crl.metrics.calibration import softmax
-from finegrained_crl.metrics.classification import top1_accuracy
 from finegrained_crl.training import checkpoint
 from finegrained_crl.training.compilation import compile_network
 from finegrained_crl.training.device import seed_step, synchronise_batch_norm
 from finegrained_crl.training.evaluate import evaluate
 from finegrained_crl.training.interruption import Interrupted, Interruption
+from finegrained_crl.training.loop_state import state_of, take_up
 from finegrained_crl.training.optim import learning_rates
 from finegrained_crl.training.progress import Progress, history_csv
 from finegrained_crl.training.reporter import Reporter
@@ -35,6 +31,7 @@ from finegrained_crl.training.step_figures import LateFigures, StepFigures
 from finegrained_crl.training.targets import hard_labels
 from finegrained_crl.training.trackers import Board, tracked
 from finegrained_crl.training.trainee import Trainee
+from finegrained_crl.training.watched import figures_of, merit, names_of
 
 if TYPE_CHECKING:
     from finegrained_crl.training.session import Session
@@ -183,7 +180,7 @@ class Loop:
     def _close_epoch(self, row: dict[str, Any], board: Board) -> None:
         s, p = self.session, self.progress
         seconds = p.sums.get("seconds", 0.0)
-        if row["val_top1"] is not None and p.is_better(_merit(row)) and s.is_main:
+        if row["val_top1"] is not None and p.is_better(merit(row)) and s.is_main:
             self._refuse_broken_weights()
             checkpoint.save(s.run.best, {"epoch": p.epoch + 1, "trainee": self.evaluated.state_dict()})
         p.close_epoch(row)
@@ -239,16 +236,12 @@ class Loop:
         """Top-1 accuracy on rows of the records table, and the error in years of classes that are years; None where it
         is not due or there are none.
         """
-        records = self.session.records
-        names = [f"{part}_top1", *([f"{part}_mae_years"] if records.ages else [])]
+        s = self.session
+        names = names_of(part, s.records.ages)
         if not due or len(rows) == 0:
             return dict.fromkeys(names)
-        scores, table = self.scores(self.evaluated, rows), records.table.iloc[rows]
-        values = [top1_accuracy(scores, table["label"].to_numpy())]
-        truth = age_truth(table, records.ages)
-        if truth:
-            said = decode_ages(softmax(scores), truth.scale, self.session.scorer.decoder)
-            values.append(float(np.mean(AgeAnswers(truth, said).errors)))
+        scores = self.scores(self.evaluated, rows)
+        values = figures_of(scores, s.records.table.iloc[rows], s.records.ages, s.scorer.decoder)
         return dict(zip(names, values, strict=True))
 
     # Checkpoints.
@@ -260,19 +253,7 @@ class Loop:
         if not self.session.is_main:
             return
         self._refuse_broken_weights()
-        scaler = self.session.accelerator.scaler
-        state = {
-            "trainee": self.trainee.state_dict(),
-            "stage": self.stage.placed.stage.name,
-            "optimizer": self.stage.optimizer.state_dict(),
-            "ema": self.ema.module.state_dict() if self.ema else None,
-            "notes": self.trainee.model.notes,
-            "scaler": scaler.state_dict() if scaler else None,
-            "progress": self.progress.as_dict(),
-            "data": self.session.data.digest,
-            "processes": self.session.accelerator.num_processes,
-        }
-        checkpoint.save(self.session.run.last, state, keep_previous=True)
+        checkpoint.save(self.session.run.last, state_of(self), keep_previous=True)
 
     def restore(self) -> dict[str, Any] | None:
         """Take up `checkpoints/last.pt` and return it, None where there is none."""
@@ -281,28 +262,12 @@ class Loop:
             self.reporter.say(warning)
         if state is None:
             return None
-        self._require_same_data(state)
-        self.trainee.load_state_dict(state["trainee"])
-        self.trainee.model.notes = state["notes"]
-        if self.ema:
-            self.ema.module.load_state_dict(state["ema"])
-        if self.session.accelerator.scaler and state["scaler"]:
-            self.session.accelerator.scaler.load_state_dict(state["scaler"])
-        p = self.progress = Progress.from_dict(state["progress"])
-        # An update of several processes is as many of one; a rest is trained on again.
-        p.update = p.update * state.get("processes", 1) // self.session.accelerator.num_processes
+        take_up(self, state)
+        p = self.progress
         self.reporter.say(
             f"resumed at epoch {p.epoch + 1}, update {p.update + 1}" if p.epoch < self.epochs else "training was over"
         )
         return state
-
-    def _require_same_data(self, state: dict[str, Any]) -> None:
-        """The session compared the data with what the folder says; this checkpoint must belong to it."""
-        if state["data"] not in self.session.known_data:
-            raise FinegrainedError(
-                f"{self.session.run.last} was written by a run on other data than {self.session.run.folder} says: "
-                "choose another --out, or pass --accept-changed-data"
-            )
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self.saved_at >= self.session.options.checkpoint_seconds:
@@ -345,9 +310,3 @@ def _ema(trainee: nn.Module, decay: float) -> Any:
 
     # Warm-up: early in a short run a fixed decay would average in the untrained weights.
     return ModelEmaV3(trainee, decay=decay, use_warmup=True)
-
-
-def _merit(row: dict[str, Any]) -> float:
-    """By what epochs are chosen on validation: accuracy, or 1 / (1 + error) where classes are years."""
-    error = row.get("val_mae_years")
-    return float(row["val_top1"]) if error is None else 1 / (1 + float(error))

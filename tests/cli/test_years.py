@@ -88,15 +88,15 @@ def test_the_epoch_with_the_least_error_on_validation_is_kept(run):
 
 @pytest.mark.parametrize(("mae", "best"), [((9.0, 4.0, 7.0), 2), ((3.0, 4.0, 7.0), 1)])
 def test_less_error_is_better_whatever_the_accuracy(mae, best):
-    from finegrained_crl.training.loop import _merit
     from finegrained_crl.training.progress import Progress
+    from finegrained_crl.training.watched import merit
 
     progress = Progress()
     for epoch, error in enumerate(mae):
         progress.epoch = epoch
-        progress.is_better(_merit({"val_top1": 0.1 * epoch, "val_mae_years": error}))
+        progress.is_better(merit({"val_top1": 0.1 * epoch, "val_mae_years": error}))
     assert progress.best_epoch == best
-    assert _merit({"val_top1": 0.25}) == 0.25
+    assert merit({"val_top1": 0.25}) == 0.25
 
 
 def test_nothing_that_can_be_read_is_errors_and_no_row(run, tmp_path, capsys):

@@ -7,6 +7,7 @@ MEANS = "tests/meaning/test_training_means.py"
 PREDICTIONS = "tests/meaning/test_predictions_mean.py"
 YEARS = "tests/cli/test_years.py"
 WORK = "tests/cli/test_predict_at_work.py"
+RANKS = "tests/training/test_ranks.py"
 CHANGED = "tests/cli/test_integrity.py::test_data_changed_between_kill_and_resume_is_refused"
 
 loop = Source(T + "loop.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
@@ -69,8 +70,8 @@ loop.fault("off-by-one", "min(done * self.stage.recipe.accumulate, len(order))",
 loop.fault("dropped call", "            self.trainee.criteria.end_epoch()\n", "")
 loop.fault(
     "sign",
-    "and p.is_better(_merit(row))",
-    "and not p.is_better(_merit(row))",
+    "and p.is_better(merit(row))",
+    "and not p.is_better(merit(row))",
     MEANS,
     named="the worst epoch is selected",
 )
@@ -85,23 +86,27 @@ loop.fault("sign", "patience > 0 and p.epoch", "patience >= 0 and p.epoch")
 loop.fault("off-by-one", "(self.progress.epoch + 1) % every == 0", "self.progress.epoch % every == 0")
 loop.fault("ignored option", "(self.progress.epoch + 1) % every == 0", "True")
 loop.fault(
-    "swapped part",
-    "records.table.iloc[rows]\n        values",
-    "records.table.iloc[rows[::-1]]\n        values",
+    "swapped part", "s.records.table.iloc[rows], s.records.ages", "s.records.table.iloc[rows[::-1]], s.records.ages"
 )
 loop.fault("ignored option", "trainee, s.eval_pictures, rows", "trainee, s.train_pictures, rows")
 loop.fault("dropped call", '            self.stage.optimizer.load_state_dict(state["optimizer"])', "            pass")
-loop.fault("dropped call", '            self.ema.module.load_state_dict(state["ema"])', "            pass")
-loop.fault("dropped call", '        self.trainee.load_state_dict(state["trainee"])\n', "")
 loop.fault(
     "ignored option",
     "yield s.scorer.inputs(batch.images[:, 0])",
     "yield batch.images[:, 0].permute(0, 3, 1, 2).float()",
 )
 loop.fault("swapped part", "eval_loader(s.eval_pictures, s.parts.train", "eval_loader(s.eval_pictures, s.parts.test")
-loop.fault("dropped call", "        self._require_same_data(state)\n", "", CHANGED)
+loop.fault("dropped call", "        take_up(self, state)\n", "")
 loop.fault("dropped call", "        if not is_finite(losses):", "        if False:")
 loop.fault("sign", "if self.progress.epoch < placed.end and not", "if self.progress.epoch <= placed.end and not")
+
+loop_state = Source(T + "loop_state.py", "tests/training/test_loop.py", MEANS, "tests/cli/test_finetune.py")
+loop_state.fault("dropped call", '        loop.ema.module.load_state_dict(state["ema"])', "        pass")
+loop_state.fault("dropped call", '    loop.trainee.load_state_dict(state["trainee"])\n', "")
+loop_state.fault("dropped call", "    _require_same_data(session, state)\n", "", CHANGED)
+loop_state.fault("swapped part", "loop.ema.module.state_dict() if loop.ema", "loop.trainee.state_dict() if loop.ema")
+loop_state.fault("dropped call", '* state.get("processes", 1) // session.accelerator.num_processes', "", RANKS)
+loop_state.fault("dropped call", '    loop.trainee.model.notes = state["notes"]\n', "")
 
 stage_run = Source(T + "stage_run.py", "tests/training/test_stage_run.py", MEANS, "tests/plugins/bcnn/test_runs.py")
 stage_run.fault("dropped call", "        trainee.requires_grad_(True)\n        self.frozen", "        self.frozen")
@@ -613,7 +618,10 @@ rates.fault(
     "dropped call", 'return {"lr": lr} if head_lr == lr else {"lr": lr, "head_lr": head_lr}', 'return {"lr": head_lr}'
 )
 
-loop.fault("sign", "1 / (1 + float(error))", "1 + float(error)", YEARS)
+watched = Source(T + "watched.py", YEARS)
+watched.fault("sign", "1 / (1 + float(error))", "1 + float(error)")
+watched.fault("ignored option", "truth.scale, decoder)", 'truth.scale, "argmax")')
+watched.fault("wrong reduction", "np.mean(answers.errors)", "np.max(answers.errors)")
 scorer.fault("ignored option", '"mean" if years else "argmax"', '"argmax"', YEARS)
 answers.fault("dropped call", "self.calibration.probabilities(scores), self.scale", "scores, self.scale", YEARS)
 predictor.fault("dropped call", "    if not np.isfinite(interval.radius):\n", "    if False:\n", YEARS)
