@@ -46,7 +46,7 @@ study.fault("off-by-one", "view = 1 + epoch % self.options.views", "view = epoch
 study.fault("swapped part", "(raw - material.mean) / material.deviation", "raw - material.mean")
 study.fault("index", "_scale(self.features[0, train])", "_scale(self.features[0])")
 study.fault("index", "logits[:, i] for name", "logits[:, 0] for name")
-study.fault("swapped part", "torch.from_numpy(material.seen[rows])", "torch.from_numpy(material.labels[rows])")
+study.fault("ignored option", "num_classes, self.options.label_noise, group.seed", "num_classes, 0.0, group.seed")
 study.fault("dropped call", "                order.epoch = epoch\n", "")
 study.fault("swapped part", '("val", material.context.parts.val))', '("val", material.context.parts.test))')
 study.fault("ignored option", "warmup=recipe.warmup_epochs * batches_per_epoch", "warmup=0")
@@ -54,11 +54,16 @@ study.fault(
     "swapped part", "heads = [Head(cell.recipe.loss, cell.recipe.lr,", "heads = [Head(cell.recipe.loss, recipe.lr,"
 )
 study.fault("ignored option", "thinned(parts.train, labels, self.options.imbalance, group.seed)", "parts.train")
-study.fault(
+
+writing = Source(P + "writing.py", T + "test_study.py")
+writing.fault(
     "index",
     "part_figures(records, self.rows[part], scores",
     "part_figures(records, self.rows[part][::-1], scores",
 )
+writing.fault("dropped call", "self.protocol | self.material.corruption", "self.protocol")
+writing.fault("dropped call", '{**self.constant["data"], **sizes}', 'self.constant["data"]')
+writing.fault("index", "np.arange(0, values.size + 1, values.shape[1]", "np.arange(0, values.size + 1, values.shape[0]")
 
 features = Source(P + "features.py", T + "test_features.py", T + "test_study.py")
 features.fault("ignored option", '        "views": views,\n', "")

@@ -110,18 +110,18 @@ def test_continued_after_a_kill_it_ends_in_the_same_bytes(study, faces, tmp_path
         pass
 
     folder, written = tmp_path / "again", []
-    write = module._Writer.write
+    write = module.CellWriter.write
 
-    def dies(self, cell, logits):
+    def dies(self, cell, run, logits):
         if len(written) == 11:
             raise Killed
         written.append(cell.name)
-        write(self, cell, logits)
+        write(self, cell, run, logits)
 
-    monkeypatch.setattr(module._Writer, "write", dies)
+    monkeypatch.setattr(module.CellWriter, "write", dies)
     with pytest.raises(Killed):
         probe(faces, folder)
-    monkeypatch.setattr(module._Writer, "write", write)
+    monkeypatch.setattr(module.CellWriter, "write", write)
     assert 0 < len(list(folder.glob("cells/*/COMMITTED"))) < 32
     assert probe(faces, folder) == 0
     for cell in StudyFolder(study).read().cells:

@@ -18,6 +18,7 @@ TESTED_ELSEWHERE = {
         "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
         "training/input_batches.py": ("cli/test_predict_at_work.py", "test_a_stream_that_gives_nothing_stops_nobody"),
         "cores.py": ("data/test_loading.py", "test_on_a_cpu_the_network_gets_half_of_the_cores"),
+        "probes/writing.py": ("probes/test_study.py", "module.CellWriter"),
         "training/loop_state.py": ("training/test_loop.py", "resumed"),
         "training/watched.py": ("cli/test_years.py", "from finegrained_crl.training.watched import merit"),
         "training/timing.py": ("training/test_speed.py", "test_a_step_has_the_threads_of_its_setting"),
