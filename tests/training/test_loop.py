@@ -231,10 +231,12 @@ def test_a_checkpoint_holds_all_that_goes_on(make_session):
     first = Loop(make_session(*words))
     first.begin(first.session.stages[0])
     first.train_epoch()
+    first.trainee.model.notes.append("set from the training pictures")
     first.save()
     state = checkpoint.load(first.session.run.last)
     again = Loop(make_session(*words, resume=True))
     assert again.restore()["stage"] == "all"
+    assert again.trainee.model.notes[-1] == "set from the training pictures"
     assert again.trainee.model.drift.item() == first.trainee.model.drift.item() == pytest.approx(2 + 3)
     assert again.evaluated.model.drift.item() == first.evaluated.model.drift.item() != 5.0
     assert again.progress == first.progress
