@@ -18,24 +18,22 @@ gradients do in the run is the judge (`account`).
 from __future__ import annotations
 
 import ast
-import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from finegrained_crl.retrofit.reading.flow import FUNCTIONS, dotted, find_backward, is_backward, stored_names
+from finegrained_crl.retrofit.reading.flow import dotted, find_backward, stored_names
+from finegrained_crl.retrofit.reading.guards import guard_of
+from finegrained_crl.retrofit.reading.nodes import SCOPES, ancestors, own_nodes, start
 from finegrained_crl.retrofit.reading.source import Source
 from finegrained_crl.retrofit.reading.words import (
     EVALUATING_CLASSES,
-    EVALUATION,
     HELD_OUT,
-    PHASE,
     TRAINING,
     verdict_of,
     words_of,
 )
 
 Verdict = Literal["train", "eval", ""]
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef)
 TEACHERS = {"teacher", "ema", "momentum", "old", "frozen", "reference", "anchor"}
 
 
@@ -59,7 +57,7 @@ def context_of(source: Source, node: ast.AST, *, is_loss: bool = False) -> Conte
         node: any expression in it.
         is_loss: the node is the call of the loss itself; False: something on the way to it.
     """
-    around = _ancestors(source, node)
+    around = ancestors(source, node)
     scope = next((a for a in around if isinstance(a, SCOPES)), source.tree)
     assert scope is not None
     return (
@@ -76,16 +74,8 @@ def context_of(source: Source, node: ast.AST, *, is_loss: bool = False) -> Conte
 
 def function_of(source: Source, node: ast.AST) -> str:
     """Dotted name of the functions and classes around a node; "<module>" at the top."""
-    names = [a.name for a in reversed(_ancestors(source, node)) if isinstance(a, (*SCOPES, ast.ClassDef))]
+    names = [a.name for a in reversed(ancestors(source, node)) if isinstance(a, (*SCOPES, ast.ClassDef))]
     return ".".join(names) or "<module>"
-
-
-def _ancestors(source: Source, node: ast.AST) -> list[ast.AST]:
-    """Innermost first."""
-    guards = []
-    while (node := source.parents.get(node)) is not None:  # type: ignore[assignment]
-        guards.append(node)
-    return guards
 
 
 def _without_grad(around: list[ast.AST]) -> Context | None:
@@ -144,94 +134,9 @@ def _reaching_backward(source: Source, scope: ast.AST, node: ast.AST, around: li
     backward = find_backward(scope, node, source.parents, source.backward_helpers)
     if backward is None:
         return None
-    guard = _guard(source, scope, backward, around)
+    guard = guard_of(source, scope, backward, around)
     when = f" where `{ast.unparse(guard)}`" if guard is not None else ""
     return Context("train", f"its value reaches the backward pass in line {backward.lineno}{when}", guard)
-
-
-def _guard(source: Source, scope: ast.AST, backward: ast.AST, around: list[ast.AST]) -> ast.expr | None:
-    """The tests around the backward pass, but not around the site, that ask whether this is training."""
-    tests: list[ast.expr] = []
-    child, fixed = backward, _fixed_names(scope)
-    for node in _ancestors(source, backward):
-        if node is scope or node in around:
-            break
-        test = None if _trains_either_way(node, child, source) else _test_before(node, child)
-        if test is not None and _asks_for_training(test, fixed):
-            tests.insert(0, test)
-        child = node
-    if way_out := _way_out(scope, backward, around, fixed):
-        tests.insert(0, way_out)
-    return ast.BoolOp(ast.And(), tests) if len(tests) > 1 else next(iter(tests), None)
-
-
-def _trains_either_way(node: ast.AST, child: ast.AST, source: Source) -> bool:
-    """`if args.fp16: scaled.backward()`, `else: loss.backward()`: such a test says how it trains, not whether."""
-    if not isinstance(node, ast.If):
-        return False
-    others = node.orelse if any(child is statement for statement in node.body) else node.body
-    parts = (part for statement in others for part in ast.walk(statement))
-    return any(isinstance(part, ast.Call) and is_backward(part, source.backward_helpers) for part in parts)
-
-
-def _test_before(node: ast.AST, child: ast.AST) -> ast.expr | None:
-    """What must hold for a part of a node to be evaluated: `if`, `x if .. else y`, `.. and x`."""
-    if isinstance(node, ast.If):
-        return node.test if any(child is statement for statement in node.body) else _negated(node.test)
-    if isinstance(node, ast.IfExp) and child is not node.test:
-        return node.test if child is node.body else _negated(node.test)
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
-        before = list(itertools.takewhile(lambda value: value is not child, node.values))
-        return ast.BoolOp(ast.And(), before) if len(before) > 1 else next(iter(before), None)
-    return None
-
-
-def _fixed_names(scope: ast.AST) -> set[str]:
-    """A function's arguments that it never writes to: `if update:` is the same from its first line to its last."""
-    if not isinstance(scope, SCOPES):
-        return set()
-    arguments = scope.args
-    names = {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-    stored = {n.id for n in ast.walk(scope) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return names - stored
-
-
-def _way_out(scope: ast.AST, backward: ast.AST, around: list[ast.AST], fixed: set[str]) -> ast.expr | None:
-    """The reverse of an `if not training: return loss` between the site and the backward pass."""
-    below = around[0].lineno if around and hasattr(around[0], "lineno") else 0
-    for node in _own_nodes(scope):
-        if not isinstance(node, ast.If) or node.orelse or node in around or _holds(node, backward):
-            continue
-        leaves = isinstance(node.body[-1], ast.Return | ast.Continue | ast.Raise)
-        is_between = below <= node.lineno < _start(backward)[0]
-        if leaves and is_between and _asks_for_training(node.test, fixed):
-            return _negated(node.test)
-    return None
-
-
-def _holds(node: ast.AST, part: ast.AST) -> bool:
-    return any(inner is part for inner in ast.walk(node))
-
-
-def _negated(test: ast.expr) -> ast.expr:
-    return (
-        test.operand if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) else ast.UnaryOp(ast.Not(), test)
-    )
-
-
-def _asks_for_training(test: ast.expr, fixed: set[str]) -> bool:
-    names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
-    if names and names <= fixed:
-        return True
-    parts = [
-        n.attr if isinstance(n, ast.Attribute) else n.id
-        for n in ast.walk(test)
-        if isinstance(n, ast.Name | ast.Attribute)
-    ]
-    parts += [n.value for n in ast.walk(test) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    if {"requires_grad", "is_grad_enabled"} & set(parts):
-        return True
-    return bool(words_of(*parts) & (PHASE | TRAINING | EVALUATION | {"optimizer", "optimiser", "opt"}))
 
 
 def _named(around: list[ast.AST]) -> Context | None:
@@ -250,9 +155,9 @@ def _after_mode_switch(scope: ast.AST, node: ast.AST) -> Context | None:
     last: tuple[tuple[int, int], Verdict, str] | None = None
     for call in _own_calls(scope):
         switch = _mode_switch(call)
-        is_later = last is None or _start(call) >= last[0]
-        if switch and is_later and _start(call) < _start(node) and _scores_come_from(scope, node, _switched(call)):
-            last = (_start(call), switch, ast.unparse(call))
+        is_later = last is None or start(call) >= last[0]
+        if switch and is_later and start(call) < start(node) and _scores_come_from(scope, node, _switched(call)):
+            last = (start(call), switch, ast.unparse(call))
     if last is None:
         return None
     return Context(last[1], f"behind `{last[2]}`, line {last[0][0]}", is_weak=True)
@@ -271,7 +176,7 @@ def _scores_come_from(scope: ast.AST, site: ast.AST, model: str) -> bool:
     if not (isinstance(site, ast.Call) and site.args):
         return words_of(model).isdisjoint(TEACHERS) and model.count(".") <= model.startswith("self.")
     used, grown = {model}, True
-    assignments = [n for n in _own_nodes(scope) if isinstance(n, ast.Assign)]
+    assignments = [n for n in own_nodes(scope) if isinstance(n, ast.Assign)]
     while grown:
         before = len(used)
         for assignment in assignments:
@@ -290,24 +195,8 @@ def _uses(expression: ast.AST, name: str, as_call: bool) -> bool:
     return False
 
 
-def _start(node: ast.AST) -> tuple[int, int]:
-    return node.lineno, node.col_offset  # type: ignore[attr-defined]
-
-
 def _own_calls(scope: ast.AST) -> list[ast.Call]:
-    return [node for node in _own_nodes(scope) if isinstance(node, ast.Call)]
-
-
-def _own_nodes(scope: ast.AST) -> list[ast.AST]:
-    """The nodes of a function without those of functions inside it."""
-    nodes: list[ast.AST] = []
-    todo = list(ast.iter_child_nodes(scope))
-    while todo:
-        node = todo.pop()
-        nodes.append(node)
-        if not isinstance(node, FUNCTIONS):
-            todo += ast.iter_child_nodes(node)
-    return nodes
+    return [node for node in own_nodes(scope) if isinstance(node, ast.Call)]
 
 
 def _mode_switch(call: ast.Call) -> Verdict:
