@@ -24,7 +24,7 @@ from finegrained_crl.training.compilation import compile_network
 from finegrained_crl.training.method import TrainBatch
 from finegrained_crl.training.recipe import Recipe
 from finegrained_crl.training.run_options import Threads
-from finegrained_crl.training.timing import Setting, Timing, gradients, random_batch, step_seconds
+from finegrained_crl.training.timing import Setting, Timing, gradients, random_batch, score, step_seconds
 from finegrained_crl.training.trainee import Trainee
 
 ROUNDS = 3
@@ -136,6 +136,7 @@ class _Trial:
         compile_network(model.model, graphs=False)
         start = time.perf_counter()
         cosine = _cosine(gradients(model, setting, self.batch), whole)
+        score(model, setting, self.batch)
         compile_seconds = time.perf_counter() - start
         eager = replace(setting, compile=False)
         times = []

@@ -50,7 +50,7 @@ class Timing:
         setting: what was timed.
         seconds: of a step, the median.
         cosine: of its gradients and those of fp32.
-        compile_seconds: before the first step, where it is compiled.
+        compile_seconds: until the network is compiled, for training and for evaluation.
         failure: why it can't be had on this machine.
     """
 
@@ -127,6 +127,15 @@ def backward(model: Trainee, setting: Setting, batch: TrainBatch) -> None:
         with _autocast(setting.precision, device):
             losses, _ = model(batch._replace(images=images))
         sum(losses.values(), torch.zeros((), device=device)).backward()
+
+
+def score(model: Trainee, setting: Setting, batch: TrainBatch) -> None:
+    """A pass as evaluation makes it, for which a compiled network is compiled once more."""
+    model.eval()
+    images = batch.images.contiguous(memory_format=memory_format(setting.memory_format))
+    with torch.inference_mode(), with_threads(setting.threads), _autocast(setting.precision, batch.images.device):
+        model.scores(images)
+    model.train()
 
 
 @contextlib.contextmanager

@@ -643,6 +643,7 @@ speed.fault(
     "gradients(self.model, setting, self.batch), whole)",
 )
 speed.fault("wrong reduction", "cosine, compile_seconds)", "cosine)")
+speed.fault("dropped call", "        score(model, setting, self.batch)\n", "")
 timing = Source(T + "timing.py", "tests/training/test_speed.py")
 timing.fault("sign", "or not self.cosine >= LEAST_COSINE", "or False")
 timing.fault("sign", "or not self.cosine >= LEAST_COSINE", "or self.cosine < LEAST_COSINE")

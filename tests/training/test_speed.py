@@ -173,6 +173,17 @@ def test_the_best_setting_is_compiled_and_its_gradients_are_looked_at(trainee, u
     assert "compiled 1000 ms and 0 s to compile" in str(best)
 
 
+def test_compiling_for_evaluation_is_in_the_time_to_compile(trainee, uncompiled, monkeypatch):
+    def scores(self, images):
+        modes.append((self.training, hasattr(self.model, "is_marked"), torch.is_inference_mode_enabled()))
+        return real(self, images)
+
+    modes, real = [], Trainee.scores
+    monkeypatch.setattr(Trainee, "scores", scores)
+    choose(trainee, COMPILED, CPU, 3)
+    assert modes == [(False, True, True)]
+
+
 def test_what_is_compiled_is_the_best_of_all_that_was_timed(trainee, uncompiled, monkeypatch):
     def seconds(model, setting, batch):
         return 1.0 if (setting.precision, setting.memory_format) == ("bf16", "channels_last") else 2.0
