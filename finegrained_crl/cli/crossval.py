@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.foresight import Foresight, foresee
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.cli.study_checks import check_data
@@ -41,7 +41,7 @@ example = (
 
 def main(argv: list[str]) -> int:
     """Plan, show the plan, run what is missing."""
-    asked = settings.normalise(argv)
+    asked = parsing.normalise(argv)
     parts = parts_of(asked)
     return _each_part(asked, parts) if len(parts) > 1 else _one_study(with_study(asked))
 
@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
 def _each_part(words: list[str], parts: list[str]) -> int:
     """All parts of a study file, each a study in a folder of its own; what one lacks doesn't keep the others."""
     code = 0
-    out, data = settings.peek(words, "--out"), settings.peek(words, "--data")
+    out, data = parsing.peek(words, "--out"), parsing.peek(words, "--data")
     if not out or not data:
         raise FinegrainedError("a study of several parts needs --out STUDIES and --data FOLDER, or --part for one")
     for part in parts:
@@ -81,7 +81,7 @@ def run_study(words: list[str], parser_of: ParserOf, plan: Plan) -> int:
     parsed = parser_of(words).parse(words)
     if not parsed.out:
         raise FinegrainedError("--out is missing: give the folder of the study")
-    if settings.peek(words, "--fold"):
+    if parsing.peek(words, "--fold"):
         raise FinegrainedError(
             "--fold is for one run; a study takes --folds 0 1 .. (all of the data set where you name none)"
         )
@@ -155,7 +155,7 @@ def _as_before(machine: Machine, study: Study, jobs: int) -> Machine:
     return dataclasses.replace(machine, jobs=max(1, available_cores() // study.threads))
 
 
-def _parser(words: list[str]) -> settings.SettingsParser:
+def _parser(words: list[str]) -> parsing.SettingsParser:
     usage = (
         "fgcrl crossval --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--seeds 0 1 ..] [--jobs N] [any"
         " setting below]"
@@ -163,7 +163,7 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     return study_parser(words, add_flags, prog="fgcrl crossval", usage=usage, epilog=f"example: {example}")
 
 
-def add_flags(parser: settings.SettingsParser) -> None:
+def add_flags(parser: parsing.SettingsParser) -> None:
     """Add what is compared, and how cells run."""
     add_axes(parser)
     add_how(parser)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.data import audit as auditing
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     is_named = bool(argv) and not argv[0].startswith("-")
     name = argv[0] if is_named else ""
     cls = discovery.find("data set", name, discovery.datasets()) if is_named else None
-    words = [word.replace("--dataset.", "--") for word in settings.normalise(argv[is_named:])]
+    words = [word.replace("--dataset.", "--") for word in parsing.normalise(argv[is_named:])]
     parser, options = _parser(name, cls)
     parsed = parser.parse(words)
     if parsed.lists:
@@ -70,27 +70,27 @@ def _draw(report: auditing.AuditReport, root: Path | None, path: Path) -> None:
     print(f"{min(len(pairs), MOST_PAIRS)} pairs of pictures in {path}{more}", file=sys.stderr)
 
 
-def _parser(name: str, cls: Any) -> tuple[settings.SettingsParser, list[str]]:
-    parser = settings.SettingsParser(
+def _parser(name: str, cls: Any) -> tuple[parsing.SettingsParser, list[str]]:
+    parser = parsing.SettingsParser(
         prog=f"fgcrl data audit {name}".strip(), description=DESCRIPTION, epilog=f"example: {example}"
     )
-    settings.add_flag(
+    parsing.add_flag(
         parser, "data", str, "", "folder (or CSV file) that holds the data set, or the images of the lists"
     )
-    settings.add_flag(parser, "lists", list[str], [], "list files ('PATH LABEL' a line), each one a part")
-    settings.add_flag(parser, "labels_only", bool, False, "compare the lists alone, read no image")
-    settings.add_flag(parser, "near", float, NEAR, "least likeness of near-duplicates, up to 1; -1: don't look for any")
-    settings.add_flag(parser, "sheet", str, "", "PNG file for the pairs of pictures that were found, side by side")
-    settings.add_flag(
+    parsing.add_flag(parser, "lists", list[str], [], "list files ('PATH LABEL' a line), each one a part")
+    parsing.add_flag(parser, "labels_only", bool, False, "compare the lists alone, read no image")
+    parsing.add_flag(parser, "near", float, NEAR, "least likeness of near-duplicates, up to 1; -1: don't look for any")
+    parsing.add_flag(parser, "sheet", str, "", "PNG file for the pairs of pictures that were found, side by side")
+    parsing.add_flag(
         parser, "fold", int | None, None, "audit the split that holds out this fold, not all folds against each other"
     )
-    settings.add_flag(parser, "split", str | None, None, "audit the split that holds out this part")
-    settings.add_flag(
+    parsing.add_flag(parser, "split", str | None, None, "audit the split that holds out this part")
+    parsing.add_flag(
         parser, "val_fraction", float, 0.0, "with the validation part that training cuts, as in `fgcrl finetune`"
     )
-    settings.add_flag(parser, "seed", int, 0, "seed of that part")
-    settings.add_flag(parser, "json", bool, False, "print as JSON")
-    return parser, settings.add_options(parser, cls) if cls else []
+    parsing.add_flag(parser, "seed", int, 0, "seed of that part")
+    parsing.add_flag(parser, "json", bool, False, "print as JSON")
+    return parser, parsing.add_options(parser, cls) if cls else []
 
 
 def _audit_lists(parsed: Any) -> tuple[auditing.AuditReport, Path | None]:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.errors import FinegrainedError
 
@@ -17,14 +17,14 @@ example = "fgcrl data make demo-birds demo/birds"
 
 def main(argv: list[str]) -> int:
     """Draw one demo set."""
-    name, words = settings.named(argv, "data make", discovery.makers(), example)
+    name, words = parsing.named(argv, "data make", discovery.makers(), example)
     maker = discovery.find("demo set", name, discovery.makers())
     description = (inspect.getdoc(maker) or "").partition("\n")[0]
-    parser = settings.SettingsParser(prog=f"fgcrl data make {name} DIR", description=description)
+    parser = parsing.SettingsParser(prog=f"fgcrl data make {name} DIR", description=description)
     parser.add_argument("folder", type=str, help="folder to make")
-    options = settings.add_options(parser, maker, skip=("folder", "progress"))
-    settings.add_flag(parser, "json", bool, False, "print as JSON")
-    if not words or (words[0].startswith("-") and not settings.asks_for_help(words)):
+    options = parsing.add_options(parser, maker, skip=("folder", "progress"))
+    parsing.add_flag(parser, "json", bool, False, "print as JSON")
+    if not words or (words[0].startswith("-") and not parsing.asks_for_help(words)):
         raise FinegrainedError(f"`fgcrl data make {name}` needs a folder: fgcrl data make {name} DIR")
     parsed = parser.parse(words)
     chosen = {option: parsed[option] for option in options}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import data_prepare_faces, settings
+from finegrained_crl.cli import data_prepare_faces, parsing
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.errors import FinegrainedError
 
@@ -20,17 +20,17 @@ def main(argv: list[str]) -> int:
     """Prepare one data set, or go on with a copy that was interrupted."""
     if argv[:1] == [FACES]:
         return data_prepare_faces.main(argv[1:])
-    name, words = settings.named(argv, "data prepare", [*discovery.datasets(), FACES], example)
+    name, words = parsing.named(argv, "data prepare", [*discovery.datasets(), FACES], example)
     cls = discovery.find("data set", name, discovery.datasets())
-    parser = settings.SettingsParser(
+    parser = parsing.SettingsParser(
         prog=f"fgcrl data prepare {name}", description=cls.summary, epilog=f"example: {example}"
     )
-    settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set")
-    settings.add_flag(parser, "short_side", int, 512, "pixels of the shorter side; smaller pictures stay as they are")
-    settings.add_flag(parser, "out", str, "", "folder for the copy; the same command goes on with an unfinished one")
-    settings.add_flag(parser, "convert_images", bool, False, "convert CMYK, 16-bit and transparent images")
-    settings.add_flag(parser, "json", bool, False, "print as JSON")
-    options = settings.add_options(parser, cls)
+    parsing.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set")
+    parsing.add_flag(parser, "short_side", int, 512, "pixels of the shorter side; smaller pictures stay as they are")
+    parsing.add_flag(parser, "out", str, "", "folder for the copy; the same command goes on with an unfinished one")
+    parsing.add_flag(parser, "convert_images", bool, False, "convert CMYK, 16-bit and transparent images")
+    parsing.add_flag(parser, "json", bool, False, "print as JSON")
+    options = parsing.add_options(parser, cls)
     parsed = parser.parse(words)
     if not parsed.data or not parsed.out:
         raise FinegrainedError(f"--{'data' if not parsed.data else 'out'} is missing: {example}")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.data_verify_view import show
 from finegrained_crl.errors import FinegrainedError
 
@@ -16,15 +16,15 @@ example = "fgcrl data verify cub200 --data CUB_200_2011"
 
 def main(argv: list[str]) -> int:
     """Check one data set; exit code 1 when something is wrong with it."""
-    name, words = settings.named(argv, "data verify", discovery.datasets(), example)
+    name, words = parsing.named(argv, "data verify", discovery.datasets(), example)
     cls = discovery.find("data set", name, discovery.datasets())
     where = " ".join(cls.where.split())
-    parser = settings.SettingsParser(prog=f"fgcrl data verify {name}", description=cls.summary, epilog=where)
-    settings.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set")
-    settings.add_flag(parser, "labels_only", bool, False, "read annotation files alone; no image needs to be there")
-    settings.add_flag(parser, "convert_images", bool, False, "accept CMYK, 16-bit and transparent images")
-    settings.add_flag(parser, "json", bool, False, "print as JSON")
-    options = settings.add_options(parser, cls)
+    parser = parsing.SettingsParser(prog=f"fgcrl data verify {name}", description=cls.summary, epilog=where)
+    parsing.add_flag(parser, "data", str, "", "folder (or CSV file) that holds the data set")
+    parsing.add_flag(parser, "labels_only", bool, False, "read annotation files alone; no image needs to be there")
+    parsing.add_flag(parser, "convert_images", bool, False, "accept CMYK, 16-bit and transparent images")
+    parsing.add_flag(parser, "json", bool, False, "print as JSON")
+    options = parsing.add_options(parser, cls)
     parsed = parser.parse(words)
     if not parsed.data:
         raise FinegrainedError(f"--data is missing. {where}")

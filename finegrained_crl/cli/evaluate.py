@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finegrained_crl import at_once, escaping
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, settings
 from finegrained_crl.cli.progress import bar
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Component, Recipe, recipe_from_dict
@@ -25,8 +25,8 @@ SHOWN = 10
 
 def main(argv: list[str]) -> int:
     """Evaluate, print the figures, and write a folder like a run's where --out says so."""
-    words = settings.normalise(argv)
-    if not words or (words[0].startswith("-") and not settings.asks_for_help(words)):
+    words = parsing.normalise(argv)
+    if not words or (words[0].startswith("-") and not parsing.asks_for_help(words)):
         raise FinegrainedError(f"`fgcrl evaluate` needs the folder of a run first; e.g. {example}")
     folder = "" if words[0].startswith("-") else words[0]
     own = recipe_from_dict(RunFolder(Path(folder)).read_recipe()) if folder else Recipe()
@@ -73,15 +73,15 @@ def _recipe(own: Recipe, parsed: Any, options: list[str]) -> Recipe:
     return own.replace(dataset=dataset, data=data, convert_images=convert, **changes)
 
 
-def _parser(words: list[str], own: Recipe) -> tuple[settings.SettingsParser, list[str]]:
-    parser = settings.SettingsParser(
+def _parser(words: list[str], own: Recipe) -> tuple[parsing.SettingsParser, list[str]]:
+    parser = parsing.SettingsParser(
         prog="fgcrl evaluate",
         usage="fgcrl evaluate RUN [--data PATH] [--dataset NAME] [--split NAME] [--out DIR] [any option below]",
         description=summary,
         epilog=f"example: {example}",
     )
-    name = settings.peek(words, "--dataset.name") or own.dataset.name
-    add = settings.add_flag
+    name = parsing.peek(words, "--dataset.name") or own.dataset.name
+    add = parsing.add_flag
     add(parser, "data", str, "", "folder (or CSV file) of the other data set [the run's own]")
     add(parser, "dataset.name", str, name, "kind of data set; `fgcrl list datasets` shows all [the run's]")
     add(parser, "split", str | None, None, "part to evaluate, or 'all' [test; all where there is none]")
@@ -100,7 +100,7 @@ def _parser(words: list[str], own: Recipe) -> tuple[settings.SettingsParser, lis
     add(parser, "json", bool, False, "print results.json")
     cls = settings.component_class("dataset", name)
     group = parser.add_argument_group(f"options of the dataset {cls.__name__}")
-    options = settings.add_options(group, cls, prefix="dataset.")
+    options = parsing.add_options(group, cls, prefix="dataset.")
     stored = own.dataset.options if name == own.dataset.name else {}
     parser.set_defaults({f"dataset.{key}": value for key, value in stored.items() if key in options})
     return parser, options

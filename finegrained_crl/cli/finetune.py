@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, recipe_files, settings
 from finegrained_crl.cli.ranks import lost_ones_told
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.errors import FinegrainedError
@@ -28,7 +28,7 @@ example = "fgcrl finetune --dataset image_folder --data my_images --backbone res
 
 def main(argv: list[str]) -> int:
     """Train, or with --dry-run show what would be trained."""
-    words = settings.normalise(argv)
+    words = parsing.normalise(argv)
     parser = _parser(words)
     parsed = parser.parse(words)
     recipe = with_absolute_paths(settings.to_recipe(parsed))
@@ -108,7 +108,7 @@ def default_folder(recipe: Recipe) -> Path:
     return Path("runs") / f"{'-'.join(parts)}{fold}-s{recipe.seed}".replace("/", "_")
 
 
-def _parser(words: list[str]) -> settings.SettingsParser:
+def _parser(words: list[str]) -> parsing.SettingsParser:
     base, fitted = _base(words)
     if fitted:
         print(f"--epochs shortens the recipe, so also: {', '.join(fitted)}", file=sys.stderr)
@@ -118,31 +118,31 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     )
 
 
-def _add_run_flags(parser: settings.SettingsParser) -> None:
+def _add_run_flags(parser: parsing.SettingsParser) -> None:
     how = parser.add_argument_group("how to run (nothing here changes a result, rounding aside)")
-    settings.add_flag(how, "recipe", str | None, None, "recipe file, or name of a shipped one (`fgcrl list recipes`)")
-    settings.add_flag(how, "out", str | None, None, "run folder [runs/DATASET-METHOD-BACKBONE-LOSS-sSEED]")
-    settings.add_flag(how, "resume", bool, False, "go on with the run in --out, wherever it was interrupted")
-    settings.add_flag(
+    parsing.add_flag(how, "recipe", str | None, None, "recipe file, or name of a shipped one (`fgcrl list recipes`)")
+    parsing.add_flag(how, "out", str | None, None, "run folder [runs/DATASET-METHOD-BACKBONE-LOSS-sSEED]")
+    parsing.add_flag(how, "resume", bool, False, "go on with the run in --out, wherever it was interrupted")
+    parsing.add_flag(
         how, "dry_run", bool, False, "build everything, run two batches, print sizes and times, write nothing"
     )
-    settings.add_flag(how, "json", bool, False, "print facts as JSON")
-    settings.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
-    settings.add_flag(
+    parsing.add_flag(how, "json", bool, False, "print facts as JSON")
+    parsing.add_flag(how, "workers", int, -1, "image loading processes; -1 chooses")
+    parsing.add_flag(
         how, "threads", Threads, 0, "CPU threads of the network; auto times some counts, 0 leaves torch's choice"
     )
-    settings.add_flag(how, "device", str, "auto", "auto, or cpu")
-    settings.add_flag(
+    parsing.add_flag(how, "device", str, "auto", "auto, or cpu")
+    parsing.add_flag(
         how, "data_in", DataIn, "auto", "pictures from 'files', or decoded once into 'memory' or onto the 'device'"
     )
-    settings.add_flag(
+    parsing.add_flag(
         how,
         "tracker",
         Tracker,
         "tensorboard",
         "where figures of epochs go beside epochs.csv: tensorboard, wandb, mlflow",
     )
-    settings.add_flag(
+    parsing.add_flag(
         how,
         "cuda_graphs",
         bool,
@@ -150,21 +150,21 @@ def _add_run_flags(parser: settings.SettingsParser) -> None:
         "with --compile true, replay the network's kernels as CUDA graphs: for small networks, whose steps wait for the"
         " host",
     )
-    settings.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
-    settings.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
+    parsing.add_flag(how, "checkpoint_seconds", float, 300.0, "time between checkpoints within an epoch")
+    parsing.add_flag(how, "accept_changed_data", bool, False, "go on with data that changed; noted in results.json")
 
 
 def _base(words: list[str]) -> tuple[dict[str, Any], list[str]]:
     """The settings below the flags, a recipe file's or those of the run to go on with; and what was fitted to
     `--epochs`.
     """
-    recipe, out = settings.peek(words, "--recipe"), settings.peek(words, "--out")
+    recipe, out = parsing.peek(words, "--recipe"), parsing.peek(words, "--out")
     if not recipe and "--resume" in words and out and RunFolder(Path(out)).holds_run:
         return RunFolder(Path(out)).read_recipe(), []
     base: dict[str, Any] = {}
     if recipe:
-        method = settings.peek(words, "--method.name") or "resnet"
-        base = settings.read_recipe_file(settings.find_recipe(recipe, method))
+        method = parsing.peek(words, "--method.name") or "resnet"
+        base = recipe_files.read_recipe_file(recipe_files.find_recipe(recipe, method))
     return fitted_to_epochs(words, base)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from finegrained_crl import discovery
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import recipe_files
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.losses import catalogue
@@ -51,7 +51,7 @@ def recipe_lines() -> dict[str, str]:
     return {
         f"{method}/{path.stem}": path.read_text(encoding="utf-8").splitlines()[1].lstrip("# ")
         for method in sorted(discovery.methods())
-        for path in settings.shipped_recipes(method)
+        for path in recipe_files.shipped_recipes(method)
     }
 
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.foresight import foresee
 from finegrained_crl.cli.study_checks import check_data
 from finegrained_crl.cli.study_plan import add_axes, plan_study, study_parser
@@ -27,7 +27,7 @@ example = (
 
 def main(argv: list[str]) -> int:
     """Plan, compute features, train what is missing."""
-    words = settings.normalise(argv)
+    words = parsing.normalise(argv)
     parsed = _parser(words).parse(words)
     if not parsed.out:
         raise FinegrainedError("--out is missing: give the folder of the study")
@@ -132,7 +132,7 @@ def _plan_text(study: Study) -> str:
     )
 
 
-def _parser(words: list[str]) -> settings.SettingsParser:
+def _parser(words: list[str]) -> parsing.SettingsParser:
     usage = (
         "fgcrl probe --out STUDY [--recipe NAME|FILE] --data PATH [--losses A B ..] [--grid lr=A,B ..] [--select val]"
         " [--seeds 0 1 ..] [any setting below]"
@@ -140,19 +140,19 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     return study_parser(words, _add_flags, prog="fgcrl probe", usage=usage, epilog=f"example: {example}")
 
 
-def _add_flags(parser: settings.SettingsParser) -> None:
+def _add_flags(parser: parsing.SettingsParser) -> None:
     add_axes(parser)
     what = parser.add_argument_group("what is probed")
-    settings.add_flag(what, "hidden", int, 0, "width of the heads' hidden layer; 0: linear heads")
-    settings.add_flag(what, "cached_views", int, 4, "augmented views of each training picture; 0: as at evaluation")
-    settings.add_flag(what, "label_noise", float, 0.0, "share of the training labels replaced by another class")
-    settings.add_flag(what, "imbalance", float, 1.0, "training pictures of the first class over those of the last")
+    parsing.add_flag(what, "hidden", int, 0, "width of the heads' hidden layer; 0: linear heads")
+    parsing.add_flag(what, "cached_views", int, 4, "augmented views of each training picture; 0: as at evaluation")
+    parsing.add_flag(what, "label_noise", float, 0.0, "share of the training labels replaced by another class")
+    parsing.add_flag(what, "imbalance", float, 1.0, "training pictures of the first class over those of the last")
     how = parser.add_argument_group("how to run (nothing here changes a result but rounding)")
-    settings.add_flag(how, "out", str | None, None, "folder of the study; the same command goes on where it stopped")
-    settings.add_flag(
+    parsing.add_flag(how, "out", str | None, None, "folder of the study; the same command goes on where it stopped")
+    parsing.add_flag(
         how, "features", str | None, None, "folder of the cached features, for studies that share them [OUT/features]"
     )
-    settings.add_flag(how, "threads", int, 0, "CPU threads; fixed when the study begins [all cores]")
-    settings.add_flag(how, "workers", int, -1, "loader processes for the features [by the machine]")
-    settings.add_flag(how, "device", str, "auto", "where features are computed: auto, or cpu; heads train on the CPU")
-    settings.add_flag(how, "json", bool, False, "print as JSON")
+    parsing.add_flag(how, "threads", int, 0, "CPU threads; fixed when the study begins [all cores]")
+    parsing.add_flag(how, "workers", int, -1, "loader processes for the features [by the machine]")
+    parsing.add_flag(how, "device", str, "auto", "where features are computed: auto, or cpu; heads train on the CPU")
+    parsing.add_flag(how, "json", bool, False, "print as JSON")

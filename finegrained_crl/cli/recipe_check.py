@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import recipe_files
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.recipe_diff import complete
 from finegrained_crl.training.ranges import check_recipe
@@ -21,8 +21,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("recipe", metavar="FILE", help="a recipe file, or METHOD/NAME of a shipped one")
     parser.add_argument("--json", action="store_true", help="print as JSON")
     arguments = parser.parse_args(argv)
-    path = settings.find_recipe(arguments.recipe, "resnet")
-    content = settings.read_recipe_file(path)
+    path = recipe_files.find_recipe(arguments.recipe, "resnet")
+    content = recipe_files.read_recipe_file(path)
     recipe = complete(content)
     check_recipe(recipe.replace(data=recipe.data or "."))  # a recipe file seldom names the data: --data does
     absent = [field.name for field in dataclasses.fields(Recipe) if field.name not in {*content, "data"}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from finegrained_crl import files
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import recipe_files
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.data.regular import read_regular
 from finegrained_crl.errors import FinegrainedError
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
         raise FinegrainedError(f"{target}: give a name that ends in .yaml, so that --recipe takes it for a file")
     if target.exists():
         raise FinegrainedError(f"{target} is there already: choose another name")
-    content = read_regular(settings.find_recipe(arguments.recipe, "resnet"))
+    content = read_regular(recipe_files.find_recipe(arguments.recipe, "resnet"))
     files.write_bytes(target, content)
     print(f"{target}: change it, then fgcrl finetune --recipe {target} --data ..")
     return 0

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import recipe_files, settings
 from finegrained_crl.cli.arguments import Parser
 from finegrained_crl.cli.show import print_table
 from finegrained_crl.training.recipe import Recipe
@@ -52,7 +52,7 @@ def read_recipe(name: str) -> Recipe:
     """
     if RunFolder(Path(name)).recipe.is_file():
         return complete(RunFolder(Path(name)).read_recipe())
-    return complete(settings.read_recipe_file(settings.find_recipe(name, "resnet")))
+    return complete(recipe_files.read_recipe_file(recipe_files.find_recipe(name, "resnet")))
 
 
 def complete(content: dict[str, Any]) -> Recipe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, settings
 from finegrained_crl.training.recipe import Component, Recipe
 
 STAGE_SUFFIX = "_epochs"
@@ -25,7 +25,7 @@ def fitted_to_epochs(words: list[str], base: dict[str, Any]) -> tuple[dict[str, 
     Returns:
         the values with warm-up, decays and the method's own stages fitted; what was changed, for the user.
     """
-    asked = settings.peek(words, "--epochs")
+    asked = parsing.peek(words, "--epochs")
     before = base.get("epochs", Recipe.epochs)
     if asked is None or not asked.isdigit() or not isinstance(before, int) or not 1 <= int(asked) < before:
         return base, []
@@ -48,14 +48,14 @@ def fitted_to_epochs(words: list[str], base: dict[str, Any]) -> tuple[dict[str, 
 
 
 def _is_flagged(words: list[str], name: str) -> bool:
-    return settings.peek(words, "--" + name.replace("_", "-")) is not None
+    return parsing.peek(words, "--" + name.replace("_", "-")) is not None
 
 
 def _stages(words: list[str], base: dict[str, Any], share: float) -> tuple[Component, dict[str, int]]:
     """The method as the recipe has it, and its stages' epochs in proportion."""
     given = base.get("method") or {}
     of_file = given if isinstance(given, dict) else {"name": given}
-    name = settings.peek(words, "--method.name") or str(of_file.get("name", Recipe().method.name))
+    name = parsing.peek(words, "--method.name") or str(of_file.get("name", Recipe().method.name))
     options = {key: value for key, value in of_file.items() if key != "name"} if of_file.get("name") == name else {}
     epochs: dict[str, int] = {}
     for option, parameter in inspect.signature(settings.component_class("method", name)).parameters.items():

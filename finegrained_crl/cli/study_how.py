@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.crossval.machine import Machine, visible_gpus
 from finegrained_crl.crossval.slurm import ARRAY_LIMIT, Site
 from finegrained_crl.errors import FinegrainedError
@@ -40,11 +40,11 @@ FLAGS: tuple[tuple[str, Any, Any, str], ...] = (
 )
 
 
-def add_how(parser: settings.SettingsParser) -> None:
+def add_how(parser: parsing.SettingsParser) -> None:
     """Add the flags."""
     group = parser.add_argument_group("how to run (nothing here changes a result)")
     for name, hint, default, text in FLAGS:
-        settings.add_flag(group, name, hint, default, text)
+        parsing.add_flag(group, name, hint, default, text)
 
 
 def is_only_how(words: list[str]) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, recipe_files, settings
 from finegrained_crl.cli.finetune import with_absolute_paths
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.study_words import with_study
@@ -20,14 +20,14 @@ from finegrained_crl.studies.study_file import AS_PRINTED
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import Component, Recipe
 
-ParserOf = Callable[[list[str]], settings.SettingsParser]
+ParserOf = Callable[[list[str]], parsing.SettingsParser]
 Plan = Callable[[list[str], Any, int, ParserOf], Study]
 """Words, what they were parsed to, threads of a cell and the parser, to a study."""
 
 
 def study_parser(
-    words: list[str], add_flags: Callable[[settings.SettingsParser], None], **texts: str
-) -> settings.SettingsParser:
+    words: list[str], add_flags: Callable[[parsing.SettingsParser], None], **texts: str
+) -> parsing.SettingsParser:
     """The parser of a command that runs studies: its flags, and every setting with the recipe's values as defaults.
 
     Args:
@@ -35,39 +35,39 @@ def study_parser(
         add_flags: adds the command's own.
         texts: prog, usage and epilog of the help.
     """
-    recipe = settings.peek(words, "--recipe")
-    method = settings.peek(words, "--method.name") or settings.peek(words, "--methods") or "resnet"
-    base = settings.read_recipe_file(settings.find_recipe(recipe, method)) if recipe else {}
+    recipe = parsing.peek(words, "--recipe")
+    method = parsing.peek(words, "--method.name") or parsing.peek(words, "--methods") or "resnet"
+    base = recipe_files.read_recipe_file(recipe_files.find_recipe(recipe, method)) if recipe else {}
     base, _ = fitted_to_epochs(words, base)
     return settings.recipe_parser(words, base, add_flags, **texts)
 
 
-def add_axes(parser: settings.SettingsParser) -> None:
+def add_axes(parser: parsing.SettingsParser) -> None:
     """Add the flags that say what is compared."""
     what = parser.add_argument_group("what is compared")
-    settings.add_flag(what, "study", str | None, None, "a table of a paper; `fgcrl list studies` shows them")
-    settings.add_flag(what, "part", str | None, None, "part (data set) of the study, where it has several")
-    settings.add_flag(what, "scale", str | None, None, "paper (as printed), gpu-hour or cpu-smoke [paper]")
-    settings.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
-    settings.add_flag(
+    parsing.add_flag(what, "study", str | None, None, "a table of a paper; `fgcrl list studies` shows them")
+    parsing.add_flag(what, "part", str | None, None, "part (data set) of the study, where it has several")
+    parsing.add_flag(what, "scale", str | None, None, "paper (as printed), gpu-hour or cpu-smoke [paper]")
+    parsing.add_flag(what, "recipe", str | None, None, "recipe file, or name of a shipped one: what all cells share")
+    parsing.add_flag(
         what, "losses", list[str], [], "losses to compare [the recipe's]; options of the recipe's own loss hold for it"
     )
-    settings.add_flag(
+    parsing.add_flag(
         what, "methods", list[str], [], "methods to compare, each with its own recipe of the name --recipe [--method]"
     )
-    settings.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
-    settings.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
-    settings.add_flag(
+    parsing.add_flag(what, "seeds", list[int], [], "seeds; every fold and variant runs once with each [the recipe's]")
+    parsing.add_flag(what, "folds", list[int], [], "folds to hold out in turn [all of the data set]")
+    parsing.add_flag(
         what, "grid", list[str], [], "settings to vary: SETTING=VALUE,VALUE .., e.g. loss.alpha=1,1.5,2 lr=0.01,0.1"
     )
-    settings.add_flag(
+    parsing.add_flag(
         what,
         "select",
         list[str],
         [],
         "val [SETTING ..]: each variant's settings of the grid (or some) are chosen on validation in its fold",
     )
-    settings.add_flag(
+    parsing.add_flag(
         what,
         "controls",
         list[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.studies import find_study
 from finegrained_crl.studies.study_file import AS_PRINTED
@@ -20,8 +20,8 @@ def with_study(words: list[str]) -> list[str]:
     Raises:
         FinegrainedError: `--part` or `--scale` without a study, or what `find_study` and `StudyFile.plan` raise.
     """
-    name = settings.peek(words, "--study")
-    part, scale = settings.peek(words, "--part"), settings.peek(words, "--scale")
+    name = parsing.peek(words, "--study")
+    part, scale = parsing.peek(words, "--part"), parsing.peek(words, "--scale")
     if name is None:
         if part or scale:
             raise FinegrainedError("--part and --scale are of a study: add --study, `fgcrl list studies` shows them")
@@ -32,8 +32,8 @@ def with_study(words: list[str]) -> list[str]:
 
 def parts_of(words: list[str]) -> list[str]:
     """The parts of the study that words name without choosing one of them; none where they choose, or name no study."""
-    name = settings.peek(words, "--study")
-    if name is None or settings.peek(words, "--part"):
+    name = parsing.peek(words, "--study")
+    if name is None or parsing.peek(words, "--part"):
         return []
     return list(find_study(name).parts)
 

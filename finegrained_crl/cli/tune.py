@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing
 from finegrained_crl.cli.crossval import add_flags, run_study
 from finegrained_crl.cli.shortening import fitted_to_epochs
 from finegrained_crl.cli.show import print_table
@@ -30,7 +30,7 @@ MOST = 1000
 
 def main(argv: list[str]) -> int:
     """Draw, run what is missing, show what was chosen and what it reached on test."""
-    words = settings.normalise(argv)
+    words = parsing.normalise(argv)
     code = run_study(words, _parser, plan)
     parsed = _parser(words).parse(words)
     if code == 0 and not (parsed.plan or parsed.cancel or parsed.json or parsed.launcher == "slurm"):
@@ -106,7 +106,7 @@ def _show_choices(out: Path) -> None:
     print_table(f"{primary.title} of the chosen settings", columns, rows)
 
 
-def _parser(words: list[str]) -> settings.SettingsParser:
+def _parser(words: list[str]) -> parsing.SettingsParser:
     usage = (
         "fgcrl tune --budget N --out STUDY [--space SETTING=LOW..HIGH[:log] ..] [--recipe NAME|FILE] --data PATH"
         " [--losses A B ..] [any setting below]"
@@ -114,15 +114,15 @@ def _parser(words: list[str]) -> settings.SettingsParser:
     return study_parser(words, _add_flags, prog="fgcrl tune", usage=usage, epilog=f"example: {example}")
 
 
-def _add_flags(parser: settings.SettingsParser) -> None:
+def _add_flags(parser: parsing.SettingsParser) -> None:
     search = parser.add_argument_group("the search")
-    settings.add_flag(search, "budget", int, 8, "settings tried for each loss (and method)")
-    settings.add_flag(
+    parsing.add_flag(search, "budget", int, 8, "settings tried for each loss (and method)")
+    parsing.add_flag(
         search,
         "space",
         list[str],
         [],
         "what is drawn: lr=1e-4..1e-1:log epochs=5,10,20 .. [a tenth to ten times the rate; all or half the length]",
     )
-    settings.add_flag(search, "draw_seed", int, 0, "seed of the draws; a larger budget keeps the settings of a smaller")
+    parsing.add_flag(search, "draw_seed", int, 0, "seed of the draws; a larger budget keeps the settings of a smaller")
     add_flags(parser)

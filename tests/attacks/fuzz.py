@@ -326,12 +326,12 @@ def look_at_layout(folder: Path, chance: random.Random) -> None:
 
 
 def look_at_recipe(folder: Path, chance: random.Random) -> None:
-    from finegrained_crl.cli import settings
+    from finegrained_crl.cli import recipe_files, settings
     from finegrained_crl.training.ranges import check_recipe
 
     path = _one_of(folder / "recipes", chance, "*.yaml")
     with _damaged(path, chance, _one_of(folder / "recipes", chance, "*.yaml")):
-        base = settings.read_recipe_file(path)
+        base = recipe_files.read_recipe_file(path)
         words = ["--data", "somewhere"]
         check_recipe(settings.to_recipe(settings.recipe_parser(words, base, lambda _: None, prog="x").parse(words)))
 

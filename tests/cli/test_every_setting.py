@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, settings
 from finegrained_crl.cli.main import main
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import loop as loop_module
@@ -56,7 +56,7 @@ def session(pictures, tmp_path):
     count = iter(range(9))
 
     def build(*words, data="split.csv"):
-        flags = settings.normalise([*BASE, "--dataset", "table", "--data", str(pictures / data), *map(str, words)])
+        flags = parsing.normalise([*BASE, "--dataset", "table", "--data", str(pictures / data), *map(str, words)])
         recipe = settings.to_recipe(settings.recipe_parser(flags, {}, lambda parser: None).parse(flags))
         return Session(recipe, RunFolder(tmp_path / f"run{next(count)}"), RunOptions(workers=0))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, settings
 from finegrained_crl.training.ranges import check_recipe
 from finegrained_crl.training.recipe import COMPONENTS, Recipe
 
@@ -76,7 +76,7 @@ def test_the_public_recipes_do_as_their_repositories():
 
 def test_flags_win_over_the_file_and_the_file_over_defaults():
     base = {"epochs": 7, "lr": 0.5, "loss": {"name": "crl", "alpha": 2.0}}
-    words = settings.normalise(["--lr=0.25", "--loss.beta", "0.5", "--batch_size", "4"])
+    words = parsing.normalise(["--lr=0.25", "--loss.beta", "0.5", "--batch_size", "4"])
     recipe = settings.to_recipe(settings.recipe_parser(words, base, lambda parser: None).parse(words))
     assert (recipe.epochs, recipe.lr, recipe.batch_size) == (7, 0.25, 4)
     assert recipe.loss.options["alpha"] == 2.0
@@ -84,7 +84,7 @@ def test_flags_win_over_the_file_and_the_file_over_defaults():
 
 
 def test_another_loss_on_the_command_line_drops_the_files_options():
-    words = settings.normalise(["--loss", "ce"])
+    words = parsing.normalise(["--loss", "ce"])
     base = {"loss": {"name": "crl", "alpha": 2.0}}
     recipe = settings.to_recipe(settings.recipe_parser(words, base, lambda parser: None).parse(words))
     assert recipe.loss.name == "ce"

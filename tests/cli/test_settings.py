@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from finegrained_crl.cli import settings
+from finegrained_crl.cli import parsing, settings
 from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training.recipe import Recipe
 
 
 def recipe(*words, base=None):
-    normal = settings.normalise(list(words))
+    normal = parsing.normalise(list(words))
     return settings.to_recipe(settings.recipe_parser(normal, base or {}, lambda parser: None).parse(normal))
 
 
@@ -38,12 +38,12 @@ def test_precedence():
 def test_the_last_flag_counts():
     assert recipe("--epochs", "3", "--epochs=5").epochs == 5
     assert recipe("--loss", "ce", "--loss=focal").loss.name == "focal"
-    assert settings.peek(["--a", "1", "--b", "2", "--a=3"], "--a") == "3"
-    assert settings.peek(["--a"], "--a") is None
+    assert parsing.peek(["--a", "1", "--b", "2", "--a=3"], "--a") == "3"
+    assert parsing.peek(["--a"], "--a") is None
 
 
 def test_spellings():
-    assert settings.normalise(["--image_size=32", "--loss", "ce", "--method=dfl", "a_b"]) == [
+    assert parsing.normalise(["--image_size=32", "--loss", "ce", "--method=dfl", "a_b"]) == [
         "--image-size=32",
         "--loss.name",
         "ce",

@@ -3,7 +3,7 @@
 import pytest
 
 from finegrained_crl.cli.main import main
-from finegrained_crl.cli.settings import normalise
+from finegrained_crl.cli.parsing import normalise
 from finegrained_crl.cli.shortening import fitted_to_epochs
 
 BASE = {"epochs": 40, "warmup_epochs": 4, "decay_epochs": [10, 20, 30]}

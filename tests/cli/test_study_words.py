@@ -7,7 +7,7 @@ import pytest
 from small_pictures import make_cifar10
 from studies_here import crossval_here
 
-from finegrained_crl.cli.settings import peek
+from finegrained_crl.cli.parsing import peek
 from finegrained_crl.cli.study_words import with_study
 from finegrained_crl.errors import FinegrainedError
 

@@ -92,9 +92,6 @@ settings.fault("dropped call", "    _take_defaults(parser, argv, base)\n", "")
 settings.fault("sign", "if chosen and chosen != flat.get", "if chosen and chosen == flat.get")
 settings.fault("swapped part", '(("split", "fold"), ("fold", "split"))', '(("split", "fold"),)')
 settings.fault("dropped call", "            flat[other] = None", "            pass")
-settings.fault("index", "            value = argv[i + 1]\n", "            return argv[i + 1]\n")
-settings.fault("dropped call", 'name = name.replace("_", "-")\n', "pass\n")
-settings.fault("dropped call", "        self._refuse_unknown(argv)\n", "")
 settings.fault("ignored option", " or _file_component(base, setting.name)\n", "\n")
 settings.fault("ignored option", "            parsed[key] = value  # a 2", "            pass  # a 2")
 settings.fault(
@@ -103,13 +100,20 @@ settings.fault(
     '_file_component(base, setting.name) or peek(argv, f"--{setting.name}.name")',
 )
 settings.fault("ignored option", "chosen[kind] = Component(name, chosen[kind])", "chosen[kind] = Component(name)")
-settings.fault("ignored option", 'extra = {"nargs": "?", "const": True}', 'extra = {"nargs": "?", "const": False}')
-settings.fault("ignored option", "None if parameter.default is inspect.Parameter.empty else parameter.default", "None")
 settings.fault(
     "sign",
     'if unknown:\n        raise FinegrainedError(f"recipe:',
     'if False:\n        raise FinegrainedError(f"recipe:',
 )
+
+parsing = Source(
+    K + "parsing.py", "tests/cli/test_settings.py", "tests/cli/test_recipes.py", "tests/cli/test_finetune.py"
+)
+parsing.fault("index", "            value = argv[i + 1]\n", "            return argv[i + 1]\n")
+parsing.fault("dropped call", 'name = name.replace("_", "-")\n', "pass\n")
+parsing.fault("dropped call", "        self._refuse_unknown(argv)\n", "")
+parsing.fault("ignored option", 'extra = {"nargs": "?", "const": True}', 'extra = {"nargs": "?", "const": False}')
+parsing.fault("ignored option", "None if parameter.default is inspect.Parameter.empty else parameter.default", "None")
 
 shortening = Source(K + "shortening.py", "tests/cli/test_shortening.py", "tests/cli/test_finetune.py")
 shortening.fault("off-by-one", 'changed["warmup_epochs"] = epochs - 1', 'changed["warmup_epochs"] = epochs')
@@ -320,7 +324,7 @@ words.fault(
     "return words + [word for key, value in plan.items() for word in _words(key, value)]",
 )
 words.fault("ignored option", "plan(part, scale or AS_PRINTED)", "plan(part, AS_PRINTED)")
-words.fault("dropped call", '    if name is None or settings.peek(words, "--part"):\n', "    if name is None:\n")
+words.fault("dropped call", '    if name is None or parsing.peek(words, "--part"):\n', "    if name is None:\n")
 foresight.fault(
     "ignored option",
     "pilot.seeds_differ and pilot.design.folds == design.folds:",

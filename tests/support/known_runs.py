@@ -53,14 +53,14 @@ def train(known, knowing, tmp_path):
 @pytest.fixture
 def make_session(known, knowing, tmp_path):
     """Builds the session of a run on the known set, with any flags of `fgcrl finetune`."""
-    from finegrained_crl.cli import settings
+    from finegrained_crl.cli import parsing, settings
     from finegrained_crl.training.run_folder import RunFolder
     from finegrained_crl.training.run_options import RunOptions
     from finegrained_crl.training.session import Session
 
     def build(*words, data=known, out="run", resume=False, options=None):
-        flags = settings.normalise(known_flags(data, *words))
-        parser = settings.recipe_parser(flags, {}, lambda parser: settings.add_flag(parser, "workers", int, 0, ""))
+        flags = parsing.normalise(known_flags(data, *words))
+        parser = settings.recipe_parser(flags, {}, lambda parser: parsing.add_flag(parser, "workers", int, 0, ""))
         recipe, folder = settings.to_recipe(parser.parse(flags)), RunFolder(tmp_path / out)
         session = Session(recipe, folder, options or RunOptions(workers=0), resume=resume)
         folder.claim(recipe.as_dict(), resume=resume)

@@ -17,6 +17,8 @@ TESTED_ELSEWHERE = {
         "export/network.py": (EXPORT, "test_preprocessing_is_enough_to_say_what_the_run_says"),
         "export/timm_folder.py": (EXPORT, "test_timm_loads_its_format_offline"),
         "training/input_batches.py": ("cli/test_predict_at_work.py", "test_a_stream_that_gives_nothing_stops_nobody"),
+        "cli/parsing.py": ("cli/test_settings.py", "parsing."),
+        "cli/recipe_files.py": ("cli/test_recipe.py", "test_recipes_files_and_runs_are_compared"),
         "cores.py": ("data/test_loading.py", "test_on_a_cpu_the_network_gets_half_of_the_cores"),
         "probes/writing.py": ("probes/test_study.py", "module.CellWriter"),
         "training/loop_state.py": ("training/test_loop.py", "resumed"),
