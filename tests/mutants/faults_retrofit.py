@@ -546,7 +546,7 @@ edit_places.fault(
     "dropped call", "            if not (following and isinstance", "            if (following and isinstance"
 )
 
-guards = Source(R + "reading/guards.py", SCAN, PROGRAMS, SHAPES)
+guards = Source(R + "reading/guards.py", T + "reading/test_guards.py", SCAN, PROGRAMS, SHAPES)
 guards.fault("sign", "tests.insert(0, way_out)", "tests.insert(0, _negated(way_out))")
 guards.fault("dropped call", "if way_out := _way_out(scope, backward, around, fixed):", "if False:")
 guards.fault("dropped call", "None if _trains_either_way(node, child, source) else ", "")
@@ -555,7 +555,7 @@ guards.fault("dropped call", "if names and names <= fixed:", "if False:")
 guards.fault("ignored option", 'if {"requires_grad", "is_grad_enabled"} & set(parts):', "if False:")
 guards.fault("off-by-one", "below <= node.lineno < start(backward)[0]", "below <= node.lineno")
 
-phase = Source(R + "reading/phase.py", SCAN, PROGRAMS, SHAPES)
+phase = Source(R + "reading/phase.py", SCAN, T + "reading/test_guards.py", PROGRAMS, SHAPES)
 phase.fault("swapped part", 'return "train" if flag.value else "eval"', 'return "eval" if flag.value else "train"')
 phase.fault("dropped call", "words_of(model).isdisjoint(TEACHERS)", "True")
 phase.fault("sign", "start(call) < start(node)", "start(call) > start(node)")

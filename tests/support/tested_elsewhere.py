@@ -143,7 +143,6 @@ TESTED_ELSEWHERE = {
         "retrofit/scanning/found.py": (SCAN, "test_what_a_scan_says_is_what_a_run_does"),
         "retrofit/scanning/places.py": (SCAN, "test_roles_come_from_names"),
         "retrofit/reading/flow.py": (SCAN, "test_a_criterion_is_followed_through_arguments_attributes_and_factories"),
-        "retrofit/reading/guards.py": (SCAN, "test_training_and_evaluation_are_told_apart_by_place"),
         "retrofit/reading/nodes.py": (SCAN, "test_training_and_evaluation_are_told_apart_by_place"),
         "retrofit/reading/holders.py": (SCAN, "test_what_an_attribute_alone_calls_a_loss_has_no_role"),
         "retrofit/reading/imports.py": (SCAN, "test_a_criterion_chosen_at_run_time_is_found"),
