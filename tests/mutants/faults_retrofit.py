@@ -555,7 +555,7 @@ guards.fault("dropped call", "if names and names <= fixed:", "if False:")
 guards.fault("ignored option", 'if {"requires_grad", "is_grad_enabled"} & set(parts):', "if False:")
 guards.fault("off-by-one", "below <= node.lineno < start(backward)[0]", "below <= node.lineno")
 
-phase = Source(R + "reading/phase.py", SCAN, T + "reading/test_guards.py", PROGRAMS, SHAPES)
+phase = Source(R + "reading/phase.py", T + "reading/test_phase.py", SCAN, PROGRAMS, SHAPES)
 phase.fault("swapped part", 'return "train" if flag.value else "eval"', 'return "eval" if flag.value else "train"')
 phase.fault("dropped call", "words_of(model).isdisjoint(TEACHERS)", "True")
 phase.fault("sign", "start(call) < start(node)", "start(call) > start(node)")

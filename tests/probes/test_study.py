@@ -155,6 +155,9 @@ def test_noise_imbalance_and_a_hidden_layer_change_the_cells(collected, faces, t
         # More than the rounding of another number of heads.
         assert abs(results["metrics"]["last"]["test"]["nll"] - plain["metrics"]["last"]["test"]["nll"]) > 1e-3
         assert (results["data"]["train"] < plain["data"]["train"]) == (flags[0] == "--imbalance")
+        changed = {flags[0].removeprefix("--").replace("-", "_"): float(flags[1])}
+        told = {"label_noise": 0.0, "imbalance": 1.0} | (changed if flags[0] != "--hidden" else {})
+        assert told.items() <= results["protocol"].items()
 
 
 def test_other_features_are_not_mixed_in(faces, study, capsys):

@@ -147,7 +147,6 @@ TESTED_ELSEWHERE = {
         "retrofit/reading/holders.py": (SCAN, "test_what_an_attribute_alone_calls_a_loss_has_no_role"),
         "retrofit/reading/imports.py": (SCAN, "test_a_criterion_chosen_at_run_time_is_found"),
         "retrofit/reading/ingredients.py": ("retrofit/test_patch.py", "test_an_ingredient_is_not_patched"),
-        "retrofit/reading/phase.py": (SCAN, "test_training_and_evaluation_are_told_apart_by_place"),
         "retrofit/reading/roles.py": (SCAN, "test_roles_come_from_names"),
         "retrofit/reading/source.py": (SCAN, "test_unreadable_files_are_named"),
         "retrofit/reading/tree.py": (SCAN, "test_nothing_is_executed_and_nothing_outside_is_read"),
