@@ -15,9 +15,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # What `auto` timed is kept between runs, but not between tests: nothing can be written there.
 os.environ["FINEGRAINED_CRL_CACHE"] = os.devnull
 
-# Collecting imports five thousand modules, of which nothing becomes garbage; looked for again at its end.
-gc.disable()
-
 import hypothesis
 import pytest
 from forked import fork_early, server, start_fgcrl  # noqa: F401  (fixtures)
@@ -28,6 +25,8 @@ from python_forks import PythonForks
 from stopped import stop_after_saves  # noqa: F401  (fixture)
 
 from finegrained_crl.crossval.machine import available_cores
+
+gc.disable()  # collecting imports thousands of modules, of which nothing becomes garbage; enabled at its end
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)

@@ -338,7 +338,7 @@ def _take_defaults(parser: SettingsParser, argv: list[str], base: dict[str, Any]
 
 def _parse_content(parser: SettingsParser, flat: dict[str, Any], **how: bool) -> jsonargparse.Namespace:
     try:
-        return parser.parse_object(_nest(flat), **how)
+        return typing.cast(jsonargparse.Namespace, parser.parse_object(_nest(flat), **how))
     except (argparse.ArgumentError, TypeError) as error:
         raise FinegrainedError(f"recipe: {readable(error)}") from None
 
