@@ -25,7 +25,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 LIBRARIES = (
     *("finegrained_crl.cli.finetune", "finegrained_crl.training.session", "finegrained_crl.training.loop"),
@@ -146,15 +146,17 @@ def main() -> None:
     load_libraries()
     words = server.serve()
     if words is None:
-        return
+        _leave(0)
     sys.argv[1:] = words
     try:
         runpy.run_module("finegrained_crl", run_name="__main__", alter_sys=True)
     except SystemExit as stop:
         _leave(stop.code)
+    finally:
+        gc.unfreeze()  # at the end of an interpreter, triton takes what is frozen for lost and says so
 
 
-def _leave(code: str | int | None) -> None:
+def _leave(code: str | int | None) -> NoReturn:
     """What the interpreter does at its end, but for taking the libraries apart: that copies all of their memory."""
     if isinstance(code, str):
         print(code, file=sys.stderr)
