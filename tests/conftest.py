@@ -29,6 +29,8 @@ from finegrained_crl.cores import available_cores
 # Collecting imports five thousand modules, of which nothing becomes garbage; looked for again at its end.
 gc.disable()
 
+gc.disable()  # collecting imports thousands of modules, of which nothing becomes garbage; enabled at its end
+
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.
 hypothesis.settings.register_profile("steady", deadline=None, derandomize=True)
 hypothesis.settings.register_profile(

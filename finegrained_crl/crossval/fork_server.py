@@ -12,8 +12,10 @@ don't survive a fork) and CPUs: a fork of a process that has a CUDA context can'
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -21,8 +23,9 @@ import runpy
 import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 LIBRARIES = (
     *("finegrained_crl.cli.finetune", "finegrained_crl.training.session", "finegrained_crl.training.loop"),
@@ -123,11 +126,18 @@ def die_with(parent: int, libc: ctypes.CDLL) -> None:
 
 
 def load_libraries() -> None:
-    """Import what every cell needs; what can't be imported is the cell's to say."""
+    """Import what every cell needs; what can't be imported is the cell's to say.
+
+    Nothing of it becomes garbage: it is not looked through while it is imported, nor in the cells, whose memory stays
+    shared with this process then.
+    """
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as in data/transforms.py
+    gc.disable()
     for name in LIBRARIES:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
 
 
 def main() -> None:
@@ -135,9 +145,27 @@ def main() -> None:
     server = ForkServer()
     load_libraries()
     words = server.serve()
-    if words is not None:
-        sys.argv[1:] = words
+    if words is None:
+        _leave(0)
+    sys.argv[1:] = words
+    try:
         runpy.run_module("finegrained_crl", run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        _leave(stop.code)
+    finally:
+        gc.unfreeze()  # at the end of an interpreter, triton takes what is frozen for lost and says so
+
+
+def _leave(code: str | int | None) -> NoReturn:
+    """What the interpreter does at its end, but for taking the libraries apart: that copies all of their memory."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit((code or 0) & 0xFF)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from finegrained_crl.crossval import fork_server
 from finegrained_crl.crossval.processes import ForkedProcesses, FreshProcesses, environment, processes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks are for Linux")
+ENDS = ("", "\nsys.exit(3)", "\nsys.exit('reason')")
 
 # Stands for the `fgcrl` command in the processes that are started: it runs its word as a program.
 STAND_IN = """
@@ -85,6 +86,16 @@ def test_a_command_has_streams_of_its_own(started):
 
 def test_the_exit_code_is_the_commands(started):
     assert [started(f"code = {code}")[0].wait(60) for code in (0, 1, 130)] == [0, 1, 130]
+
+
+def test_threads_are_waited_for_and_what_is_to_be_done_at_the_end_is_done(started):
+    later = "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()"
+    ends = [
+        started(f"import atexit, sys, threading, time\natexit.register(print, 'end'); {later}{end}") for end in ENDS
+    ]
+    assert [process.wait(60) for process, _, _ in ends] == [0, 3, 1]
+    assert [output.read_text() for _, _, output in ends] == ["thread\nend\n"] * 3
+    assert ends[2][1].read_text() == "before\nreason\n"
 
 
 def test_each_has_its_share_of_the_machine(started):

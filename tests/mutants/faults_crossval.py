@@ -220,6 +220,10 @@ fork_server.fault("ignored option", '        os.environ |= request["own"]\n', ""
 fork_server.fault("swapped part", "(output, 1), (log, 2)", "(log, 1), (output, 2)")
 fork_server.fault("dropped call", "            self._become_cell(request)\n", "            pass\n")
 fork_server.fault("index", " if of == number", "")
+fork_server.fault("dropped call", "    threading._shutdown()", "    pass")
+fork_server.fault("dropped call", "    atexit._run_exitfuncs()\n", "")
+fork_server.fault("dropped call", "    sys.stdout.flush()\n", "")
+fork_server.fault("off-by-one", "        code = 1\n", "        code = 0\n")
 fork_server.fault("swapped part", "self.numbers.pop(pid)", "next(iter(self.numbers.values()))")
 
 search = Source("finegrained_crl/crossval/random_search.py", "tests/crossval/test_random_search.py")

@@ -1,5 +1,6 @@
 """`fgcrl` in processes of their own that start at once: forks of one that has loaded the libraries."""
 
+import atexit
 import gc
 import os
 import signal
@@ -40,6 +41,7 @@ def serve(requests, answers):
     try:
         fork_server.die_with(os.getppid(), fork_server.ctypes.CDLL(None))
         gc.freeze()
+        atexit._clear()  # what is to be done at the end of this process is the tests' own
         os.dup2(requests, 0)
         os.dup2(answers, 1)
         os.closerange(3, 1024)  # pytest's and xdist's
@@ -53,7 +55,7 @@ def serve(requests, answers):
         sys.excepthook(*sys.exc_info())
     finally:
         sys.stdout.flush()
-        os._exit(code)  # what is to be done at the end of this process is the tests' own
+        os._exit(code)
 
 
 class Early:

@@ -4,6 +4,7 @@ A fork finds the world of a start of its own: environment, sys.path, the `sitecu
 code. What it finds more is torch, imported already. Linux only, like everything that forks with torch loaded.
 """
 
+import atexit
 import gc
 import json
 import multiprocessing.process
@@ -11,6 +12,7 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -121,6 +123,17 @@ def run(words):
         sys.exit(1)
 
 
+def end(code):
+    """What the interpreter does at its end, but for taking the libraries apart: that copies all of their memory."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if isinstance(code, str) else (code or 0) & 0xFF)
+
+
 if __name__ == "__main__":
     for name in LOADED:
         __import__(name)
@@ -128,4 +141,8 @@ if __name__ == "__main__":
     request = serve()
     if request is not None:
         become(request)
-        run(request["words"])
+        try:
+            run(request["words"])
+        except SystemExit as stop:
+            end(stop.code)
+        end(0)
