@@ -127,31 +127,62 @@ softmax_nodes.fault("dropped call", "return part is whole and is_softmax(whole)"
 by_gradient = Source(R + "account/by_gradient.py", T + "account/test_by_gradient.py", SHAPES)
 by_gradient.fault("dropped call", " and not comes_from(node, ours)]", "]")
 by_gradient.fault("off-by-one", "SHIFTS = 2", "SHIFTS = 0")
-by_gradient.fault("off-by-one", "EVIDENCE = 12", "EVIDENCE = 0")
-by_gradient.fault("ignored option", "if different == 1 or different", "if different")
-by_gradient.fault("ignored option", "if different == 1 or different == rows == classes:", "if different == 1:")
-by_gradient.fault("dropped call", "(close & balanced)", "balanced")
 by_gradient.fault("swapped part", 'result.exp() if name_of(node) == "LogSoftmax" else result', "result")
 by_gradient.fault(
     "dropped call",
     "    with contextlib.suppress(Exception):  # freed".replace("    with", "        with"),
     "        with contextlib.nullcontext():  # freed",
 )
-
-by_gradient.fault("dropped call", " if ours not in node.metadata][:NODES]:\n        with", "][:NODES]:\n        with")
+by_gradient.fault("dropped call", "in layers if ours not in node.metadata][:NODES]", "in layers][:NODES]")
 by_gradient.fault("dropped call", " and ours not in getattr(node_of(root)", " and ours in getattr(node_of(root)")
+by_gradient.fault("dropped call", "                _watch_scaled(nodes, layer, scores, tell, note)\n", "", SHAPES)
+by_gradient.fault("swapped part", "(scores * step[1][1][0]).softmax(1)", "(scores / step[1][1][0]).softmax(1)", SHAPES)
+by_gradient.fault("dropped call", "layers_among(nodes), convolutions_among(nodes):", "(layers_among(nodes),):", SHAPES)
+by_gradient.fault("dropped call", "if gradient.dim() > 2 and _is_pooled(gradient, scores):", "if False:", SHAPES)
+by_gradient.fault("dropped call", "                note(BINARY)\n", "                pass\n", SHAPES)
+
+fits = Source(R + "account/fits.py", T + "account/test_fits.py", T + "account/test_by_gradient.py", SHAPES)
+fits.fault("off-by-one", "EVIDENCE = 12", "EVIDENCE = 0")
+fits.fault("ignored option", "if different == 1 or different", "if different")
+fits.fault("ignored option", "if different == 1 or different == rows == classes:", "if different == 1:")
+fits.fault("dropped call", " & _is_balanced(gradient, balanced)", "")
+fits.fault("dropped call", "_fits(gradient, p, labels, is_half=is_half) & ", "")
+fits.fault("dropped call", " & (slope >= (1 - HALF_CLOSE) * size)", "")
+fits.fault("ignored option", "    if is_half:  # k", "    if False:  # k")
+fits.fault("dropped call", "same &= (slope > 0) &", "same &=")
+fits.fault("off-by-one", "return 1 < len(sizes) <= classes and", "return")
+fits.fault("dropped call", "min(map(len, factors)) < 3:", "False:")
+
+class_layers = Source(R + "account/class_layers.py", T + "account/test_class_layers.py", SHAPES)
+class_layers.fault("dropped call", "any(name_of(node) in LAYERS and _has_constant(node) for", "any(False for")
+class_layers.fault("dropped call", " if is_with_features else []", "")
+class_layers.fault("dropped call", "if name_of(node) in KEEPING else ()", "if True else ()")
+
+others = Source(R + "account/others.py", SHAPES)
+others.fault("dropped call", "            self._follow(layer, weight, passes, streams)\n", "            pass\n")
+others.fault("dropped call", "if layer not in behind or any(", "if any(")
+others.fault("dropped call", " or any(map(_is_cut, layer.metadata.get(ARRIVALS, ())))]", "]")
+others.fault("sign", "is_alone=own.isdisjoint(streams)", "is_alone=not own.isdisjoint(streams)")
+others.fault("dropped call", "self.place is None or _is_of_gradients(nodes):", "self.place is None:")
+
+beside_ = Source(R + "account/beside.py", T + "account/test_beside.py", SHAPES)
+beside_.fault("off-by-one", 'row["looked"] > layers', 'row["looked"] >= layers')
+beside_.fault("dropped call", '(row["updated"] or row["reason"])', "True")
+beside_.fault("ignored option", '(row["of"] or not has_choice)', "True")
+beside_.fault("dropped call", ' if row["site"] not in explained]', "]")
 
 layers = Source(R + "account/layers.py", T + "account/test_layers.py", SHAPES)
-layers.fault("dropped call", "[] if name_of(node) in LINEAR else", "")
+layers.fault("dropped call", "[] if name_of(node) in LAYERS else", "")
 layers.fault(
     "swapped part", "return _parameter(node.next_functions[0][0]).t()", "return _parameter(node.next_functions[0][0])"
 )
 layers.fault("swapped part", 'if name_of(layer) == "Addmm" else scores', 'if name_of(layer) == "Mm" else scores')
 
 unseen = Source(R + "account/unseen.py", SHAPES)
-unseen.fault("dropped call", "    watch_softmaxes(uses.nodes, LOGITS, tell)\n", "")
-unseen.fault("dropped call", "    if not start.goes_on:\n", "    if True:\n")
-unseen.fault("dropped call", " if node not in watched], LOGITS", "], LOGITS")
+unseen.fault("dropped call", "        watch_softmaxes(uses.nodes, LOGITS, tell, note)\n", "")
+unseen.fault("dropped call", "        if start.goes_on:\n", "        if False:\n")
+unseen.fault("dropped call", " if node not in behind], LOGITS", "], LOGITS")
+unseen.fault("ignored option", "        if start.passes:\n", "        if True:\n")
 
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
@@ -164,7 +195,7 @@ uses.fault("off-by-one", "deepest = min(deepest, level + BEYOND)", "deepest = mi
 uses.fault("dropped call", " and float(node._saved_exponent) == 1)", ")")
 
 passes = Source(R + "account/passes.py", T + "account/test_passes.py", SHAPES)
-passes.fault("off-by-one", "<= FIRST or", "< FIRST or")
+passes.fault("off-by-one", "<= FIRST:", "< FIRST:")
 passes.fault(
     "dropped call",
     "        nodes += [child for child, _ in node.next_functions if child is not None]\n",
@@ -280,8 +311,9 @@ leaves.fault(
 by_engine = Source(R + "account/set_by_hand.py", T + "account/test_set_by_hand.py", FLOWED, SHAPES)
 by_engine.fault("sign", ".norm()) > ALIKE", ".norm()) < ALIKE")
 by_engine.fault("dropped call", "return len(now) >= LEAST and not", "return not")
-by_engine.fault("dropped call", "not self._is_mixed and bool(alike)", "bool(alike)")
-by_engine.fault("dropped call", "and bool(alike) and not any(alike)", "and bool(alike)")
+by_engine.fault("dropped call", "not self._is_mixed and is_of_others", "is_of_others")
+by_engine.fault("dropped call", "not is_own and _is_sum_of(now, others)", "_is_sum_of(now, others)")
+by_engine.fault("sign", "<= ALIKE * float(goal.norm())", "> ALIKE * float(goal.norm())")
 
 merge = Source(R + "account/merge.py", T + "account/test_merge.py", LEDGER)
 merge.fault("off-by-one", 'chain["flowed"] >= AGAIN', 'chain["flowed"] > AGAIN')

@@ -15,6 +15,11 @@ ATTACK = "no parameter was changed by them"
 ITSELF = "a function of itself"
 GRADIENT = "its gradient is that of a cross-entropy"
 HAND = "the target's probability that is written by hand"
+TABLE = "towards soft labels that several rows share"
+LAYER = "is trained from here without any replaced loss"
+BESIDE = "is also trained from here, by what is no replaced loss"
+BINARY = "a binary cross-entropy of one logit"
+ADVICE = "it stays the program's own"
 NLL = "its input does not come from log_softmax"
 REPORTED = {
     # ingredients of another loss
@@ -142,9 +147,45 @@ REPORTED = {
     "hand_margin_losses": "a binary cross-entropy per class",
     "hand_after_pretraining": "written by hand",
     "smoothing_by_nll": "enters the loss in line",
+    "shown_beside_a_mixture": ATTACK,
+    "smoothed_in_second_pass": GRADIENT,
+    "smoothed_with_dropout": GRADIENT,
+    "soft_same_layer": LAYER,
+    "layer_mostly_by_hand": LAYER,
+    "conv_head": GRADIENT,
+    "conv_pooled": GRADIENT,
+    "conv_pixels": GRADIENT,
+    "half_by_hand": GRADIENT,
+    "half_autocast": GRADIENT,
+    "half_of_float16": GRADIENT,
+    "temperature_without_softmax": GRADIENT,
+    "cosine_without_softmax": GRADIENT,
+    "diagonal_by_index": GRADIENT,
+    "diagonal_by_eye": GRADIENT,
+}
+NOTED = {
+    "soft_by_table": TABLE,
+    "soft_by_table_logsumexp": TABLE,
+    "second_pass_by_hand": BESIDE,
+    "second_pass_of_two": BESIDE,
+    "one_logit": BINARY,
+    "one_logit_beside": BINARY,
+    "one_logit_by_softplus": BESIDE,
+    "distilled_by_gradient": BESIDE,
+    "two_class_kd": BESIDE,
 }
 SHAPES = sorted(path.stem for path in (PROGRAMS / "shapes").glob("*.py"))
 UNTOUCHED = {
+    "conv_head",
+    "conv_pooled",
+    "conv_pixels",
+    "half_by_hand",
+    "half_autocast",
+    "half_of_float16",
+    "temperature_without_softmax",
+    "cosine_without_softmax",
+    "diagonal_by_index",
+    "diagonal_by_eye",
     "hand_gradient_given",
     "hand_gradient_scaled",
     "hand_surrogate",
@@ -191,3 +232,18 @@ def test_what_can_not_be_right_is_reported_with_its_reason(shapes, name, same_bi
     plain = same_bits(shop.weights(f"shapes/{name}.py.pt"), shop.here(f"shapes/{name}.py"))
     if name not in SHOWN_ONLY:
         assert plain == (name in UNTOUCHED)
+
+
+def notes_on(receipt, name):
+    return [note for note in receipt["notes"] if note.startswith(f"shapes/{name}.py")]
+
+
+@pytest.mark.parametrize("name", NOTED)
+def test_what_may_be_a_class_loss_is_told(shapes, name):
+    assert any(NOTED[name] in note for note in notes_on(shapes[2], name))
+
+
+def test_nothing_of_that_kind_is_told_of_other_programs(shapes):
+    right = [name for name in SHAPES if name not in REPORTED and name not in NOTED]
+    told = {name: [note for note in notes_on(shapes[2], name) if ADVICE in note] for name in right}
+    assert {name: notes for name, notes in told.items() if notes} == {}

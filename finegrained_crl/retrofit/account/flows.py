@@ -31,7 +31,7 @@ from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 from finegrained_crl.retrofit.account.streams import Flow, Stream
 from finegrained_crl.retrofit.account.stretches import Stretches
-from finegrained_crl.retrofit.account.unseen import Start, tell_unseen
+from finegrained_crl.retrofit.account.unseen import Start, Unseen
 from finegrained_crl.retrofit.account.uses import LOGITS, MARK, uses_of_values
 
 WALKS = 3  # passes of a chain whose graph is walked
@@ -64,7 +64,7 @@ class Account:
         self._optimisers = 0
         self._passes = Passes()
         self.stretches = Stretches(ledger)
-        self.unseen: Callable[[], Callable[[str], None]] | None = None  # made at the place of a pass
+        self.unseen = Unseen(self, ledger)
 
     def watch(self, stream: Stream, value: Tensor, sample: Any = None, logits: Any = None) -> None:
         """Follow the value of a call; does nothing where no gradient can flow.
@@ -89,6 +89,7 @@ class Account:
             stream.tries += 1
             leaves = leaves_of(node)
             stream.parameters |= trained_by(leaves, None if stream.is_cut else node)
+            self.unseen.others.know(stream, logits or node)
         flow = Flow(self, stream, value, leaves, sample)
         flow.logits = logits
         if logits is not None:
@@ -108,7 +109,8 @@ class Account:
         if flow.leaves is not None or not (stream.is_credited or stream.by_hand):
             self._compare_by_hand(stream)
             stream.before = remembered(stream.reached)
-        self.stretches.passed(stream)
+        if stream.is_site:
+            self.stretches.passed(stream)
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
         flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()
         self._mark_returned(flow)
@@ -140,11 +142,10 @@ class Account:
                 self._find_removed(stream)
         reads = mark_what_is_read(self._waiting.values(), map(node_of, roots), None if accumulates else MARK)
         self._accumulates, self._is_outer = accumulates or reads, reads and not accumulates
-        if not self._passes.is_due(roots) and not self.unchecked:
+        if not (due := self._passes.due(roots)) and not self.unchecked:
             return
         uses = uses_of_values(roots)
-        if self.unseen is not None:
-            tell_unseen(uses, Start(roots, given, goes_on), self.unseen())
+        self.unseen.look(uses, Start(roots, given, goes_on, 0 if reads else due))
         for flow, reason in uses.values:
             if not flow.unchecked:
                 continue

@@ -64,6 +64,12 @@ def nodes_below(roots: Iterable[Any], most: int) -> dict[Any, None]:
     return visited
 
 
+def accumulator_of(leaf: Tensor) -> Any:
+    """The node where its gradient is accumulated, which is reached by way of a view of it."""
+    with torch.enable_grad():
+        return leaf.view_as(leaf).grad_fn.next_functions[0][0]  # type: ignore[union-attr]
+
+
 def is_parameter(leaf: Any) -> bool:
     """Whether a leaf is a parameter, and no picture."""
     return isinstance(leaf.variable, torch.nn.Parameter)

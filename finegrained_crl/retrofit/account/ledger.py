@@ -16,15 +16,16 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from finegrained_crl.retrofit.sites.rows import Counters, Facts, Part, Row
 
 SLOTS = 4096
-COLUMNS = ("count", "flowed", "updated", "skipped", "zeroed")
+COLUMNS = ("count", "flowed", "updated", "skipped", "zeroed", "looked")
 """Counters of a row: calls; those that a backward pass went through to the parameters; those whose gradients took part
 in an update; those that the program dropped because their value was not finite; those whose gradients, finite ones, it
-set to zero before any update."""
+set to zero before any update. The last one counts backward passes, as far as they were looked at: those of replaced
+calls, and of another loss (a row of kind "other") those that no replaced call of its layer takes part in."""
 
 
 class Ledger:
@@ -134,10 +135,9 @@ def read_ledgers(folder: Path) -> list[Part]:
 
 
 def _columns(counts: Sequence[int], row: int) -> Counters:
-    count, flowed, updated, skipped, zeroed = (
-        int(counts[place]) if place < len(counts) else 0 for place in range(row, len(COLUMNS) * SLOTS, SLOTS)
-    )
-    return Counters(count=count, flowed=flowed, updated=updated, skipped=skipped, zeroed=zeroed)
+    places = range(row, len(COLUMNS) * SLOTS, SLOTS)
+    numbers = (int(counts[place]) if place < len(counts) else 0 for place in places)
+    return cast(Counters, dict(zip(COLUMNS, numbers, strict=True)))
 
 
 def _read_counts(path: Path) -> tuple[int, ...]:

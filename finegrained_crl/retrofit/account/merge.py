@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from finegrained_crl.retrofit.sites.rows import Counters, Part, Row
 
-IDENTITY = frozenset(("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim"))
+IDENTITY = frozenset(("kind", "site", "column", "function", "loss", "action", "role", "reason", "shim", "of"))
 """Rows that agree in these are one."""
 AGAIN = 2  # passes of a chain of callers without an update, of which a kill, or the program's end, explains one
 MANY = 0.1  # of the passes: the incomplete last group of gradients that are accumulated is far fewer
@@ -26,7 +26,7 @@ def merge_rows(parts: Iterable[Part]) -> list[Row]:
         for row in part["rows"]:
             identity = repr(sorted(item for item in row.items() if item[0] in IDENTITY))
             if identity not in totals:
-                zero = Counters(count=0, flowed=0, updated=0, skipped=0, zeroed=0)
+                zero = Counters(count=0, flowed=0, updated=0, skipped=0, zeroed=0, looked=0)
                 totals[identity] = {**row, **zero, "processes": 0, "misfit": 0.0}
             _add(totals[identity], row)
             chain = chains.setdefault(identity, {}).setdefault(repr(row.get("callers")), Counters(flowed=0, updated=0))
@@ -51,6 +51,7 @@ def _add(total: Row, row: Row) -> None:
     total["updated"] += row.get("updated", 0)
     total["skipped"] += row.get("skipped", 0)
     total["zeroed"] += row.get("zeroed", 0)
+    total["looked"] += row.get("looked", 0)
     total["misfit"] = max(total["misfit"], row.get("misfit", 0.0))
     first_seen = {name: value for name, value in row.items() if name not in total}
     total |= first_seen  # type: ignore[typeddict-item]  # keys of a Row, as they came

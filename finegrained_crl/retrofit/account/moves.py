@@ -85,7 +85,7 @@ def _step(node: Any, shape: tuple[int, ...]) -> tuple[int, Move | None, tuple[in
     if math.prod(shape) > LARGEST:
         return None
     if name in SCALING:
-        return _scaled(node, name, shape)
+        return scaled(node, name, shape)
     return _shifted(node, shape) if name in SHIFTING else None
 
 
@@ -101,7 +101,7 @@ def _cut(node: Any, name: str) -> tuple[int, Move, tuple[int, ...]] | None:
     return 0, ("slice", (axis, *ends)), before
 
 
-def _scaled(node: Any, name: str, shape: tuple[int, ...]) -> tuple[int, Move, tuple[int, ...]] | None:
+def scaled(node: Any, name: str, shape: tuple[int, ...]) -> tuple[int, Move, tuple[int, ...]] | None:
     """By one number, such as a temperature, which may be learned."""
     for child, part in ((0, "other"), (1, "self"))[: 2 if name == "Mul" else 1]:
         number = getattr(node, f"_saved_{part}")

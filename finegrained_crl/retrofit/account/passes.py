@@ -30,22 +30,26 @@ class Passes:
         self._seen: Counter[tuple[type, ...]] = Counter()
         self._without_new = 0
 
-    def is_due(self, roots: Iterable[Any]) -> bool:
+    def due(self, roots: Iterable[Any]) -> int:
         """Count a pass, and tell whether to look at it.
 
         Args:
             roots: that it starts from.
+        Returns:
+            how many passes of its kind it stands for; 0: leave it.
         """
         self._without_new += 1
         if self._without_new > WARM and self._without_new % STRIDE:
-            return False
+            return 0
         kind = _kind_of(roots)
         if kind not in self._seen and len(self._seen) >= KINDS:
             kind = ()
         if kind not in self._seen:
             self._without_new = 0
         self._seen[kind] += 1
-        return self._seen[kind] <= FIRST or self._seen[kind] % EVERY == 0
+        if self._seen[kind] <= FIRST:
+            return 1
+        return EVERY if self._seen[kind] % EVERY == 0 else 0
 
 
 def _kind_of(roots: Iterable[Any]) -> tuple[type, ...]:

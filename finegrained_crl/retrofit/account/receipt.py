@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from finegrained_crl.retrofit.account.beside import beside
 from finegrained_crl.retrofit.account.judge import Run, notes_of, problems_of
 from finegrained_crl.retrofit.account.merge import merge_rows
 from finegrained_crl.retrofit.sites.place import Place, names_place
@@ -87,12 +88,16 @@ class Receipt:
     @property
     def problems(self) -> dict[str, str]:
         """What happened at a site against its decision: trained and left, replaced and never trained, an ingredient."""
-        return problems_of(self.sites, self._run)
+        return problems_of(self.sites, self._run) | self._beside[0]
 
     @property
     def notes(self) -> list[tuple[str, str]]:
         """Site and text of what is no fault, and yet to be known."""
-        return notes_of(self.sites, self._run)
+        return notes_of(self.sites, self._run) + self._beside[1]
+
+    @property
+    def _beside(self) -> tuple[dict[str, str], list[tuple[str, str]]]:
+        return beside(self.rows, has_choice=bool(self.settings.only)) if self.replaced else ({}, [])
 
     @property
     def _run(self) -> Run:

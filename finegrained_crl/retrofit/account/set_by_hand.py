@@ -11,6 +11,7 @@ import weakref
 from collections import deque
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.weak import TensorWeakRef
 
@@ -53,7 +54,7 @@ class GradientWatch:
         return self._parameter()
 
     def is_set_by_hand(self) -> bool:
-        """Whether the parameter now has a gradient that the engine did not write, and that is no other loss's alone."""
+        """Whether the parameter now has a gradient that is not the engine's, nor of other losses alone."""
         parameter = self._parameter()
         if parameter is None or parameter.grad is None:
             return False
@@ -61,10 +62,13 @@ class GradientWatch:
         return not is_written and not self._is_of_others(few_values(parameter.grad))
 
     def _is_of_others(self, now: Tensor) -> bool:
-        alike = [is_own for is_own, values in self._arrived if values.norm() > 0 and not _differ(now, values)]
+        arrived = [(is_own, values) for is_own, values in self._arrived if values.norm() > 0]
+        others = [values for is_own, values in arrived if not is_own]
+        is_own = any(is_own and not _differ(now, values) for is_own, values in arrived)
+        is_of_others = not is_own and _is_sum_of(now, others)
         # Who weighs gradients by each other may give one of them no weight at times.
-        self._is_mixed = self._is_mixed or (not alike and not all(is_own for is_own, _ in self._arrived))
-        return len(now) >= LEAST and not self._is_mixed and bool(alike) and not any(alike)
+        self._is_mixed = self._is_mixed or (not is_own and not is_of_others and bool(others))
+        return len(now) >= LEAST and not self._is_mixed and is_of_others
 
     def is_added_to(self) -> bool:
         """Whether the engine's gradient was changed by more than a factor, which clipping and scalers put there."""
@@ -78,3 +82,14 @@ def _differ(now: Tensor, then: Tensor) -> bool:
     """By more than a factor."""
     now, then = now.double(), then.double()
     return float((now * then.norm() - then * now.norm()).norm()) > ALIKE * float(now.norm() * then.norm())
+
+
+def _is_sum_of(now: Tensor, parts: list[Tensor]) -> bool:
+    """Whether a gradient is a share of one part, or shares of several, which few values would be by chance."""
+    if any(not _differ(now, part) for part in parts):
+        return True
+    if not parts or len(now) < len(parts) + LEAST:
+        return False
+    basis, goal = torch.stack(parts, 1).double().cpu(), now.double().cpu()
+    shares = torch.linalg.lstsq(basis, goal[:, None], driver="gelsd").solution
+    return float((basis @ shares - goal[:, None]).norm()) <= ALIKE * float(goal.norm())

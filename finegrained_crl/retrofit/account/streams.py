@@ -36,12 +36,14 @@ class Stream:
         refuse: called with the reason when the value turns out to be an ingredient of another loss.
         is_replaced: its calls compute the other loss; those that the program drops as not finite are told apart.
         is_cut: its passes end at copies of what the program computed (checkpoints), and go on from there.
+        is_site: it is of watched calls, and not of another loss.
     """
 
     row: int
     refuse: Callable[[str], None]
     is_replaced: bool = False
     is_cut: bool = False
+    is_site: bool = True
     tries: int = 0
     optimisers: int = 0  # that were made when its graph was walked
     thread: int = field(default_factory=threading.get_ident)

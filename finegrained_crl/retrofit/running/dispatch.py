@@ -32,7 +32,7 @@ from finegrained_crl.retrofit.running.first_batch import FirstBatch
 from finegrained_crl.retrofit.running.frames import Frames
 from finegrained_crl.retrofit.running.learned import Learned
 from finegrained_crl.retrofit.running.proof import Proof
-from finegrained_crl.retrofit.running.rows import count_compiled, row_of, unseen_at
+from finegrained_crl.retrofit.running.rows import count_compiled, place_now, row_of, unseen_at
 from finegrained_crl.retrofit.sites.settings import Settings
 
 PLAIN = (Tensor, nn.Parameter)
@@ -55,7 +55,9 @@ class Dispatcher:
         self.constructions = Constructions(self.frames, ledger)
         self.replacement = Replacement(settings.loss, settings.alpha, settings.beta)
         self.account = Account(ledger)
-        self.account.unseen = lambda: unseen_at(ledger, self.frames)
+        self.account.unseen.telling = lambda: unseen_at(ledger, self.frames)
+        if settings.mode == "run":
+            self.account.unseen.others.place = lambda: place_now(self.frames)
         self._inside = threading.local()
         self._bits = Bits(settings, ledger)
         self._first = FirstBatch(settings, self.replacement, self._computing)

@@ -50,8 +50,7 @@ def unseen_at(ledger: Ledger, frames: Frames) -> Callable[[str], None]:
     """What counts, for the program's place that is running now, a classification loss that is no call of a function
     with a hook and that gradients flow through.
     """
-    innermost = frames.frames(sys._getframe(1))
-    place = frames.place_of(innermost[0][1]) if innermost else Place("<unknown>", 0)
+    place = place_now(frames)
 
     def count(what: str) -> None:
         row = ledger.row(
@@ -61,3 +60,9 @@ def unseen_at(ledger: Ledger, frames: Frames) -> Callable[[str], None]:
         ledger.count(row)
 
     return count
+
+
+def place_now(frames: Frames) -> Place:
+    """The program's place that is running now."""
+    innermost = frames.frames(sys._getframe(1))
+    return frames.place_of(innermost[0][1]) if innermost else Place("<unknown>", 0)

@@ -13,6 +13,7 @@ class Counters(TypedDict, total=False):
     updated: int  # of these, in an update of parameters
     skipped: int  # dropped by the program because the value was not finite
     zeroed: int  # passed by a finite gradient that was set to zero before any update
+    looked: int  # backward passes that were looked at, and stand for so many
     discarded: int  # passed by a gradient, of callers whose gradients never were in an update; or zeroed, if many
 
 
@@ -41,7 +42,8 @@ class Proven(TypedDict, total=False):
 class Row(Counters, Measured, Proven, total=False):
     """A place of the program and one decision about it.
 
-    `kind` is "call", "construction" (of a criterion) or "shim"; places are "file:line".
+    `kind` is "call", "construction" (of a criterion), "other" (a loss that is no watched call) or "shim"; places are
+    "file:line".
     """
 
     kind: str
@@ -59,6 +61,8 @@ class Row(Counters, Measured, Proven, total=False):
     compiled: bool
     unseen: bool  # a loss without a hook
     note: str
+    layer: str  # the first site whose scores the same layer computes
+    of: str  # the site whose class layer another loss trains, too
     shim: str
     what: str
     processes: int

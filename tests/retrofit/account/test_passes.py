@@ -19,7 +19,7 @@ def classification():
 
 
 def due(seen, loss, times):
-    return [seen.is_due((loss,)) for _ in range(times)]
+    return [seen.due((loss,)) > 0 for _ in range(times)]
 
 
 def test_the_first_passes_of_each_kind_are_and_then_some():
@@ -50,7 +50,7 @@ def test_a_root_without_a_graph_is_a_kind_of_its_own():
 
 def test_a_new_optimiser_begins_a_stage_that_is_looked_at_again():
     account, seen = Account(Ledger()), []
-    account.unseen = lambda: seen.append
+    account.unseen.telling = lambda: seen.append
     for stage in range(2):
         account.optimiser_made()
         for _ in range(5):

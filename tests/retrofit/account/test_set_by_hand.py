@@ -81,3 +81,11 @@ def test_one_number_is_like_any_other():
 def test_gradients_that_are_weighed_may_have_no_weight_at_times():
     losses = Losses()
     assert [losses.is_set(*shares) for shares in ((0, 1), (0.5, 0.5), (0, 1))] == [False, True, True]
+
+
+@pytest.mark.parametrize(("shares", "is_its_own"), [((0.7, 0.3, 0), False), ((0.5, 0.3, 0.2), True)])
+def test_a_mixture_of_other_losses_is_not_set_for_this_one(shares, is_its_own):
+    losses = Losses(values=12)
+    gradients = [losses.gradient(power == 3, power) for power in (1, 2, 3)]
+    losses.parameter.grad = sum(share * gradient for share, gradient in zip(shares, gradients, strict=True))
+    assert losses.watch.is_set_by_hand() is is_its_own

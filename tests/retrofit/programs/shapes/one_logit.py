@@ -1,0 +1,18 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch.nn import functional as F
+
+net, (x, y) = small.model(classes=1), small.data(classes=2)
+optimizer = small.optimiser(net)
+aux = torch.nn.Linear(6, 4)
+second = torch.optim.SGD(aux.parameters(), lr=0.1)
+for _ in range(4):
+    other = F.cross_entropy(aux(x), y)  # by hand: other = competing_ratio_loss(aux(x), y)
+    second.zero_grad()
+    other.backward()
+    second.step()
+    loss = F.binary_cross_entropy_with_logits(net(x)[:, 0], y.float())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(torch.nn.ModuleList([net, aux]))

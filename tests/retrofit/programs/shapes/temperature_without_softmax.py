@@ -1,0 +1,21 @@
+import torch  # by hand: import torch; from finegrained_crl import CompetingRatioLoss, competing_ratio_loss
+import small
+from torch.nn import functional as F
+
+net, (x, y) = small.model(), small.data()
+optimizer = small.optimiser(net)
+aux = torch.nn.Linear(6, 4)
+second = torch.optim.SGD(aux.parameters(), lr=0.1)
+
+for _ in range(4):
+    other = F.cross_entropy(aux(x), y)
+    second.zero_grad()
+    other.backward()
+    second.step()
+    z = net(x) / 0.5
+    rest = z.masked_fill(F.one_hot(y, 4) > 0, -torch.inf).logsumexp(1)
+    loss = F.softplus(rest - z.gather(1, y[:, None])[:, 0]).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+small.save(net)
