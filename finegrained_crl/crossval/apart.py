@@ -21,7 +21,6 @@ from finegrained_crl.crossval import scratch
 from finegrained_crl.crossval.leases import End, Leases
 from finegrained_crl.crossval.one_cell import Order, run_one
 from finegrained_crl.crossval.processes import Processes
-from finegrained_crl.errors import FinegrainedError
 from finegrained_crl.training import committed
 
 Bring = Literal["shared", "results", "weights"]
@@ -101,10 +100,9 @@ def write_home(delivery: Delivery, home: Path) -> None:
     """
     record = json.loads(delivery.files[committed.NAME])["files"]
     shutil.rmtree(home, ignore_errors=True)  # what a cell left that began here and did not end
-    for name in record.keys() & delivery.files.keys():
-        content = delivery.files[name]
-        if hashlib.sha256(content).hexdigest() != record[name]["sha256"]:
-            raise FinegrainedError(f"{home / name}: did not arrive as it was sent; the run is kept at {delivery.kept}")
+    arrived = record.keys() & delivery.files.keys()
+    for name in arrived:
         files.make_folder((home / name).parent)
-        files.write_bytes(home / name, content)
+        files.write_bytes(home / name, delivery.files[name])
+    scratch.require_arrived(home, record, arrived, delivery.kept)
     committed.commit(home)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
+from typing import Any
 
 from finegrained_crl import files
 from finegrained_crl.errors import FinegrainedError
@@ -37,11 +38,25 @@ def bring_home(run: Path, home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)  # what a cell left that began here and did not end
     for name in [*record, *_unlisted(run, record)]:
         _copy(run / name, home / name)
-    problems = [problem for name in record if (problem := committed.file_problem(home, name, record))]
-    if problems:
-        raise FinegrainedError(f"{home}: {problems[0]} after it was copied from {run}, where the run is kept")
+    require_arrived(home, record, list(record), str(run))
     files.write_bytes(home / committed.NAME, (run / committed.NAME).read_bytes())
     shutil.rmtree(run, ignore_errors=True)
+
+
+def require_arrived(home: Path, record: dict[str, Any], names: Iterable[str], kept: str) -> None:
+    """Compare what was brought into the study with what its node wrote.
+
+    Args:
+        home: run folder of the cell in the study.
+        record: of the run, as it was committed on its node.
+        names: files of it that were brought.
+        kept: where the run still is.
+    Raises:
+        FinegrainedError: a file is another one.
+    """
+    problems = [problem for name in names if (problem := committed.file_problem(home, name, record))]
+    if problems:
+        raise FinegrainedError(f"{home}: {problems[0]} after it was brought from {kept}, where the run is kept")
 
 
 def _unlisted(run: Path, record: Container[str]) -> list[str]:

@@ -305,7 +305,7 @@ apart.fault(
 apart.fault("ignored option", 'if bring == "weights" or not name.startswith(WEIGHTS)', "if name")
 apart.fault("dropped call", 'f"{order.cell}-{digest}"', "order.cell")
 apart.fault("dropped call", "    shutil.rmtree(home, ignore_errors=True)  #", "    #")
-apart.fault("sign", '!= record[name]["sha256"]:', '== record[name]["sha256"]:')
+apart.fault("dropped call", "    scratch.require_arrived(home, record, arrived, delivery.kept)\n", "")
 apart.fault("dropped call", '    if end.outcome != "committed":', "    if True:")
 apart.fault("index", "over=None, scratch", "over=0, scratch")
 
@@ -320,5 +320,6 @@ again.fault("dropped call", "        self.leases.at_start[cell.name] = self.leas
 
 scratch = Source(C + "scratch.py", "tests/crossval/test_scratch.py")
 scratch.fault("dropped call", "for name in [*record, *_unlisted(run, record)]:", "for name in record:")
+scratch.fault("dropped call", "    require_arrived(home, record, list(record), str(run))\n", "")
 scratch.fault("dropped call", "    if problems:\n        raise", "    if False:\n        raise")
 scratch.fault("index", 'f"{study.name}-{digest}" / home.name', "study.name / home.name")
