@@ -13,8 +13,7 @@ import pandas as pd
 
 from finegrained_crl.data import ages
 from finegrained_crl.data.folds import groups_of, seeded_folds, seeded_split
-from finegrained_crl.data.identity import plain_path
-from finegrained_crl.data.records import GROUPING_KINDS, Records, escapes_root, make_records
+from finegrained_crl.data.records import GROUPING_KINDS, Records, make_records
 from finegrained_crl.data.tables import read_table
 from finegrained_crl.errors import FinegrainedError, nearest
 from finegrained_crl.metrics.ages import AgeScale
@@ -25,7 +24,8 @@ from finegrained_crl_datasets.tables.columns import (
     sorted_values,
     whole_numbers,
 )
-from finegrained_crl_datasets.tables.shards import SPLIT_NAMES, parquet_shards, read_parquet_shards, shards_told
+from finegrained_crl_datasets.tables.places import no_escape, relative_paths, table_file
+from finegrained_crl_datasets.tables.shards import SPLIT_NAMES, read_parquet_shards, shards_told
 
 NONE: Mapping[str, int] = MappingProxyType({})
 
@@ -114,7 +114,7 @@ class Table:
 
     def read(self, data: Path, *, labels_only: bool = False) -> Records:
         """Read the table `data`, or the labels.csv in it (see `DataSource.read`)."""
-        path = _table_file(data, self.where)
+        path = table_file(data, self.where)
         root = (path if path.is_dir() else path.parent).joinpath(self.image_root).resolve()
         if not labels_only and not root.is_dir():
             raise FinegrainedError(
@@ -134,12 +134,12 @@ class Table:
         self._check_columns(raw, path)
         if raw.empty:
             raise FinegrainedError(f"{path}: no row below the header; add one row per image")
-        _no_escape(_relative(raw[self.path_column], root), root, path)
+        no_escape(relative_paths(raw[self.path_column], root), root, path)
         told = self._classes(raw, path)
         raw = raw[told.kept].reset_index(drop=True)
         if raw.empty:
             raise FinegrainedError(f"{path}: every age lies in no bin; correct --dataset.bins")
-        columns: dict[str, Any] = {"path": _relative(raw[self.path_column], root), **told.columns}
+        columns: dict[str, Any] = {"path": relative_paths(raw[self.path_column], root), **told.columns}
         columns |= self._optional(raw, path)
         protocol = self._protocol(columns, told, raw[self.label_column], path, root)
         return make_records(
@@ -276,39 +276,6 @@ def _binned(columns: dict[str, np.ndarray], labels: np.ndarray, names: tuple[str
     dropped = {"age in no bin": int((~kept).sum())} if not kept.all() else {}
     of_kept = {name: values[kept] for name, values in columns.items()}
     return _Classes({"label": labels[kept], **of_kept}, names, kept, ordered=True, dropped=dropped)
-
-
-def _table_file(data: Path, where: str) -> Path:
-    """The table; or the folder itself, where Parquet tables in it name their parts."""
-    if data.exists() and not data.is_dir():
-        return data
-    if not data.is_dir():
-        raise FinegrainedError(f"{data}: no such file. {where}")
-    if (data / "labels.csv").is_file():
-        return data / "labels.csv"
-    if parquet_shards(data):
-        return data
-    tables = sorted(p.name for p in data.iterdir() if p.suffix in (".csv", ".tsv", ".parquet"))
-    hint = f"give one of these as --data: {', '.join(tables)}" if tables else where
-    raise FinegrainedError(f"no labels.csv in {data}; {hint}")
-
-
-def _no_escape(images: pd.Series, root: Path, path: Path) -> None:
-    """Before any split is drawn: what a stray path does to the classes would only hide the cause."""
-    stray = images[images.map(escapes_root)]
-    if len(stray):
-        raise FinegrainedError(
-            f"{path}: path '{stray.iloc[0]}' in row {stray.index[0] + 2} leads out of the image folder {root}; "
-            "correct it or --dataset.image-root"
-        )
-
-
-def _relative(paths: pd.Series, root: Path) -> pd.Series:
-    """Forward slashes; an absolute path inside the root becomes relative, one outside is left for the records check to
-    refuse.
-    """
-    forward = paths.str.strip().str.replace("\\", "/", regex=False)
-    return forward.str.removeprefix(root.as_posix().rstrip("/") + "/").map(plain_path)
 
 
 dataset = Table

@@ -328,3 +328,11 @@ def test_real_faces_in_years(shared_data: Path) -> None:
     fgnet = Table(**shared, subject_column="subject_id", num_folds=11).read(shared_data / "fgnet_subset")
     assert fgnet.table.groupby("fold")["subject"].nunique().tolist() == [1] * 11  # leave one person out
     assert len(fgnet.class_names) == 101
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv"])
+def test_tables_of_another_name_are_offered(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("path,label\n")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(FinegrainedError, match=rf"no labels\.csv in .*; give one of these as --data: {name}$"):
+        Table().read(tmp_path)

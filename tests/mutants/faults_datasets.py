@@ -32,14 +32,18 @@ table.fault(
     'np.where(np.isin(np.arange(len(classes)), test), "train", "test")',
 )
 table.fault("dropped call", "check_range(labels, self.num_classes, path)\n", "pass\n")
-table.fault("dropped call", "        _no_escape(_relative(raw[self.path_column], root), root, path)\n", "")
+table.fault("dropped call", "        no_escape(relative_paths(raw[self.path_column], root), root, path)\n", "")
 table.fault("ignored option", "raw = raw[told.kept].reset_index(drop=True)", "raw = raw.reset_index(drop=True)")
 table.fault("off-by-one", "tuple(map(str, range(low, high + 1)))", "tuple(map(str, range(low, high)))")
 table.fault("ignored option", "path.parent).joinpath(self.image_root).resolve()", "path.parent).resolve()")
-table.fault("dropped call", '.str.replace("\\\\", "/", regex=False)', "")
 table.fault("ignored option", "return read_table(path, divider,", 'return read_table(path, "",')
 table.fault("dropped call", "ages=told.scale,", "ages=None,")
 table.fault("dropped call", 'age in no bin": int((~kept).sum())}', 'age in no bin": 1}')
+
+places = Source("datasets/finegrained_crl_datasets/tables/places.py", "tests/datasets/test_table.py")
+places.fault("dropped call", '.str.replace("\\\\", "/", regex=False)', "")
+places.fault("dropped call", "    if len(stray):", "    if False:")
+places.fault("swapped part", 'p.suffix in (".csv", ".tsv", ".parquet")', 'p.suffix == ".csv"')
 
 columns = Source(S + "tables/columns.py", TABLE)
 columns.fault("off-by-one", "row {empty[0] + 2}", "row {empty[0] + 1}")

@@ -208,6 +208,7 @@ TESTED_ELSEWHERE = {
         **dict.fromkeys(("drawing/face.py", "drawing/person.py"), (FACES, "make_demo_faces")),
         "drawing/publish.py": (FACES, "make_demo_faces"),
         "tables/columns.py": ("datasets/test_table.py", "test_tables_that_cannot_be_used"),
+        "tables/places.py": ("datasets/test_table.py", "test_tables_that_cannot_be_used"),
         "tables/shards.py": ("datasets/test_parquet_tables.py", "test_shards_are_one_table"),
     },
 }
