@@ -43,6 +43,8 @@ def hits_of(folder: Path, variant: str | None) -> tuple[str, str, np.ndarray]:
     groups = {group[0].cell.variant: group for group in grouped(parts)}
     baselines = find_baselines(list(groups))
     chosen = variant or next(name for name in groups if baselines[name] != name)
+    if chosen not in groups:
+        raise SystemExit(f"no variant '{chosen}' in {folder}: {', '.join(groups)}")
     pairs = pair_up(groups[chosen], groups[baselines[chosen]])
     rows = [[part.scores.predicted == part.scores.labels for part in pair] for pair in pairs]
     return chosen, baselines[chosen], np.array(rows).transpose(1, 0, 2)
