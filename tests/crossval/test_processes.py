@@ -48,6 +48,7 @@ def stand_in(tmp_path, monkeypatch):
     text = (source / "fork_server.py").read_text()
     (package / "crossval" / "fork_server.py").write_text(text.replace("LIBRARIES = (", "LIBRARIES = () and ("))
     monkeypatch.chdir(package.parent)  # `python -m` looks there first
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # what is written may wait for the end
 
 
 @pytest.fixture(params=[FreshProcesses, ForkedProcesses])

@@ -65,6 +65,7 @@ report.fault("ignored option", "if comma and seed.isdigit() else validation", "i
 report.fault("wrong reduction", 'sum(results["data"]["dropped"].values())', 'len(results["data"]["dropped"])')
 report.fault("dropped call", '    parts += [f"**{escaping.markdown(note)}**\\n" for note in figures.notes]\n', "")
 
+NESTED = "tests/reports/test_nested.py"
 sheets = Source(R + "sheets.py", "tests/reports/test_sheets.py", "tests/reports/test_study.py", STUDIES)
 sheets.fault("sign", 'values[:, column] if figure.better == "higher" else -values[:, column]', "values[:, column]")
 sheets.fault("wrong reduction", "numbers == numbers.max()", "numbers == numbers.min()")
@@ -209,7 +210,7 @@ study.fault("swapped part", '"clusters": one.clusters', '"clusters": one.folds')
 study.fault("ignored option", "primary=primary.name, rope=rope,", "primary=primary.name, rope=0.0,")
 study.fault("index", 'size["test"] / (', 'size["val"] / (')
 
-nested = Source(R + "nested.py", "tests/reports/test_nested.py")
+nested = Source(R + "nested.py", NESTED)
 nested.fault("wrong reduction", "best = max(candidates.values()", "best = min(candidates.values()")
 nested.fault(
     "swapped part",
@@ -248,7 +249,7 @@ pilot.fault("index", "Design(len(set(folds)), seeds, len(compared))", "Design(le
 
 sheets.fault("swapped part", "{figure.show(row['mean'])} [{", "{figure.show(row['pooled'])} [{")
 sheets.fault("swapped part", '("p", "p_holm", "flip_p")', '("p", "p", "flip_p")')
-sheets.fault("swapped part", '("validation", "test", "grid_test")', '("test", "test", "grid_test")')
+sheets.fault("swapped part", '("validation", "test", "grid_test")', '("test", "test", "grid_test")', NESTED)
 sheets.fault("swapped part", 'ends, row["verdict"], *tests', 'ends, "better", *tests')
 sheets.fault("dropped call", "    if missing:\n        return", "    if False:\n        return")
 

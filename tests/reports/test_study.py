@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_study import row, write_study
+from scipy import stats
 
 from finegrained_crl.crossval.collect import collect
 from finegrained_crl.errors import FinegrainedError
@@ -49,6 +50,13 @@ def test_the_interval_of_a_share_is_computed_in_log_odds(figures):
     share, plain = (estimate(runs_of(group, exact), exact.statistic, scale=scale) for scale in ("share", "plain"))
     assert (found["low"], found["high"]) == (pytest.approx(share.low), pytest.approx(share.high))
     assert share.low != pytest.approx(plain.low, abs=1e-4)
+
+
+def test_p_is_corrected_by_the_share_of_the_pictures_that_a_cell_tests(figures):
+    means = figures[0].cells.groupby(["variant", "fold"])["nll"].mean()
+    gaps = (means["crl"] - means["ce"]).to_numpy()
+    t = gaps.mean() / np.sqrt((1 / 3 + 40 / (60 + 20)) * gaps.var(ddof=1))
+    assert row(figures[0].differences, variant="crl", figure="nll")["p"] == pytest.approx(2 * stats.t.sf(abs(t), 2))
 
 
 def test_the_oracle_of_a_fold_is_the_mean_over_its_seeds():
