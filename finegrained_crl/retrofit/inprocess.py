@@ -72,6 +72,7 @@ class retrofit:  # noqa: N801  (used like a function)
         self._ledger = Ledger(folder)
         self._instruments: Instruments | None = None
         self._children = ExitStack()
+        self._exit_code: int | None = None
 
     def __enter__(self) -> retrofit:
         if retrofit._active:
@@ -79,14 +80,16 @@ class retrofit:  # noqa: N801  (used like a function)
         self._instruments = Instruments(self._settings, self._ledger)
         self._instruments.dispatcher.chains.base = sys._getframe(1)
         self._ledger.state(armed=True)
+        self._exit_code = None
         settings_file = Path(self._settings.folder) / "settings.config"
         self._settings.write(settings_file)
         self._children.enter_context(reaching_children(settings_file))
         retrofit._active = True
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         assert self._instruments is not None
+        self._exit_code = None if error is None else 1
         self._children.close()
         self._instruments.remove()
         self._instruments.dispatcher.chains.base = None
@@ -95,7 +98,7 @@ class retrofit:  # noqa: N801  (used like a function)
     @property
     def receipt(self) -> Receipt:
         """What happened so far, in this process and in those that it started inside the block."""
-        return make_receipt(self._settings, read_ledgers(Path(self._settings.folder)))
+        return make_receipt(self._settings, read_ledgers(Path(self._settings.folder)), exit_code=self._exit_code)
 
     @property
     def replaced(self) -> int:

@@ -184,6 +184,12 @@ unseen.fault("dropped call", "        if start.goes_on:\n", "        if False:\n
 unseen.fault("dropped call", " if node not in behind], LOGITS", "], LOGITS")
 unseen.fault("ignored option", "        if start.passes:\n", "        if True:\n")
 
+values_ = Source(R + "account/values.py", T + "account/test_values.py", SHAPES)
+values_.fault("off-by-one", "MOVES = 3", "MOVES = 4")
+values_.fault("dropped call", " if is_alone else 0", "")
+values_.fault("dropped call", "        self._has_gradients = False\n\n    def loads", "\n    def loads")
+values_.fault("off-by-one", "if seen.calls > LOOKS and", "if seen.calls > 1 and")
+
 uses = Source(R + "account/uses.py", T + "account/test_uses.py", SHAPES)
 uses.fault("wrong reduction", "    return sum(factors) > 1\n", "    return sum(factors) > 0\n")
 uses.fault("index", "return len(carries) > 1 and carries[1]", "return len(carries) > 1 and carries[0]")
@@ -214,7 +220,7 @@ flows.fault(
 flows.fault(
     "ignored option", "flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()", "flow.is_kept = False"
 )
-flows.fault("dropped call", "            if self._owns(optimizer, stream):\n", "            if True:\n")
+flows.fault("dropped call", "            if self._owners.owns(optimizer, stream):\n", "            if True:\n")
 flows.fault("dropped call", "        if self.after_update is not None and not rests:\n", "        if False:\n")
 flows.fault("ignored option", "self._rest(stream) if rests else", "", SHAPES)
 flows.fault(
@@ -222,11 +228,10 @@ flows.fault(
     "            if reason:\n                flow.stream.refuse(reason)",
     "            if False:\n                flow.stream.refuse(reason)",
 )
-flows.fault("off-by-one", "WALKS = 3", "WALKS = 0")
 flows.fault(
     "dropped call", "        self._passes = Passes()\n\n    def step", "\n    def step", T + "account/test_passes.py"
 )
-flows.fault("dropped call", "                flow.open = False\n", "")
+flows.fault("dropped call", "            flow.open = False\n", "")
 FLOWED = T + "account/test_returned.py"
 flows.fault(
     "dropped call",
@@ -243,13 +248,12 @@ flows.fault(
     FLOWED,
 )
 flows.fault("dropped call", " or not (stream.is_credited or stream.by_hand):", ":", FLOWED)
-flows.fault("sign", "return is_due and has_no_gradient(parameter)", "return is_due and not has_no_gradient(parameter)")
-flows.fault("off-by-one", "stream.looks % LOOK_EVERY == 0", "stream.looks % LOOK_EVERY == 1")
-flows.fault("dropped call", "is_due and has_no_gradient", "has_no_gradient")
 flows.fault("dropped call", "TRIES and not is_of_copies:", "TRIES:")
-flows.fault("dropped call", "if stream.parameters and self._owns(owner, stream):", "if self._owns(owner, stream):")
+flows.fault(
+    "dropped call", "if stream.parameters and self._owners.owns(owner, stream):", "if self._owners.owns(owner, stream):"
+)
 flows.fault("dropped call", "                stream.parameters.clear()\n", "                pass\n")
-flows.fault("dropped call", "        if not is_inside:", "        if True:")
+flows.fault("dropped call", "        if not goes_on:", "        if True:")
 flows.fault("dropped call", "and leaf.shape in shapes:", "and True:", SHAPES)
 flows.fault("dropped call", "or self._is_outer or torch", "or torch", SHAPES)
 flows.fault("dropped call", "self._goes_on or not stream.parameters", "False", SHAPES)
@@ -258,6 +262,15 @@ flows.fault(
 )
 
 streams = Source(R + "account/streams.py", T + "account/test_streams.py", SHAPES, INPROCESS)
+streams.fault("off-by-one", "WALKS = 3", "WALKS = 0", T + "account/test_flows.py")
+streams.fault(
+    "sign",
+    "return is_due and has_no_gradient(parameter)",
+    "return is_due and not has_no_gradient(parameter)",
+    T + "account/test_flows.py",
+)
+streams.fault("off-by-one", "self.looks % LOOK_EVERY == 0", "self.looks % LOOK_EVERY == 1", T + "account/test_flows.py")
+streams.fault("dropped call", "is_due and has_no_gradient", "has_no_gradient", T + "account/test_flows.py")
 streams.fault(
     "dropped call",
     "        if not self.is_updated:\n            self.account.passed(self)",
@@ -268,6 +281,9 @@ streams.fault(
     "                if not math.isfinite(self.value.item()):",
     "                if math.isfinite(self.value.item()):",
 )
+
+asked = Source(R + "account/asked.py", FLOWED, SHAPES)
+asked.fault("dropped call", "            self._flows.append((self._numbers, flow))\n", "            pass\n")
 
 returned = Source(R + "account/returned.py", FLOWED, SHAPES)
 returned.fault("dropped call", "flow.logits in nodes or not", "not")
@@ -284,11 +300,14 @@ stretches = Source(R + "account/stretches.py", T + "account/test_stretches.py", 
 stretches.fault("dropped call", "or not now.has_moved or", "or")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 0:")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 2:")
-stretches.fault("dropped call", "            stream.stretches = 0\n", "")
+stretches.fault("dropped call", "            stream.stretches = 0\n            stream.undone", "            stream.undone")
 stretches.fault("dropped call", " += parameter in self._trained", " += 1")
+stretches.fault("off-by-one", "KEPT = 256", "KEPT = 1")
+stretches.fault("dropped call", "            if parameter in self._trained:\n", "            if True:\n", SHAPES)
+stretches.fault("dropped call", "        self._tell_taken_back()\n        now", "        now")
 stretches.fault("ignored option", "is not None and self._undone.undone_after_training:", "is not None:")
 stretches.fault("dropped call", "        if stream.is_credited:  # else", "        if True:  # else", SHAPES)
-stretches.fault("dropped call", "        self._undone = None\n        now", "        now")
+stretches.fault("dropped call", "        self._undone = None\n        self._tell", "        self._tell")
 
 leaves = Source(R + "account/leaves.py", FLOWED, SHAPES)
 leaves.fault("off-by-one", "RESTORED = 1e-6", "RESTORED = 0.0")

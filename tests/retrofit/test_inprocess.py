@@ -1,6 +1,7 @@
 """`with retrofit()` and `retrofit_criterion` in this process; every exactness and refusal that needs no process of its
 own."""
 
+import contextlib
 import sys
 
 import pytest
@@ -469,3 +470,14 @@ def test_training_that_is_undone_at_the_end_of_a_block_is_said():
         torch.nn.utils.vector_to_parameters(torch.nn.utils.parameters_to_vector(before), net.parameters())
     assert [site["updated"] for site in receipt.sites] == [2, 0]
     assert "an evaluation whose training is undone" in "".join(receipt.problems.values())
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, None])
+def test_a_block_that_ends_by_an_exception_was_stopped(error):
+    z = logits()
+    with contextlib.suppress(KeyboardInterrupt), retrofit() as receipt:
+        F.cross_entropy(z, Y).backward()
+        F.cross_entropy(z, Y)
+        if error is not None:
+            raise error
+    assert bool(receipt.problems) is (error is None)

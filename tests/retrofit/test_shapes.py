@@ -19,6 +19,8 @@ TABLE = "towards soft labels that several rows share"
 LAYER = "is trained from here without any replaced loss"
 BESIDE = "is also trained from here, by what is no replaced loss"
 BINARY = "a binary cross-entropy of one logit"
+UNDONE = "were undone by a state that was loaded again, and training went on"
+VALUES = "its value alone may train"
 ADVICE = "it stays the program's own"
 NLL = "its input does not come from log_softmax"
 REPORTED = {
@@ -164,6 +166,11 @@ REPORTED = {
     "diagonal_by_eye": GRADIENT,
 }
 NOTED = {
+    "validation_tunes_by_the_same_lines": UNDONE,
+    "validation_tunes_once": UNDONE,
+    "spsa": VALUES,
+    "evolution": VALUES,
+    "finite_differences": VALUES,
     "soft_by_table": TABLE,
     "soft_by_table_logsumexp": TABLE,
     "second_pass_by_hand": BESIDE,

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.asked import Asked
 from finegrained_crl.retrofit.account.leaves import (
     are_finite,
-    has_no_gradient,
     is_at_rest,
     is_changed,
     leaves_of,
@@ -29,17 +29,16 @@ from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
 from finegrained_crl.retrofit.account.passes import Passes, node_of
 from finegrained_crl.retrofit.account.returned import mark_what_is_read
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
-from finegrained_crl.retrofit.account.streams import Flow, Stream
+from finegrained_crl.retrofit.account.streams import WALKS, Flow, Owners, Stream
 from finegrained_crl.retrofit.account.stretches import Stretches
 from finegrained_crl.retrofit.account.unseen import Start, Unseen
 from finegrained_crl.retrofit.account.uses import LOGITS, MARK, uses_of_values
+from finegrained_crl.retrofit.account.values import Values
 
-WALKS = 3  # passes of a chain whose graph is walked
 TRIES = 20  # calls of a chain whose graph is walked at most, where no backward pass comes
 OF_COPIES = "differentiated by torch.func: whether its gradients take part in updates is not seen"
 NO_PASS = -1  # number of the backward pass that runs, where none does
 WAITING = 2048  # passes that are kept until an update
-LOOKS, LOOK_EVERY = 64, 16  # passes before which a gradient is looked at for zeros by hand: the first, then one of
 FLOWED, UPDATED, ZEROED = (COLUMNS.index(name) for name in ("flowed", "updated", "zeroed"))
 
 
@@ -55,14 +54,15 @@ class Account:
         self.after_update: Callable[[], None] | None = None
         self._waiting: dict[int, Stream] = {}
         self.unchecked = 0
-        self._owned: dict[tuple[int, int], bool] = {}
+        self._owners = Owners()
         self._stepped = False
         self._is_in_step = False
         self._accumulates = True
         self._is_outer = False  # the pass that runs returns gradients, and goes through those of other values
         self._goes_on = False  # the pass that begins goes on with gradients of watched values
         self._optimisers = 0
-        self._passes = Passes()
+        self._passes, self._asked = Passes(), Asked()
+        self.values = Values(ledger)
         self.stretches = Stretches(ledger)
         self.unseen = Unseen(self, ledger)
 
@@ -114,30 +114,40 @@ class Account:
         # A gradient that has a graph of its own (`create_graph`) is part of a loss that is trained on.
         flow.is_kept = flow.is_kept or self._is_outer or torch.is_grad_enabled()
         self._mark_returned(flow)
+        self._asked.passed(flow)
         if stream.to_parameters or flow.is_kept:
-            if flow.open:
-                self.ledger.count(stream.row, FLOWED)
-                flow.open = False
-            if not flow.is_waiting:
-                flow.is_waiting = True
-                stream.waiting.append(flow)
-            self._waiting[id(stream)] = stream
-            if len(stream.waiting) > WAITING:  # a program whose updates are not seen
-                del stream.waiting[: WAITING // 2]
+            self._wait(flow)
             if stream.by_hand:
                 self._credit(stream)
 
-    def backward_starts(self, roots: Any, accumulates: bool = True, given: Sequence[Any] = ()) -> None:
+    def _wait(self, flow: Flow) -> None:
+        stream = flow.stream
+        if flow.open:
+            self.ledger.count(stream.row, FLOWED)
+            flow.open = False
+        if not flow.is_waiting:
+            flow.is_waiting = True
+            stream.waiting.append(flow)
+        self._waiting[id(stream)] = stream
+        if len(stream.waiting) > WAITING:  # a program whose updates are not seen
+            del stream.waiting[: WAITING // 2]
+
+    def backward_starts(
+        self, roots: Any, accumulates: bool = True, given: Sequence[Any] = (), asked: Iterable[Any] = ()
+    ) -> None:
         """Before a backward pass: look at the way from its roots to values that were not looked at.
 
         Args:
             roots, given: of the pass, and the gradients that it starts from.
             accumulates: it leaves gradients in parameters, and does not return them (`torch.autograd.grad`).
+            asked: the tensors that it returns gradients of.
         """
+        self.values.passes()
+        self._asked.starts(asked)
         roots = roots if isinstance(roots, tuple | list) else (roots,)
         is_inside = torch._C._current_graph_task_id() != NO_PASS
         goes_on, self._goes_on = is_inside or self._goes_on, False
-        if not is_inside:  # else of a checkpoint: gradients are still on their way
+        if not goes_on:  # else gradients are still on their way: a checkpoint's, or features'
             for stream in list(self._waiting.values()):
                 self._find_removed(stream)
         reads = mark_what_is_read(self._waiting.values(), map(node_of, roots), None if accumulates else MARK)
@@ -154,10 +164,13 @@ class Account:
             if reason:
                 flow.stream.refuse(reason)
 
-    def handed_on(self, gradients: Iterable[Tensor]) -> None:
+    def handed_on(self, gradients: Iterable[Tensor], roots: Iterable[Any] = ()) -> None:
         """Before a backward pass that starts from these gradients, which earlier passes computed, of any leaves."""
         if torch._C._current_graph_task_id() != NO_PASS:
             return  # a checkpoint's, which goes on with the pass that it stands in
+        for flow in self._asked.goes_on(roots):
+            self._goes_on = True
+            self._wait(flow)
         shapes = {gradient.shape for gradient in gradients}
         for stream in self._waiting.values():
             for flow in stream.waiting:
@@ -169,7 +182,7 @@ class Account:
 
     def optimiser_made(self, *_: Any) -> None:
         """Before an optimiser is built: the next fold, or stage, trains another network by the same lines."""
-        self._owned.clear()  # kept by `id`, which a new object may have again
+        self._owners = Owners()
         self._optimisers += 1
         self._passes = Passes()
 
@@ -180,12 +193,13 @@ class Account:
     def updated(self, optimizer: Any, *_: Any) -> None:
         """After an optimiser's step."""
         self._is_in_step = False
+        self.values.steps()
         if not self._stepped:
             self._stepped = True
             self.ledger.state(stepped=True)
         rests = is_at_rest(optimizer)
         for stream in list(self._waiting.values()):
-            if self._owns(optimizer, stream):
+            if self._owners.owns(optimizer, stream):
                 stream.before = None  # what changes from here on was changed by the optimiser
                 self._rest(stream) if rests else self._count_step(optimizer, stream)
         if self.after_update is not None and not rests:
@@ -194,7 +208,7 @@ class Account:
     def zeroed(self, owner: Any) -> None:
         """Before gradients are set to zero: what was not used by now is lost, unless parameters changed by hand."""
         for stream in list(self._waiting.values()):
-            if stream.parameters and self._owns(owner, stream):
+            if stream.parameters and self._owners.owns(owner, stream):
                 self._compare_by_hand(stream)
                 unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
                 # Gradients that overflowed are thrown away by every scaler.
@@ -206,21 +220,13 @@ class Account:
         """A parameter without a gradient, although a pass went to it: the program has removed it by hand."""
         parameter = stream.reached() if stream.reached is not None else None
         is_elsewhere = stream.thread != threading.get_ident()  # where its passes may be on their way
-        if parameter is None or self._is_in_step or is_elsewhere or not self._has_lost_gradient(stream, parameter):
+        if parameter is None or self._is_in_step or is_elsewhere or not stream.has_lost(parameter):
             return
         self._compare_by_hand(stream)
         unused = [flow for flow in stream.waiting if flow.accumulates and not flow.is_kept]
         if unused:
             self._count_unused(stream, len(unused))
             self._lose(stream, unused)
-
-    def _has_lost_gradient(self, stream: Stream, parameter: Tensor) -> bool:
-        """Whether it is None, or, which takes longer to see and makes a GPU wait, zero: looked at now and then."""
-        if parameter.grad is None:
-            return True
-        stream.looks += 1
-        is_due = stream.looks <= LOOKS or stream.looks % LOOK_EVERY == 0
-        return is_due and has_no_gradient(parameter)
 
     def _rest(self, stream: Stream) -> None:
         self.stretches.rested(stream, len(stream.waiting))
@@ -289,12 +295,3 @@ class Account:
         if is_changed(before):
             stream.by_hand = True
             self._credit(stream)
-
-    def _owns(self, owner: Any, stream: Stream) -> bool:
-        """Whether an optimiser, or a module, holds parameters that the stream's gradients reach."""
-        if not stream.parameters:
-            return True
-        key = (id(owner), id(stream))
-        if key not in self._owned or stream.walks < WALKS:
-            self._owned[key] = any(map(stream.trains, parameters_of(owner)))
-        return self._owned[key]

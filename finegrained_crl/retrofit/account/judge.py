@@ -62,6 +62,11 @@ def _counted_note(row: Row, run: Run) -> str:
         return ""
     if row.get("zeroed"):
         return f"gradients of {row['zeroed']} of {row['flowed']} calls were set to zero unused"
+    if row.get("undone"):
+        return (
+            f"updates of {row['undone']} of {row['flowed']} calls were undone by a state that was loaded again, and"
+            " training went on (an evaluation that trains, a search for a learning rate, or bad epochs taken back)"
+        )
     unused = row.get("flowed", 0) - row.get("updated", 0)
     if unused > 0 and run.has_stepped:
         return f"gradients of {unused} of {row['flowed']} calls took part in no update"
@@ -90,7 +95,7 @@ def _of_replaced(row: Row, run: Run) -> str:
     if calls > excused and not row["flowed"]:
         return (
             f"REPLACED AND NEVER TRAINED: no backward pass reached parameters through any of {calls} calls; it is"
-            " evaluation, or its value is only shown (--skip it, or name it with --phase both)"
+            " evaluation, its value is only shown, or trains by itself (--skip it, or name it with --phase both)"
         )
     if idle > excused:
         return (

@@ -115,7 +115,7 @@ def _runs(leaf: Any) -> bool:
         return True  # `autograd.grad` asks for this leaf itself
 
 
-def remembered(reference: weakref.ref[Any] | None) -> tuple[Any, Tensor] | None:
+def remembered(reference: weakref.ref[Any] | TensorWeakRef | None) -> tuple[Any, Tensor] | None:
     """A parameter as it is now: the reference, and some of its values; None for what is no parameter."""
     parameter = reference() if reference is not None else None
     return (reference, few_values(parameter)) if isinstance(parameter, torch.nn.Parameter) else None

@@ -26,7 +26,7 @@ def merge_rows(parts: Iterable[Part]) -> list[Row]:
         for row in part["rows"]:
             identity = repr(sorted(item for item in row.items() if item[0] in IDENTITY))
             if identity not in totals:
-                zero = Counters(count=0, flowed=0, updated=0, skipped=0, zeroed=0, looked=0)
+                zero = Counters(count=0, flowed=0, updated=0, skipped=0, zeroed=0, looked=0, undone=0)
                 totals[identity] = {**row, **zero, "processes": 0, "misfit": 0.0}
             _add(totals[identity], row)
             chain = chains.setdefault(identity, {}).setdefault(repr(row.get("callers")), Counters(flowed=0, updated=0))
@@ -52,6 +52,7 @@ def _add(total: Row, row: Row) -> None:
     total["skipped"] += row.get("skipped", 0)
     total["zeroed"] += row.get("zeroed", 0)
     total["looked"] += row.get("looked", 0)
+    total["undone"] += row.get("undone", 0)
     total["misfit"] = max(total["misfit"], row.get("misfit", 0.0))
     first_seen = {name: value for name, value in row.items() if name not in total}
     total |= first_seen  # type: ignore[typeddict-item]  # keys of a Row, as they came

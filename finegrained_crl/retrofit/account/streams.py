@@ -11,9 +11,12 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from finegrained_crl.retrofit.account.leaves import has_no_gradient, parameters_of
 from finegrained_crl.retrofit.account.ledger import COLUMNS, Ledger
 from finegrained_crl.retrofit.account.set_by_hand import GradientWatch
 
+LOOKS, LOOK_EVERY = 64, 16  # passes before which a gradient is looked at for zeros by hand: the first, then one of
+WALKS = 3  # passes of a chain whose graph is walked
 SKIPPED = COLUMNS.index("skipped")
 
 
@@ -70,6 +73,14 @@ class Stream:
         reference = self.parameters.get(id(parameter))
         return reference is not None and reference() is parameter
 
+    def has_lost(self, parameter: Tensor) -> bool:
+        """Whether its gradient is None, or, zero, which makes a GPU wait: looked at now and then."""
+        if parameter.grad is None:
+            return True
+        self.looks += 1
+        is_due = self.looks <= LOOKS or self.looks % LOOK_EVERY == 0
+        return is_due and has_no_gradient(parameter)
+
 
 class Flow:
     """Stands at the node of one call's value until a backward pass goes through."""
@@ -111,3 +122,19 @@ class Flow:
             with contextlib.suppress(Exception):
                 if not math.isfinite(self.value.item()):
                     self.account.ledger.count(self.stream.row, SKIPPED)
+
+
+class Owners:
+    """Remembers by `id`, which a new object may have again, who holds what the gradients of streams reach."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def owns(self, owner: Any, stream: Stream) -> bool:
+        """Whether an optimiser, or a module, holds parameters that the stream's gradients reach."""
+        if not stream.parameters:
+            return True
+        key = (id(owner), id(stream))
+        if key not in self._known or stream.walks < WALKS:
+            self._known[key] = any(map(stream.trains, parameters_of(owner)))
+        return self._known[key]

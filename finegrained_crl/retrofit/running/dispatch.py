@@ -31,6 +31,7 @@ from finegrained_crl.retrofit.running.chains import FUSED_REASON, Chain, Chains
 from finegrained_crl.retrofit.running.first_batch import FirstBatch
 from finegrained_crl.retrofit.running.frames import Frames
 from finegrained_crl.retrofit.running.learned import Learned
+from finegrained_crl.retrofit.running.networks import parameters_around
 from finegrained_crl.retrofit.running.proof import Proof
 from finegrained_crl.retrofit.running.rows import count_compiled, place_now, row_of, unseen_at
 from finegrained_crl.retrofit.sites.settings import Settings
@@ -131,13 +132,14 @@ class Dispatcher:
             given = gradients if isinstance(gradients, tuple | list) else (gradients,)
             tables = [gradient for gradient in given if isinstance(gradient, Tensor) and gradient.numel() > 1]
             if tables:
-                self.account.handed_on(tables)
+                self.account.handed_on(tables, roots if isinstance(roots, tuple | list) else (roots,))
             self.account.backward_starts(roots, given=given)
 
-    def grad(self, roots: Any, *_: Any) -> None:
+    def grad(self, roots: Any, inputs: Any, *_: Any) -> None:
         """The hook of `torch.autograd.grad`, which returns gradients and leaves none in parameters."""
         if not getattr(self._inside, "busy", False):
-            self.account.backward_starts(roots, accumulates=False)
+            asked = inputs if isinstance(inputs, tuple | list) else (inputs,)
+            self.account.backward_starts(roots, accumulates=False, asked=asked)
 
     def computed(self, value: Any, token: Token | None) -> Any:
         """After PyTorch's own body: the value of a call that was left is watched, too."""
@@ -148,6 +150,7 @@ class Dispatcher:
     def loaded(self, result: Any, _: Any) -> Any:
         """After a module's state was loaded."""
         self.account.stretches.end()
+        self.account.values.loads()
         return result
 
     def _at_site(self, call: Call, frame: FrameType) -> Result:
@@ -207,6 +210,8 @@ class Dispatcher:
         can_train = call is not None and call.can_train
         self._learned.called(can_train=can_train)
         if call is None or not can_train:
+            frame = sys._getframe(1)
+            self.account.values.read(stream.row, lambda: parameters_around(self.frames, frame))
             return NOTHING
         return None, (stream, self._proof.sampled(chain, stream, call, 0.0), call.input.grad_fn)
 

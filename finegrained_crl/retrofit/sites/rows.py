@@ -14,6 +14,7 @@ class Counters(TypedDict, total=False):
     skipped: int  # dropped by the program because the value was not finite
     zeroed: int  # passed by a finite gradient that was set to zero before any update
     looked: int  # backward passes that were looked at, and stand for so many
+    undone: int  # in updates that a loaded state undid, after which training went on
     discarded: int  # passed by a gradient, of callers whose gradients never were in an update; or zeroed, if many
 
 

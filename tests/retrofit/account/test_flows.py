@@ -4,7 +4,7 @@ import pytest
 import torch
 from watched_account import WatchedParameter
 
-from finegrained_crl.retrofit.account import flows
+from finegrained_crl.retrofit.account import streams
 
 
 @pytest.fixture
@@ -100,8 +100,8 @@ def test_a_pass_to_one_parameter_leaves_the_other_without_a_gradient(parameter, 
 
 def test_zeros_by_hand_are_looked_for_now_and_then(parameter, monkeypatch):
     """At the start of the 2nd, 3rd, 4th and 7th pass, where what waits is lost: one each, and then three."""
-    monkeypatch.setattr(flows, "LOOKS", 2)
-    monkeypatch.setattr(flows, "LOOK_EVERY", 3)
+    monkeypatch.setattr(streams, "LOOKS", 2)
+    monkeypatch.setattr(streams, "LOOK_EVERY", 3)
     watched = Watched(parameter)
     for _ in range(8):
         watched.passes()

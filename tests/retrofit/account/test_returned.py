@@ -167,3 +167,18 @@ def test_an_attack_through_a_frozen_network_is_in_no_step_and_a_pass_cut_at_the_
         watched.backward(loss)
         account.updated(optimiser)
         assert ledger.counts()[stream.row]["updated"] == is_used
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_a_pass_from_the_features_that_a_gradient_was_asked_for_goes_on_with_it(watched, parameter, optimiser, goes_on):
+    features = parameter * 2
+    loss, account = features.pow(2).sum(), watched.account
+    account.watch(watched.stream, loss)
+    account.backward_starts((loss,), accumulates=False, asked=(features,))
+    (gradient,) = torch.autograd.grad(loss, features, retain_graph=True)
+    start = features if goes_on else parameter * 3
+    account.handed_on([gradient], [start])
+    account.backward_starts((start,), given=(gradient,))
+    start.backward(gradient)
+    account.updated(optimiser)
+    assert watched.counted == (goes_on, goes_on, 0)

@@ -98,3 +98,31 @@ def test_a_fork_does_not_count_for_its_parent(program):
     program.ledger.generation += 1
     program.stretches.finish()
     assert program.updated == (1, 1)
+
+
+def undone(program, chain):
+    return program.ledger.rows[program.streams[chain].row].get("undone", 0)
+
+
+def test_what_is_undone_within_a_stretch_is_told_where_training_goes_on(program):
+    for _ in range(2):
+        program.trains(0)
+        program.trains_and_puts_back(0, steps=2)
+        program.stretches.end()
+    assert undone(program, 0) == 2
+    program.trains(0)
+    assert (undone(program, 0), program.updated[0]) == (4, 7)
+
+
+def test_once_after_training_is_told_too(program):
+    program.trains(0)
+    program.trains_and_puts_back(1, steps=2)
+    program.trains(0)
+    assert (undone(program, 0), undone(program, 1)) == (0, 2)
+
+
+def test_the_best_state_at_the_end_is_not(program):
+    program.trains(0)
+    program.trains_and_puts_back(0, steps=2)
+    program.stretches.finish()
+    assert undone(program, 0) == 0
