@@ -300,7 +300,9 @@ stretches = Source(R + "account/stretches.py", T + "account/test_stretches.py", 
 stretches.fault("dropped call", "or not now.has_moved or", "or")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 0:")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 2:")
-stretches.fault("dropped call", "            stream.stretches = 0\n            stream.undone", "            stream.undone")
+stretches.fault(
+    "dropped call", "            stream.stretches = 0\n            stream.undone", "            stream.undone"
+)
 stretches.fault("dropped call", " += parameter in self._trained", " += 1")
 stretches.fault("off-by-one", "KEPT = 256", "KEPT = 1")
 stretches.fault("dropped call", "            if parameter in self._trained:\n", "            if True:\n", SHAPES)
