@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -306,3 +307,14 @@ def test_rows_on_standard_output_are_only_rows(run, mixed, capsys, known, tmp_pa
     assert len(pd.read_csv(io.StringIO(said.out))) == 2
     assert "labelled pictures are right" in said.err
     assert main(["predict", str(run), mixed[1][0], "--out", os.devnull]) == 0
+
+
+@pytest.mark.parametrize(("pictures", "wished", "workers"), [(8, -1, 0), (9, -1, 3), (9, 0, 0), (8, 2, 2)])
+def test_a_few_pictures_are_read_without_other_processes(pictures, wished, workers, monkeypatch):
+    from finegrained_crl.training import input_batches
+
+    class Pictures(list):
+        transform = SimpleNamespace(settings=SimpleNamespace(views="single", image_size=32))
+
+    monkeypatch.setattr(input_batches, "default_workers", lambda has_gpu: 3)
+    assert input_batches.fitting_workers(Pictures(range(pictures)), 2, wished) == workers

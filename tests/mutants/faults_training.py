@@ -737,7 +737,12 @@ batches.fault(
 batches.fault("ignored option", "frames(source, every=every, most=most)", "frames(source, every=every)")
 batches.fault("swapped part", "batch_size=1 if is_camera(source) else batch_size", "batch_size=batch_size")
 batches.fault("dropped call", "    for source in inputs.streams:\n", "    for source in ():\n")
-batches.fault("sign", "len(views) > FEW * batch_size else 0", "len(views) < FEW * batch_size else 0")
+batches.fault(
+    "sign",
+    "len(views) > FEW * batch_size else 0",
+    "len(views) < FEW * batch_size else 0",
+    "tests/cli/test_predict_at_work.py::test_a_few_pictures_are_read_without_other_processes",
+)
 
 compilation = Source(T + "compilation.py", "tests/training/test_compilation.py")
 compilation.fault("ignored option", 'mode="reduce-overhead" if graphs else None', "mode=None")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -43,8 +44,8 @@ def test_filters_and_sorts(root):
     assert [entry.folder for entry in chosen(entries, ["FOCAL"], "folder")] == ["focal_s0", "x"]
     best = chosen(entries, ["done", "run"], "score")
     assert [entry.folder for entry in best] == ["crl_s0", "focal_s0"]
-    dates = [entry.date for entry in chosen(entries, [], "date")]
-    assert dates == sorted(dates, reverse=True)
+    dated = [replace(entry, date=f"2026-01-0{place}") for place, entry in zip((2, 1, 3), entries[:3], strict=True)]
+    assert [entry.date[-1] for entry in chosen(dated, [], "date")] == ["3", "2", "1"]
 
 
 @pytest.mark.usefixtures("no_charts")
