@@ -158,7 +158,7 @@ class_layers.fault("dropped call", "any(name_of(node) in LAYERS and _has_constan
 class_layers.fault("dropped call", " if is_with_features else []", "")
 class_layers.fault("dropped call", "if name_of(node) in KEEPING else ()", "if True else ()")
 
-others = Source(R + "account/others.py", SHAPES)
+others = Source(R + "account/others.py", T + "account/test_others.py", SHAPES)
 others.fault("dropped call", "            self._follow(layer, weight, passes, streams)\n", "            pass\n")
 others.fault("dropped call", "if layer not in behind or any(", "if any(")
 others.fault("dropped call", " or any(map(_is_cut, layer.metadata.get(ARRIVALS, ())))]", "]")
@@ -300,7 +300,9 @@ stretches = Source(R + "account/stretches.py", T + "account/test_stretches.py", 
 stretches.fault("dropped call", "or not now.has_moved or", "or")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 0:")
 stretches.fault("off-by-one", "stream.undone_after_training > 1:", "stream.undone_after_training > 2:")
-stretches.fault("dropped call", "            stream.stretches = 0\n            stream.undone", "            stream.undone")
+stretches.fault(
+    "dropped call", "            stream.stretches = 0\n            stream.undone", "            stream.undone"
+)
 stretches.fault("dropped call", " += parameter in self._trained", " += 1")
 stretches.fault("off-by-one", "KEPT = 256", "KEPT = 1")
 stretches.fault("dropped call", "            if parameter in self._trained:\n", "            if True:\n", SHAPES)
