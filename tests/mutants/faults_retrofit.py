@@ -158,7 +158,7 @@ class_layers.fault("dropped call", "any(name_of(node) in LAYERS and _has_constan
 class_layers.fault("dropped call", " if is_with_features else []", "")
 class_layers.fault("dropped call", "if name_of(node) in KEEPING else ()", "if True else ()")
 
-others = Source(R + "account/others.py", SHAPES)
+others = Source(R + "account/others.py", T + "account/test_others.py", SHAPES)
 others.fault("dropped call", "            self._follow(layer, weight, passes, streams)\n", "            pass\n")
 others.fault("dropped call", "if layer not in behind or any(", "if any(")
 others.fault("dropped call", " or any(map(_is_cut, layer.metadata.get(ARRIVALS, ())))]", "]")

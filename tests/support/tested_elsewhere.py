@@ -122,7 +122,6 @@ TESTED_ELSEWHERE = {
         "retrofit/account/leaves.py": (SHAPES, '"fgsm_grad"'),
         "retrofit/account/softmax_nodes.py": ("retrofit/account/test_by_hand.py", "stable_log_softmax"),
         "retrofit/account/asked.py": ("retrofit/account/test_returned.py", "account.handed_on("),
-        "retrofit/account/others.py": (SHAPES, '"second_pass_by_hand"'),
         "retrofit/account/unseen.py": (SHAPES, '"hand_gradient_given"'),
         "retrofit/account/receipt.py": ("retrofit/account/test_ledger.py", "finegrained_crl.retrofit.account.receipt"),
         "retrofit/launch.py": (FAITHFUL, "finegrained_crl.retrofit.launch"),

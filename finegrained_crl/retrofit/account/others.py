@@ -38,7 +38,7 @@ class Others:
         self._follower, self._ledger = follower, ledger
         self.place: Callable[[], Place] | None = None  # that is running; None: nothing is told
         self._sites = WeakIdKeyDictionary()  # weights of class layers -> site, and streams, of the replaced calls
-        self._streams: dict[tuple[str, str], Stream] = {}
+        self._streams: dict[tuple[int, str, str], Stream] = {}  # by generation of the ledger, place and site
 
     def know(self, stream: Stream, logits: Any) -> None:
         """Remember the layer that computes the scores of replaced calls.
@@ -97,7 +97,7 @@ class Others:
     def _follow(self, layer: Any, weight: Tensor, passes: int, streams: Iterable[int]) -> None:
         site, own = self._sites[weight]
         stream = self._stream(site)
-        stream.parameters, stream.reached = {id(weight): TensorWeakRef(weight)}, TensorWeakRef(weight)
+        stream.parameters[id(weight)] = stream.reached = TensorWeakRef(weight)
         self._count(stream, passes, is_alone=own.isdisjoint(streams))
         layer.register_prehook(Flow(self._follower, stream, weight, [accumulator_of(weight)], None))
 
@@ -114,7 +114,7 @@ class Others:
     def _stream(self, site: str) -> Stream:
         assert self.place is not None
         place = self.place()
-        key = str(place), site
+        key = self._ledger.generation, str(place), site
         if key not in self._streams:
             self._streams[key] = Stream(self._row(place, site, ""), lambda _: None, is_site=False)
         return self._streams[key]

@@ -39,7 +39,7 @@ class Values:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[tuple[int, int], _Row] = {}  # by generation of the ledger, and number
         self._time = 0
         self._has_gradients = False
 
@@ -64,7 +64,7 @@ class Values:
             row: of the ledger.
             parameters: those of the networks around the call.
         """
-        seen = self._rows.setdefault(row, _Row())
+        seen = self._rows.setdefault((self._ledger.generation, row), _Row())
         seen.calls += 1
         if seen.calls > LOOKS and seen.calls % EVERY:
             return
