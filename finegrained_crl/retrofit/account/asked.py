@@ -5,25 +5,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finegrained_crl.retrofit.account.passes import node_of
 from finegrained_crl.retrofit.account.streams import Flow
 
 KEPT = 8  # values, the last ones
+NONE: frozenset[int] = frozenset()
 
 
 class Asked:
     """Knows by number, which keeps no graph alive, the tensors that gradients were asked for."""
 
     def __init__(self) -> None:
-        self._numbers: frozenset[int] = frozenset()
+        self._numbers = NONE
         self._flows: deque[tuple[frozenset[int], Flow]] = deque(maxlen=KEPT)
 
-    def starts(self, inputs: Iterable[Any]) -> None:
+    def starts(self, inputs: Sequence[Any]) -> None:
         """Before a pass; the tensors that it returns gradients of, none where it leaves them in parameters."""
-        self._numbers = frozenset(_number(node) for node in map(node_of, inputs) if node is not None)
+        self._numbers = (
+            frozenset(_number(node) for node in map(node_of, inputs) if node is not None) if inputs else NONE
+        )
 
     def passed(self, flow: Flow) -> None:
         """It goes through a watched value."""

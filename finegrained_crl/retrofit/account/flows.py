@@ -133,7 +133,7 @@ class Account:
             del stream.waiting[: WAITING // 2]
 
     def backward_starts(
-        self, roots: Any, accumulates: bool = True, given: Sequence[Any] = (), asked: Iterable[Any] = ()
+        self, roots: Any, accumulates: bool = True, given: Sequence[Any] = (), asked: Sequence[Any] = ()
     ) -> None:
         """Before a backward pass: look at the way from its roots to values that were not looked at.
 
@@ -254,6 +254,7 @@ class Account:
         if not flow.is_kept:
             flow.logits = None
         if not flow.accumulates:
+            flow.stream.is_returned = True
             self._watch_gradient(flow.stream)
         if flow.stream.watch is not None:
             flow.stream.watch.is_own = True

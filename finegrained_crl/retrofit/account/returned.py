@@ -27,6 +27,7 @@ def mark_what_is_read(streams: Iterable[Any], roots: Iterable[Any], values: str 
     Returns:
         whether it reads any.
     """
+    streams = [stream for stream in streams if stream.is_returned]  # else each pass would look at all that wait
     returned = [(stream, flow) for stream in streams for flow in stream.waiting if not flow.accumulates]
     if values is not None:
         returned = [(stream, flow) for stream, flow in returned if flow.logits is not None]

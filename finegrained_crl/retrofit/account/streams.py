@@ -58,6 +58,7 @@ class Stream:
     reached: Any = None  # a weak reference to one of these that a pass ended at
     waiting: list[Flow] = field(default_factory=list)  # passed through since the last update
     history: list[Any] = field(default_factory=list)  # of rows, for the proof
+    is_returned: bool = False  # gradients of it were, by `torch.autograd.grad`
     is_credited: bool = False  # an update used gradients of these
     by_hand: bool = False  # its parameters change although no optimiser's step is seen
     before: tuple[Any, Tensor] | None = None

@@ -39,7 +39,10 @@ def test_three_moves_without_a_backward_pass_are_told(watched):
     assert watched.is_told
 
 
-def test_so_are_an_optimisers_steps_with_gradients_of_another_kind(watched):
+@pytest.mark.parametrize("before", [(), ("passes", "steps")])
+def test_so_are_an_optimisers_steps_with_gradients_of_another_kind(watched, before):
+    for action in before:
+        getattr(watched.values, action)()
     watched.calls(4, "steps")
     assert watched.is_told
 
