@@ -89,3 +89,10 @@ def test_a_mixture_of_other_losses_is_not_set_for_this_one(shares, is_its_own):
     gradients = [losses.gradient(power == 3, power) for power in (1, 2, 3)]
     losses.parameter.grad = sum(share * gradient for share, gradient in zip(shares, gradients, strict=True))
     assert losses.watch.is_set_by_hand() is is_its_own
+
+
+def test_the_watched_losss_gradient_is_its_own_though_another_one_is_like_it():
+    losses = Losses()
+    own, _ = losses.gradient(True, 2), losses.gradient(False, 2)
+    losses.parameter.grad = 0.5 * own
+    assert losses.watch.is_set_by_hand()
