@@ -381,7 +381,7 @@ receipt.fault(
 )
 receipt.fault("dropped call", 'if row["kind"] == "call" and row["count"]]', 'if row["kind"] == "call"]')
 
-replacement = Source(R + "losses/replacement.py", INPROCESS, PROGRAMS)
+replacement = Source(R + "losses/replacement.py", T + "losses/test_replacement.py", INPROCESS, PROGRAMS)
 replacement.fault(
     "ignored option",
     "self.alpha, self.beta, False, weight, ignore_index",

@@ -132,7 +132,6 @@ TESTED_ELSEWHERE = {
             "retrofit/account/test_misfit.py",
             "finegrained_crl.retrofit.losses.positions",
         ),
-        "retrofit/losses/replacement.py": ("losses/test_options.py", "finegrained_crl.retrofit.losses.replacement"),
         "retrofit/losses/twin.py": (INPROCESS, "retrofit_criterion"),
         "retrofit/edits/calls.py": (
             "retrofit/test_patch.py",
