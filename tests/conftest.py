@@ -26,9 +26,6 @@ from stopped import stop_after_saves  # noqa: F401  (fixture)
 
 from finegrained_crl.cores import available_cores
 
-# Collecting imports five thousand modules, of which nothing becomes garbage; looked for again at its end.
-gc.disable()
-
 gc.disable()  # collecting imports thousands of modules, of which nothing becomes garbage; enabled at its end
 
 # A busy machine must not fail a property; same examples in every run, so that a red test stays red.

@@ -124,7 +124,10 @@ def run(words):
 
 
 def end(code):
-    """What the interpreter does at its end, but for taking the libraries apart: that copies all of their memory."""
+    """What the interpreter does at its end, but for taking the libraries apart: that copies all of their memory.
+
+    The package's fork server ends its cells so, too, but foreign programs must not find the package imported.
+    """
     if isinstance(code, str):
         print(code, file=sys.stderr)
     threading._shutdown()

@@ -56,3 +56,17 @@ def test_a_stage_on_cached_features_costs_its_views(make_session):
 def test_what_an_update_added():
     before, after = {"images": 4.0, "loss/a": 8.0}, {"images": 6.0, "loss/a": 12.0, "loss/b": 2.0}
     assert module._added_loss(before, after) == (4.0 + 2.0) / 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ([], ["fp32", "channels_last", False, 7]),
+        (["--precision", "bf16", "--memory-format", "contiguous", "--compile"], ["bf16", "contiguous", True, 7]),
+    ],
+)
+def test_how_steps_are_computed(flags, told, facts, monkeypatch):
+    monkeypatch.setattr("finegrained_crl.training.loop.compile_network", lambda *_, **__: None)
+    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 7)
+    said = facts("--batch-size", "7", *flags)
+    assert [said[name] for name in ("precision", "memory_format", "compile", "threads")] == told
