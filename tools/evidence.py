@@ -23,7 +23,7 @@ LOSSES = "--losses ce crl --controls poly1"
 """SM-Softmax is CRL in every digit at beta = 1, which the first study shows; the others leave it out."""
 SELECT = "--select val lr weight_decay"
 TUNED = f"--grid lr=0.001,0.003,0.01,0.03,0.1 weight_decay=0.03,0.1,0.3,1 {SELECT}"
-"""Wide enough that no choice falls on an edge: at a smaller weight decay all losses are worse by two points."""
+"""Wide enough that hardly a choice falls on an edge; up to a weight decay of .01 cross-entropy loses 1.6 points."""
 MAP = (
     "--losses ce crl --grid lr=0.003,0.01,0.03 weight_decay=0.03,0.1,0.3"
     f" loss.alpha=0.25,0.5,1,1.5,3 loss.beta=0.25,0.5,1,2 {SELECT}"

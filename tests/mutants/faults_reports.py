@@ -217,6 +217,7 @@ nested.fault(
     "value = _mean([part.validation for part in group], figure)",
     "value = _mean([part.scores for part in group], figure)",
 )
+nested.fault("dropped call", '", ".join(_at_the_edge(setting, list(candidates)))', '""')
 nested.fault("off-by-one", "len(tried) > 2", "len(tried) > 1")
 nested.fault("index", "value in (tried[0], tried[-1])", "value == tried[-1]")
 nested.fault("index", "value in (tried[0], tried[-1])", "value == tried[0]")

@@ -106,3 +106,12 @@ def test_a_choice_at_the_edge_of_three_or_more_values_is_told(chosen, edge):
 def test_values_that_are_no_numbers_have_no_edge():
     variants = [f"ce optimizer={name}" for name in ("sgd", "adamw", "lamb")]
     assert list(_at_the_edge("optimizer=sgd", variants)) == []
+
+
+def test_the_report_names_the_edge_that_a_choice_lies_on(tmp_path):
+    three = {"ce lr=0.1": 1.0, "ce lr=0.2": 2.0, "ce lr=0.4": 4.0}
+    figures = study_figures(collect(write_study(tmp_path / "s", three, select=["lr"])))
+    told = {"lr=0.1": "lr smallest", "lr=0.2": "-", "lr=0.4": "lr largest"}
+    sheet = {s.name: s for s in make_sheets(figures, "adience", "made up")}["choices-last"]
+    assert [row[7] for row in sheet.rows] == [told[row[2]] for row in sheet.rows]
+    assert "lr largest" in {row[7] for row in sheet.rows}
